@@ -1,0 +1,111 @@
+//! AWS's query protocol: a form goes in, XML comes out.
+
+use super::Service;
+use crate::http_server::{self, Body};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use std::collections::BTreeMap;
+
+/// A call that reached the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Such as `RunInstances`.
+    pub action: String,
+    /// Its other parameters, as they are on the wire: `InstanceIds.member.1`.
+    pub params: BTreeMap<String, String>,
+    /// The region it was made to.
+    pub region: String,
+}
+
+impl Call {
+    /// The call that a request makes; none if it is not of this protocol.
+    pub(super) fn parse(request: &Request<Bytes>) -> Option<Self> {
+        let mut params: BTreeMap<String, String> =
+            form_urlencoded::parse(request.body()).into_owned().collect();
+        let action = params.remove("Action")?;
+        // Credential=<key>/<date>/<region>/<service>/aws4_request
+        let credential = request
+            .headers()
+            .get("authorization")
+            .and_then(|value| value.to_str().ok());
+        let region = credential
+            .and_then(|text| text.split('/').nth(2))
+            .unwrap_or("us-east-1")
+            .to_owned();
+        Some(Self {
+            action,
+            params,
+            region,
+        })
+    }
+
+    /// A parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.params.get(name).map(String::as_str)
+    }
+
+    /// The values of `name.member.1` and on.
+    pub fn list(&self, name: &str) -> Vec<&str> {
+        (1..)
+            .map_while(|i| self.get(&format!("{name}.member.{i}")))
+            .collect()
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<u32> {
+        self.get(name)?.parse().ok()
+    }
+}
+
+/// Why a call is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// AWS's error code, such as `ValidationError`.
+    pub code: &'static str,
+    /// What AWS says, in our words.
+    pub message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn validation(message: impl Into<String>) -> Self {
+        Self::new("ValidationError", message)
+    }
+
+    pub(super) fn answer(&self, service: Service) -> Response<Body> {
+        // EC2 counts a lack of capacity as a fault of its own.
+        let status = match self.code {
+            "InsufficientInstanceCapacity" => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        http_server::with_type(status, "text/xml", error_text(service, self.code, &self.message))
+    }
+}
+
+pub(super) fn error_text(service: Service, code: &str, message: &str) -> String {
+    let message = message.replace('&', "&amp;").replace('<', "&lt;");
+    match service {
+        Service::Ec2 => format!(
+            "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
+             <RequestID>testbed</RequestID></Response>"
+        ),
+        Service::AutoScaling => format!(
+            "<ErrorResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><Error><Type>Sender</Type>\
+             <Code>{code}</Code><Message>{message}</Message></Error><RequestId>testbed</RequestId></ErrorResponse>"
+        ),
+    }
+}
+
+/// The answer of an Auto Scaling call that returns nothing.
+pub(super) fn done(action: &str) -> Response<Body> {
+    let text = format!(
+        "<{action}Response xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><{action}Result/>\
+         <ResponseMetadata><RequestId>testbed</RequestId></ResponseMetadata></{action}Response>"
+    );
+    http_server::with_type(StatusCode::OK, "text/xml", text)
+}

@@ -1,0 +1,283 @@
+//! What can go wrong with an HTTP request.
+
+use crate::Error;
+use crate::http_server::{self, Body};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A request that came through, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its method.
+    pub method: Method,
+    /// Its path with its query.
+    pub path: String,
+    /// The status of the answer; none if the connection was ended instead.
+    pub status: Option<StatusCode>,
+    /// Whether a fault had a hand in it.
+    pub faulty: bool,
+}
+
+/// What goes wrong, for which requests, how often. Built by its effect, then narrowed.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    effect: Effect,
+    method: Option<Method>,
+    path: Option<String>,
+    containing: Option<String>,
+    skip: usize,
+    times: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Effect {
+    Answer {
+        status: StatusCode,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+    },
+    Slow(Duration),
+    Garbage,
+    Truncated,
+    NoAnswer,
+    LostReply,
+}
+
+impl Fault {
+    /// Answers this status, with a Kubernetes `Status` as the body, without asking the service.
+    ///
+    /// # Panics
+    /// If it is no status.
+    pub fn status(status: u16) -> Self {
+        let body = serde_json::json!({
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status, "message": "injected fault",
+        });
+        let status = StatusCode::from_u16(status).expect("a status between 100 and 999");
+        Self::new(Effect::Answer {
+            status,
+            headers: Vec::new(),
+            body: body.to_string(),
+        })
+    }
+
+    /// Answers late by this much.
+    pub fn slow(delay: Duration) -> Self {
+        Self::new(Effect::Slow(delay))
+    }
+
+    /// Answers 200 with bytes that are no JSON and no text, without asking the service.
+    pub fn garbage() -> Self {
+        Self::new(Effect::Garbage)
+    }
+
+    /// Asks the service and ends the connection after half of its answer.
+    pub fn truncated() -> Self {
+        Self::new(Effect::Truncated)
+    }
+
+    /// Ends the connection without asking the service.
+    pub fn no_answer() -> Self {
+        Self::new(Effect::NoAnswer)
+    }
+
+    /// Asks the service, then ends the connection without an answer: it was done, and the client does not know.
+    pub fn lost_reply() -> Self {
+        Self::new(Effect::LostReply)
+    }
+
+    fn new(effect: Effect) -> Self {
+        Self {
+            effect,
+            method: None,
+            path: None,
+            containing: None,
+            skip: 0,
+            times: usize::MAX,
+        }
+    }
+
+    /// With this header in the answer, say `("retry-after", "1")`; for [`Fault::status`].
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        if let Effect::Answer { headers, .. } = &mut self.effect {
+            headers.push((name, value.into()));
+        }
+        self
+    }
+
+    /// With this body; for [`Fault::status`].
+    #[must_use]
+    pub fn body(mut self, text: impl Into<String>) -> Self {
+        if let Effect::Answer { body, .. } = &mut self.effect {
+            *body = text.into();
+        }
+        self
+    }
+
+    /// Only for requests of this method.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = Some(method);
+        self
+    }
+
+    /// Only for requests whose path with query contains this text.
+    #[must_use]
+    pub fn path(mut self, text: impl Into<String>) -> Self {
+        self.path = Some(text.into());
+        self
+    }
+
+    /// Only for requests whose body contains this text, say `Action=RunInstances`.
+    #[must_use]
+    pub fn containing(mut self, text: impl Into<String>) -> Self {
+        self.containing = Some(text.into());
+        self
+    }
+
+    /// Not for the first so many that match.
+    #[must_use]
+    pub fn skip(mut self, requests: usize) -> Self {
+        self.skip = requests;
+        self
+    }
+
+    /// For so many that match, and no more.
+    #[must_use]
+    pub fn times(mut self, requests: usize) -> Self {
+        self.times = requests;
+        self
+    }
+
+    /// Whether it strikes this request; counts it.
+    fn strikes(&mut self, method: &Method, path: &str, body: &[u8]) -> bool {
+        let matches = self.times > 0
+            && self.method.as_ref().is_none_or(|wanted| wanted == method)
+            && self.path.as_ref().is_none_or(|wanted| path.contains(wanted))
+            && self
+                .containing
+                .as_ref()
+                .is_none_or(|wanted| contains(body, wanted.as_bytes()));
+        if matches && self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        if matches && self.times != usize::MAX {
+            self.times -= 1;
+        }
+        matches
+    }
+}
+
+/// The faults of one service and the requests it saw.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    faults: Mutex<Vec<Fault>>,
+    seen: Mutex<Vec<Seen>>,
+}
+
+impl Faults {
+    pub(crate) fn inject(&self, fault: Fault) {
+        lock(&self.faults).push(fault);
+    }
+
+    pub(crate) fn heal(&self) {
+        lock(&self.faults).clear();
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        lock(&self.seen).clone()
+    }
+
+    /// Lets `service` answer, unless a fault does, or spoils the answer.
+    pub(crate) async fn through<F: Future<Output = Response<Body>>>(
+        &self,
+        request: Request<Bytes>,
+        service: impl FnOnce(Request<Bytes>) -> F,
+    ) -> Option<Response<Body>> {
+        let method = request.method().clone();
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or_else(|| "/".to_owned(), ToString::to_string);
+        let effect = lock(&self.faults).iter_mut().find_map(|fault| {
+            fault
+                .strikes(&method, &path, request.body())
+                .then(|| fault.effect.clone())
+        });
+        let faulty = effect.is_some();
+        let answer = affected(effect, request, service).await;
+        lock(&self.seen).push(Seen {
+            method,
+            path,
+            status: answer.as_ref().map(Response::status),
+            faulty,
+        });
+        answer
+    }
+}
+
+async fn affected<F: Future<Output = Response<Body>>>(
+    effect: Option<Effect>,
+    request: Request<Bytes>,
+    service: impl FnOnce(Request<Bytes>) -> F,
+) -> Option<Response<Body>> {
+    let Some(effect) = effect else {
+        return Some(service(request).await);
+    };
+    match effect {
+        Effect::Slow(delay) => {
+            tokio::time::sleep(delay).await;
+            Some(service(request).await)
+        }
+        Effect::Answer {
+            status,
+            headers,
+            body,
+        } => {
+            let mut answer = http_server::with_type(status, "application/json", body);
+            for (name, value) in headers {
+                answer
+                    .headers_mut()
+                    .insert(name, HeaderValue::from_str(&value).expect("a header's value"));
+            }
+            Some(answer)
+        }
+        Effect::Garbage => Some(http_server::with_type(
+            StatusCode::OK,
+            "application/json",
+            &b"\x00\xff{]<\xfe garbage"[..],
+        )),
+        Effect::Truncated => {
+            let (mut head, body) = service(request).await.into_parts();
+            let body = body.collect().await.ok()?.to_bytes();
+            // The length of the whole is promised, half of it comes.
+            head.headers.insert(header::CONTENT_LENGTH, body.len().into());
+            head.headers.remove(header::TRANSFER_ENCODING);
+            let half = body.slice(..body.len() / 2);
+            let parts = [
+                Ok(hyper::body::Frame::data(half)),
+                Err(Error::new("cut off, as was asked for")),
+            ];
+            let body = http_body_util::StreamBody::new(futures::stream::iter(parts));
+            Some(Response::from_parts(head, BodyExt::boxed_unsync(body)))
+        }
+        Effect::NoAnswer => None,
+        Effect::LostReply => {
+            // Read to its end, so that the service has done all it does.
+            service(request).await.into_body().collect().await.ok();
+            None
+        }
+    }
+}
+
+fn contains(body: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || body.windows(text.len()).any(|window| window == text)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,10 @@
+//! Faults to put between a client and a server.
+
+mod fault;
+mod http;
+mod tcp;
+
+pub(crate) use fault::Faults;
+pub use fault::{Fault, Seen};
+pub use http::Http;
+pub use tcp::Tcp;

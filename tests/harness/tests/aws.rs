@@ -1,0 +1,281 @@
+//! The simulated AWS keeps AWS's rules.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use hollowtrees_harness::Aws;
+use hollowtrees_harness::aws::rules::{self, Candidate, Sizes};
+use hollowtrees_harness::aws::{LifecycleAction, Service};
+use hollowtrees_harness::proxy::Fault;
+
+const GROUP: Sizes = Sizes {
+    min: 1,
+    desired: 2,
+    max: 3,
+};
+
+#[test]
+fn the_table_of_rules() {
+    let zones = ["us-east-1a".to_owned(), "us-east-1b".to_owned()];
+    let fit = Candidate {
+        id: "i-1",
+        state: Some("running"),
+        zone: "us-east-1a",
+        group: None,
+    };
+    let attach: &[(&str, Sizes, Candidate<'_>, Option<&str>)] = &[
+        ("fits", GROUP, fit, None),
+        (
+            "room by desired, not by count",
+            Sizes { desired: 3, ..GROUP },
+            fit,
+            Some("max-size=3"),
+        ),
+        (
+            "no such instance",
+            GROUP,
+            Candidate { state: None, ..fit },
+            Some("Invalid Instance ID"),
+        ),
+        (
+            "pending",
+            GROUP,
+            Candidate {
+                state: Some("pending"),
+                ..fit
+            },
+            Some("not in correct state"),
+        ),
+        (
+            "stopped",
+            GROUP,
+            Candidate {
+                state: Some("stopped"),
+                ..fit
+            },
+            Some("not in correct state"),
+        ),
+        (
+            "another zone",
+            GROUP,
+            Candidate {
+                zone: "us-east-1c",
+                ..fit
+            },
+            Some("no availability zone of g"),
+        ),
+        (
+            "another group",
+            GROUP,
+            Candidate {
+                group: Some("h"),
+                ..fit
+            },
+            Some("already part of AutoScalingGroup:h"),
+        ),
+        (
+            "this group",
+            GROUP,
+            Candidate {
+                group: Some("g"),
+                ..fit
+            },
+            Some("already part of AutoScalingGroup:g"),
+        ),
+    ];
+    for (case, sizes, candidate, refusal) in attach {
+        check(case, rules::attach("g", *sizes, &zones, &[*candidate]), *refusal);
+    }
+    check(
+        "two, room for one",
+        rules::attach("g", GROUP, &zones, &[fit, fit]),
+        Some("To attach 2"),
+    );
+
+    let members = [
+        ("i-1", "InService"),
+        ("i-2", "Pending"),
+        ("i-3", "Terminating:Wait"),
+        ("i-4", "Standby"),
+    ]
+    .map(|(id, state)| (id.to_owned(), state.to_owned()));
+    for (case, min, id, decrement, refusal) in [
+        ("in service", 1, "i-1", true, None),
+        ("standby", 1, "i-4", true, None),
+        ("pending", 1, "i-2", true, Some("Pending")),
+        ("terminating", 1, "i-3", false, Some("Terminating:Wait")),
+        ("no member", 1, "i-9", true, Some("not part of")),
+        ("below the minimum", 2, "i-1", true, Some("violate")),
+        ("replaced, so the minimum stays", 2, "i-1", false, None),
+    ] {
+        check(
+            case,
+            rules::detach("g", Sizes { min, ..GROUP }, &members, &[id], decrement),
+            refusal,
+        );
+    }
+    for (case, min, desired, max, refusal) in [
+        ("raise max", None, None, Some(4), None),
+        ("desired within", None, Some(3), None, None),
+        ("desired above", None, Some(4), None, Some("Desired capacity:4")),
+        ("desired with max", None, Some(4), Some(4), None),
+        ("desired below", None, Some(0), None, Some("Desired capacity:0")),
+        ("min above max", Some(4), None, None, Some("Max bound")),
+    ] {
+        check(case, rules::resize(GROUP, min, desired, max), refusal);
+    }
+    check("64", rules::client_token(&"x".repeat(64)), None);
+    check("65", rules::client_token(&"x".repeat(65)), Some("64"));
+}
+
+fn check(case: &str, result: Result<(), rules::Refusal>, refusal: Option<&str>) {
+    match (result, refusal) {
+        (Ok(()), None) => {}
+        (Err(error), Some(text)) if error.message.contains(text) => {}
+        (result, _) => panic!("{case}: {result:?}, expected {refusal:?}"),
+    }
+}
+
+async fn run(aws: &Aws, token: &str, zone: &str) -> Result<String, String> {
+    let params = [
+        ("ImageId", "ami-12c6146b"),
+        ("InstanceType", "m5.large"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+        ("Placement.AvailabilityZone", zone),
+        ("ClientToken", token),
+    ];
+    let xml = aws
+        .call(Service::Ec2, "RunInstances", &params)
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(xml
+        .split("<instanceId>")
+        .nth(1)
+        .unwrap()
+        .split('<')
+        .next()
+        .unwrap()
+        .to_owned())
+}
+
+async fn asg(aws: &Aws, action: &str, id: &str, more: &[(&str, &str)]) -> Result<String, String> {
+    let params = [
+        &[("AutoScalingGroupName", "group"), ("InstanceIds.member.1", id)],
+        more,
+    ]
+    .concat();
+    aws.call(Service::AutoScaling, action, &params)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn the_server_keeps_them() {
+    let aws = Aws::start().await.unwrap();
+    let group = aws
+        .create_group("group", &["us-east-1a", "us-east-1b"], 1, 2, 3)
+        .await
+        .unwrap();
+    assert_eq!(
+        (group.sizes, group.members.len(), group.zones.len()),
+        (GROUP, 2, 2),
+        "{group:?}"
+    );
+
+    // Launches are idempotent by token.
+    let first = run(&aws, "t-1", "us-east-1a").await.unwrap();
+    assert_eq!(run(&aws, "t-1", "us-east-1a").await.unwrap(), first);
+    let mismatch = run(&aws, "t-1", "us-east-1b").await.unwrap_err();
+    assert!(mismatch.contains("IdempotentParameterMismatch"), "{mismatch}");
+    let second = run(&aws, "t-2", "us-east-1b").await.unwrap();
+    assert_ne!(second, first);
+    let elsewhere = run(&aws, "t-3", "us-east-1c").await.unwrap();
+
+    // A reply lost after the launch succeeded: the same call again finds the same instance.
+    aws.inject(Fault::lost_reply().containing("Action=RunInstances&").times(1));
+    assert!(run(&aws, "t-4", "us-east-1a").await.is_err());
+    run(&aws, "t-4", "us-east-1a").await.unwrap();
+    let all = aws.call(Service::Ec2, "DescribeInstances", &[]).await.unwrap();
+    assert_eq!(all.matches("<instanceId>").count(), 2 + 4);
+
+    // A pool without capacity; the token is not used up by that.
+    aws.set_capacity("m5.large", "us-east-1a", false);
+    let refused = run(&aws, "t-5", "us-east-1a").await.unwrap_err();
+    assert!(refused.contains("InsufficientInstanceCapacity"), "{refused}");
+    run(&aws, "t-6", "us-east-1b").await.unwrap();
+    aws.set_capacity("m5.large", "us-east-1a", true);
+    run(&aws, "t-5", "us-east-1a").await.unwrap();
+
+    // Attaching raises desired, up to the maximum.
+    let refused = asg(&aws, "AttachInstances", &elsewhere, &[]).await.unwrap_err();
+    assert!(refused.contains("no availability zone"), "{refused}");
+    asg(&aws, "AttachInstances", &first, &[]).await.unwrap();
+    assert_eq!(aws.group("group").await.unwrap().sizes.desired, 3);
+    let refused = asg(&aws, "AttachInstances", &first, &[]).await.unwrap_err();
+    assert!(refused.contains("already part"), "{refused}");
+    let refused = asg(&aws, "AttachInstances", &second, &[]).await.unwrap_err();
+    assert!(refused.contains("max-size=3"), "{refused}");
+
+    // Detaching needs a member.
+    let decrement = [("ShouldDecrementDesiredCapacity", "true")];
+    let refused = asg(&aws, "DetachInstances", &second, &decrement)
+        .await
+        .unwrap_err();
+    assert!(refused.contains("not part of"), "{refused}");
+    let old = &group.members[0].0;
+    asg(&aws, "DetachInstances", old, &decrement).await.unwrap();
+    let now = aws.group("group").await.unwrap();
+    assert_eq!(now.sizes.desired, 2);
+    assert!(
+        now.members.iter().any(|(id, _)| *id == first) && now.members.iter().all(|(id, _)| id != old),
+        "{now:?}"
+    );
+    let refused = asg(&aws, "SetDesiredCapacity", "", &[("DesiredCapacity", "9")])
+        .await
+        .unwrap_err();
+    assert!(refused.contains("Desired capacity:9"), "{refused}");
+
+    // Lifecycle actions, which moto does not have.
+    aws.open_lifecycle_action(LifecycleAction::new("group", "hook", old, "token-1"));
+    let by_token = [
+        ("AutoScalingGroupName", "group"),
+        ("LifecycleHookName", "hook"),
+        ("LifecycleActionToken", "token-1"),
+    ];
+    aws.call(Service::AutoScaling, "RecordLifecycleActionHeartbeat", &by_token)
+        .await
+        .unwrap();
+    let complete = [&by_token[..], &[("LifecycleActionResult", "CONTINUE")]].concat();
+    aws.call(Service::AutoScaling, "CompleteLifecycleAction", &complete)
+        .await
+        .unwrap();
+    let again = aws
+        .call(Service::AutoScaling, "CompleteLifecycleAction", &complete)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(again.contains("No active Lifecycle Action"), "{again}");
+    let action = &aws.lifecycle_actions()[0];
+    assert_eq!(
+        (action.heartbeats, action.result.as_deref()),
+        (1, Some("CONTINUE"))
+    );
+
+    // Throttling, and the record of calls.
+    aws.inject(
+        Service::AutoScaling
+            .fault("Throttling", 400)
+            .containing("Action=DescribeAutoScalingGroups")
+            .times(1),
+    );
+    let throttled = asg(&aws, "DescribeAutoScalingGroups", "", &[]).await.unwrap_err();
+    assert!(throttled.contains("<Code>Throttling</Code>"), "{throttled}");
+    assert_eq!(aws.count("AttachInstances"), 4);
+    aws.reset().await.unwrap();
+    assert!(aws.group("group").await.is_err());
+    assert_eq!(aws.calls().len(), 0);
+}

@@ -1,0 +1,284 @@
+//! Dead letters: what nobody could use, kept whole until someone redrives or discards it.
+//!
+//! On the bus a dead letter is the original bytes; where it came from and why are headers (`Ht-Dead-*`), and
+//! the original's own headers follow under `Ht-Original-`.
+
+use std::fmt;
+
+use async_nats::jetstream::stream::RawMessageErrorKind;
+use bytes::Bytes;
+use hollowtrees_schemas::{
+    codec::Wire,
+    id::MessageId,
+    names::{Stream, header},
+    proto,
+    subject::Subject,
+};
+use jiff::Timestamp;
+
+use crate::{Bus, Delivery, PublishError, Published, headers, store::server_time};
+
+/// Prefix under which the headers of the original are kept.
+const ORIGINAL: &str = "Ht-Original-";
+
+/// Why nobody could use a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// It is no CloudEvent, or its data is not what its type says.
+    Undecodable,
+    /// It can be read and says something that cannot be.
+    Invalid,
+    /// Several starts on it ended without a result.
+    Poison,
+    /// The worker refused it for good.
+    Rejected,
+}
+
+impl Class {
+    /// The word in headers and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Undecodable => "undecodable",
+            Self::Invalid => "invalid",
+            Self::Poison => "poison",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is said of a dead letter besides its own bytes.
+#[derive(Clone, Debug)]
+pub struct Reason<'a> {
+    /// Kind of failure.
+    pub class: Class,
+    /// A sentence for a person: what failed, and the remedy.
+    pub text: String,
+    /// Starts that ended without a settle.
+    pub attempts: u32,
+    /// Id of the action, where it is one.
+    pub action_id: Option<&'a str>,
+    /// Cluster it belongs to; empty where it cannot be told.
+    pub cluster: &'a str,
+    /// Who gives up.
+    pub worker: &'a proto::Worker,
+}
+
+/// Why a dead letter cannot be shown, redriven or discarded.
+#[derive(Debug, thiserror::Error)]
+pub enum DeadError {
+    /// No dead letter has this number.
+    #[error("no dead letter has the number {0}; `hollowtrees dead list` shows those there are")]
+    NotFound(u64),
+    /// The server did not answer.
+    #[error("cannot read HT_DEAD ({0}); is NATS up?")]
+    Unavailable(String),
+    /// It came from no stream of ours, so there is nowhere to send it.
+    #[error(
+        "dead letter {sequence} came from {subject:?}, which is no subject of ours; it can only be discarded"
+    )]
+    NotOurs {
+        /// Its number.
+        sequence: u64,
+        /// Where it came from.
+        subject: String,
+    },
+    /// Sending it again failed.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl Bus {
+    /// Keeps a delivery nobody can use; the caller TERMs it once this answered. Doing it twice keeps it once.
+    pub async fn dead_letter(
+        &self,
+        delivery: &Delivery,
+        reason: &Reason<'_>,
+    ) -> Result<Published, PublishError> {
+        let subject = Subject::Dead {
+            cluster: reason.cluster.to_owned(),
+            origin: delivery.stream.clone(),
+            consumer: delivery.consumer.clone(),
+        };
+        let mut pairs = vec![
+            (header::dead::STREAM.to_owned(), delivery.stream.clone()),
+            (header::dead::CONSUMER.to_owned(), delivery.consumer.clone()),
+            (header::dead::SUBJECT.to_owned(), printable(&delivery.subject)),
+            (header::dead::SEQUENCE.to_owned(), delivery.sequence.to_string()),
+            (header::dead::CLASS.to_owned(), reason.class.to_string()),
+            (header::dead::REASON.to_owned(), printable(&reason.text)),
+            (header::dead::ATTEMPTS.to_owned(), reason.attempts.to_string()),
+            (
+                header::dead::WORKER.to_owned(),
+                printable(&format!("{}.{}", reason.worker.kind, reason.worker.process)),
+            ),
+            (
+                header::dead::WORKER_VERSION.to_owned(),
+                printable(&reason.worker.version),
+            ),
+            (header::dead::FIRST_AT.to_owned(), delivery.stored_at.to_string()),
+            (header::dead::AT.to_owned(), Timestamp::now().to_string()),
+        ];
+        if let Some(action_id) = reason.action_id {
+            pairs.push((header::dead::ACTION_ID.to_owned(), action_id.to_owned()));
+        }
+        pairs.extend(
+            delivery
+                .wire
+                .headers
+                .iter()
+                .map(|(name, value)| (format!("{ORIGINAL}{name}"), value.clone())),
+        );
+        let wire = Wire {
+            headers: pairs,
+            body: delivery.wire.body.clone(),
+        };
+        let id = MessageId::of(
+            &format!("dead/{}/{}", delivery.stream, delivery.consumer),
+            &delivery.sequence.to_string(),
+        );
+        self.publish_wire(&subject, &wire, &id, None).await
+    }
+
+    /// One dead letter.
+    pub async fn dead_show(&self, sequence: u64) -> Result<proto::DeadLetter, DeadError> {
+        let stream = self
+            .context()
+            .get_stream_no_info(Stream::Dead.name())
+            .await
+            .map_err(|error| DeadError::Unavailable(error.to_string()))?;
+        let message = stream
+            .get_raw_message(sequence)
+            .await
+            .map_err(|error| match error.kind() {
+                RawMessageErrorKind::NoMessageFound => DeadError::NotFound(sequence),
+                _ => DeadError::Unavailable(error.to_string()),
+            })?;
+        Ok(parse(
+            sequence,
+            &message.subject,
+            headers::to_pairs(Some(&message.headers)),
+            &message.payload,
+            server_time(message.time),
+        ))
+    }
+
+    /// Sequences of the first and last dead letter there may be, for walking them with [`Bus::dead_show`];
+    /// `None` where there is none.
+    pub async fn dead_range(&self) -> Result<Option<(u64, u64)>, DeadError> {
+        let stream = self
+            .context()
+            .get_stream(Stream::Dead.name())
+            .await
+            .map_err(|error| DeadError::Unavailable(error.to_string()))?;
+        let state = &stream.cached_info().state;
+        Ok((state.messages > 0).then_some((state.first_sequence, state.last_sequence)))
+    }
+
+    /// Sends a dead letter back where it came from: same bytes and `ce-id`, a new `Nats-Msg-Id`, and
+    /// `Ht-Redrive` one higher, by which a worker reopens the ledger. `deadline` replaces the action's own.
+    /// The dead letter stays until it is discarded; redriving it twice sends it once.
+    pub async fn dead_redrive(
+        &self,
+        sequence: u64,
+        deadline: Option<Timestamp>,
+    ) -> Result<Published, DeadError> {
+        let letter = self.dead_show(sequence).await?;
+        let not_ours = || DeadError::NotOurs {
+            sequence,
+            subject: letter.subject.clone(),
+        };
+        let subject: Subject = letter.subject.parse().map_err(|_| not_ours())?;
+        let mut redrives = 0_u32;
+        let mut pairs: Vec<(String, String)> = Vec::with_capacity(letter.headers.len() + 2);
+        for header in &letter.headers {
+            if header.name.eq_ignore_ascii_case(header::REDRIVE) {
+                redrives = header.value.parse().unwrap_or(0);
+            } else if !header.name.to_ascii_lowercase().starts_with("nats-")
+                && !header.name.eq_ignore_ascii_case(header::DEADLINE)
+            {
+                pairs.push((header.name.clone(), header.value.clone()));
+            }
+        }
+        pairs.push((header::REDRIVE.to_owned(), redrives.saturating_add(1).to_string()));
+        if let Some(deadline) = deadline {
+            pairs.push((header::DEADLINE.to_owned(), deadline.to_string()));
+        }
+        let wire = Wire {
+            headers: pairs,
+            body: letter.body.clone().into(),
+        };
+        let id = MessageId::of("redrive", &sequence.to_string());
+        Ok(self.publish_wire(&subject, &wire, &id, None).await?)
+    }
+
+    /// Removes a dead letter for good.
+    pub async fn dead_discard(&self, sequence: u64) -> Result<(), DeadError> {
+        self.dead_show(sequence).await?;
+        let stream = self
+            .context()
+            .get_stream_no_info(Stream::Dead.name())
+            .await
+            .map_err(|error| DeadError::Unavailable(error.to_string()))?;
+        stream
+            .delete_message(sequence)
+            .await
+            .map(|_| ())
+            .map_err(|error| DeadError::Unavailable(error.to_string()))
+    }
+}
+
+fn parse(
+    sequence: u64,
+    subject: &str,
+    pairs: Vec<(String, String)>,
+    body: &Bytes,
+    stored_at: Timestamp,
+) -> proto::DeadLetter {
+    let mut letter = proto::DeadLetter {
+        sequence,
+        cluster: match subject.parse() {
+            Ok(Subject::Dead { cluster, .. }) => cluster,
+            Ok(_) | Err(_) => String::new(),
+        },
+        body: body.to_vec(),
+        dead_at: Some(proto::time::to_proto(stored_at)),
+        ..proto::DeadLetter::default()
+    };
+    for (name, value) in pairs {
+        if let Some(original) = name.strip_prefix(ORIGINAL) {
+            letter.headers.push(proto::Header {
+                name: original.to_owned(),
+                value,
+            });
+            continue;
+        }
+        match name.as_str() {
+            header::dead::STREAM => letter.stream = value,
+            header::dead::CONSUMER => letter.consumer = value,
+            header::dead::SUBJECT => letter.subject = value,
+            header::dead::SEQUENCE => letter.original_sequence = value.parse().unwrap_or(0),
+            header::dead::CLASS => letter.error_class = value,
+            header::dead::REASON => letter.reason = value,
+            header::dead::ATTEMPTS => letter.attempts = value.parse().unwrap_or(0),
+            header::dead::WORKER => letter.worker = value,
+            header::dead::WORKER_VERSION => letter.worker_version = value,
+            header::dead::FIRST_AT => letter.first_at = value.parse().ok().map(proto::time::to_proto),
+            header::dead::ACTION_ID => letter.action_id = value,
+            _ => {}
+        }
+    }
+    letter
+}
+
+/// Header values are one line of text.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}

@@ -1,0 +1,231 @@
+//! Which processes are alive, and by how much our clock is off the server's.
+//!
+//! Each process writes its key in `ht_workers` every two seconds; the bucket drops what is older than six.
+//! Who could not write for four seconds no longer counts itself as alive: its work may be someone else's by
+//! now, so it must prove its claims before it goes on ([`Lease::lapses`]).
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use hollowtrees_schemas::{key, proto};
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinHandle;
+
+use crate::{Bus, Revision, store::Store, topology::LIVENESS_MAX_AGE, watch::Change};
+
+/// How often a process renews its word.
+pub const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// After this long without a renewal a process starts no effect.
+pub const LAPSE_AFTER: Duration = Duration::from_secs(4);
+/// A round trip longer than this says too little about the clocks.
+const PRECISE: Duration = Duration::from_millis(500);
+
+/// Our own liveness and the view of everyone's. Cheap to clone; the tasks end with the last clone.
+#[derive(Clone)]
+pub struct Lease {
+    shared: Arc<Shared>,
+    _tasks: Arc<Tasks>,
+}
+
+struct Shared {
+    key: String,
+    store: Store<proto::Liveness>,
+    renewed: Mutex<Instant>,
+    lapses: AtomicU64,
+    offset_micros: AtomicI64,
+    written: Mutex<Option<Written>>,
+    peers: Mutex<Peers>,
+}
+
+/// The last renewal, to measure the clocks with once the watch shows when the server stored it.
+#[derive(Clone, Copy)]
+struct Written {
+    revision: Revision,
+    wall: Timestamp,
+    took: Duration,
+}
+
+#[derive(Default)]
+struct Peers {
+    synced: bool,
+    seen: HashMap<String, Instant>,
+    /// Kinds of action and when someone last said that it serves them.
+    serving: HashMap<String, Instant>,
+}
+
+struct Tasks(Vec<JoinHandle<()>>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// What is known of another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It gave its word lately.
+    Alive,
+    /// Its word is too old, and the view is complete.
+    Gone,
+    /// The view is not complete.
+    Unknown,
+}
+
+impl Lease {
+    /// Registers the process `me` and keeps its word fresh until the last clone is dropped.
+    pub async fn register(bus: &Bus, me: &proto::Liveness) -> Result<Self, crate::WriteError> {
+        let worker = me.worker.clone().unwrap_or_default();
+        let shared = Arc::new(Shared {
+            key: key::worker(&worker.kind, &worker.process),
+            store: bus.workers().clone(),
+            renewed: Mutex::new(Instant::now()),
+            lapses: AtomicU64::new(0),
+            offset_micros: AtomicI64::new(0),
+            written: Mutex::default(),
+            peers: Mutex::default(),
+        });
+        shared.store.put(&shared.key, me).await?;
+        let renewing = tokio::spawn(renew(Arc::clone(&shared), me.clone()));
+        let watching = tokio::spawn(observe(Arc::clone(&shared)));
+        Ok(Self {
+            shared,
+            _tasks: Arc::new(Tasks(vec![renewing, watching])),
+        })
+    }
+
+    /// Whether the own word is fresh enough to start an effect.
+    pub fn is_fresh(&self) -> bool {
+        lock(&self.shared.renewed).elapsed() < LAPSE_AFTER
+    }
+
+    /// How often the own word went stale so far. A claim taken before the last lapse must be proven
+    /// again, by a compare-and-set on the ledger, before its work goes on.
+    pub fn lapses(&self) -> u64 {
+        if self.is_fresh() {
+            return self.shared.lapses.load(Ordering::Acquire);
+        }
+        self.shared.lapses.load(Ordering::Acquire) + 1
+    }
+
+    /// What is known of a process. [`Standing::Gone`] is said only after the bucket was asked as well: the
+    /// watch may lag behind a process that is new.
+    pub async fn standing(&self, worker: &proto::Worker) -> Standing {
+        let key = key::worker(&worker.kind, &worker.process);
+        {
+            let peers = lock(&self.shared.peers);
+            match peers.seen.get(&key) {
+                Some(seen) if seen.elapsed() < LIVENESS_MAX_AGE => return Standing::Alive,
+                Some(_) => {}
+                None if peers.synced => {}
+                None => return Standing::Unknown,
+            }
+        }
+        match self.shared.store.get(&key).await {
+            Ok(None) => Standing::Gone,
+            Ok(Some(_)) => Standing::Alive,
+            Err(error) => {
+                tracing::debug!(%error, "A liveness record could not be read.");
+                Standing::Unknown
+            }
+        }
+    }
+
+    /// Whether any live process serves actions of `kind`.
+    pub fn is_served(&self, kind: &str) -> bool {
+        lock(&self.shared.peers)
+            .serving
+            .get(kind)
+            .is_some_and(|seen| seen.elapsed() < LIVENESS_MAX_AGE)
+    }
+
+    /// Our clock minus the server's; positive where ours is ahead. Good to a few milliseconds.
+    pub fn clock_offset(&self) -> SignedDuration {
+        SignedDuration::from_micros(self.shared.offset_micros.load(Ordering::Relaxed))
+    }
+
+    /// Takes the own word back, so that others need not wait for it to age.
+    pub async fn release(&self) {
+        if let Err(error) = self.shared.store.remove(&self.shared.key, None).await {
+            tracing::debug!(%error, "The liveness record was left to age.");
+        }
+    }
+}
+
+async fn renew(shared: Arc<Shared>, me: proto::Liveness) {
+    let mut ticks = tokio::time::interval(RENEW_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let (began, wall) = (Instant::now(), Timestamp::now());
+        match tokio::time::timeout(LAPSE_AFTER, shared.store.put(&shared.key, &me)).await {
+            Ok(Ok(revision)) => {
+                let took = began.elapsed();
+                *lock(&shared.written) = Some(Written { revision, wall, took });
+                // The word counts from when it was sent: the server may have aged it since.
+                let mut renewed = lock(&shared.renewed);
+                if began.duration_since(*renewed) + took >= LAPSE_AFTER {
+                    shared.lapses.fetch_add(1, Ordering::AcqRel);
+                }
+                *renewed = began;
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "Could not renew the liveness record."),
+            Err(_) => tracing::warn!("The bus did not take the liveness record in time."),
+        }
+    }
+}
+
+async fn observe(shared: Arc<Shared>) {
+    let mut watch = shared.store.watch(&[">"]);
+    loop {
+        match watch.next().await {
+            Change::Resync => lock(&shared.peers).synced = false,
+            Change::Put(key, entry) => {
+                if key == shared.key {
+                    shared.measure_offset(entry.revision, entry.stored_at);
+                    lock(&shared.peers)
+                        .seen
+                        .retain(|_, seen| seen.elapsed() < LIVENESS_MAX_AGE);
+                }
+                let mut peers = lock(&shared.peers);
+                peers
+                    .serving
+                    .extend(entry.value.serves.into_iter().map(|kind| (kind, Instant::now())));
+                peers.seen.insert(key, Instant::now());
+            }
+            Change::Removed(key) => {
+                lock(&shared.peers).seen.remove(&key);
+            }
+            Change::Unreadable(error) => tracing::debug!(%error, "A liveness record was skipped."),
+            Change::Synced => lock(&shared.peers).synced = true,
+        }
+    }
+}
+
+impl Shared {
+    /// The server stored our word at some moment of the round trip: its middle is the best guess.
+    fn measure_offset(&self, revision: Revision, stored_at: Timestamp) {
+        let Some(written) = *lock(&self.written) else {
+            return;
+        };
+        if written.revision != revision || written.took > PRECISE {
+            return;
+        }
+        let half = SignedDuration::try_from(written.took / 2).unwrap_or(SignedDuration::ZERO);
+        let offset = (written.wall + half).duration_since(stored_at);
+        self.offset_micros
+            .store(i64::try_from(offset.as_micros()).unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

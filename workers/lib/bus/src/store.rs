@@ -1,0 +1,364 @@
+//! Typed records on a key-value bucket, written by compare-and-set.
+//!
+//! A value is the proto3-JSON of its message, so that `nats kv get` shows it. Every record carries the
+//! version of its layout; a record of a higher version is shown to the caller as such and never overwritten.
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use async_nats::jetstream::{
+    self,
+    kv::{self, Operation, UpdateErrorKind},
+};
+use bytes::Bytes;
+use hollowtrees_schemas::{names::Bucket, proto};
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::OnceCell;
+
+/// Layout version this build reads and writes, for every kind of record.
+pub const SCHEMA: u32 = 1;
+
+/// A message kept in a bucket.
+pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Version of the layout this value was written with.
+    fn schema(&self) -> u32;
+}
+
+impl Record for proto::Incident {
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
+impl Record for proto::Run {
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
+impl Record for proto::LedgerEntry {
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
+impl Record for proto::Liveness {
+    fn schema(&self) -> u32 {
+        SCHEMA
+    }
+}
+
+/// Position of a value in its bucket: what a compare-and-set compares, and the fencing token of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(u64);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A value with its revision and the server's time of its writing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned<T> {
+    /// The value.
+    pub value: T,
+    /// Its revision.
+    pub revision: Revision,
+    /// When the server stored it.
+    pub stored_at: Timestamp,
+}
+
+/// Why a read did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The bus did not answer. Nothing is known.
+    #[error(
+        "cannot read {bucket}/{key} ({cause}); is NATS up, and were the buckets made by `hollowtrees bus apply`?"
+    )]
+    Unavailable {
+        /// Bucket name.
+        bucket: &'static str,
+        /// Key.
+        key: String,
+        /// What the client said.
+        cause: String,
+    },
+    /// The value was written by a newer version.
+    #[error(
+        "{bucket}/{key} has layout {found}, newer than the {SCHEMA} this version knows; upgrade this worker"
+    )]
+    Newer {
+        /// Bucket name.
+        bucket: &'static str,
+        /// Key.
+        key: String,
+        /// Layout found.
+        found: u32,
+    },
+    /// The value is no record.
+    #[error("{bucket}/{key} cannot be read as a record ({cause}); see it with `nats kv get {bucket} {key}`")]
+    Unreadable {
+        /// Bucket name.
+        bucket: &'static str,
+        /// Key.
+        key: String,
+        /// What the parser said.
+        cause: String,
+    },
+}
+
+/// Why a write did not (certainly) happen.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The key exists, or its revision is another: someone else wrote first. Read and decide again.
+    #[error("{bucket}/{key} was written by someone else meanwhile")]
+    Conflict {
+        /// Bucket name.
+        bucket: &'static str,
+        /// Key.
+        key: String,
+    },
+    /// The bus did not answer, and reading back did not settle it. The write may still happen.
+    #[error("cannot write {bucket}/{key} ({cause}); is NATS up?")]
+    Unavailable {
+        /// Bucket name.
+        bucket: &'static str,
+        /// Key.
+        key: String,
+        /// What the client said.
+        cause: String,
+    },
+}
+
+impl WriteError {
+    /// Whether someone else wrote first.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
+}
+
+/// One bucket, as records of one type. Cheap to clone.
+pub struct Store<T> {
+    shared: Arc<Shared>,
+    record: PhantomData<fn() -> T>,
+}
+
+struct Shared {
+    context: jetstream::Context,
+    bucket: Bucket,
+    opened: OnceCell<kv::Store>,
+}
+
+impl<T> Clone for Store<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            record: PhantomData,
+        }
+    }
+}
+
+impl<T: Record> Store<T> {
+    pub(crate) fn new(context: jetstream::Context, bucket: Bucket) -> Self {
+        let shared = Shared {
+            context,
+            bucket,
+            opened: OnceCell::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            record: PhantomData,
+        }
+    }
+
+    /// Bucket name.
+    pub fn bucket(&self) -> &'static str {
+        self.shared.bucket.name()
+    }
+
+    /// The newest value this read sees; another replica may know a newer one. `None`: this read saw none.
+    pub async fn get(&self, key: &str) -> Result<Option<Versioned<T>>, StoreError> {
+        let store = self
+            .opened()
+            .await
+            .map_err(|cause| self.unreadable_now(key, cause))?;
+        let entry = store
+            .entry(key)
+            .await
+            .map_err(|error| self.unreadable_now(key, error.to_string()))?;
+        entry
+            .filter(|entry| entry.operation == Operation::Put)
+            .map(|entry| self.parse(key, &entry.value, entry.revision, server_time(entry.created)))
+            .transpose()
+    }
+
+    /// Writes a key that does not exist, or was removed.
+    ///
+    /// Not by the client's own `create`: it answers "exists" for a first try of ours whose reply was lost.
+    pub async fn create(&self, key: &str, value: &T) -> Result<Revision, WriteError> {
+        let bytes = self.encode(key, value)?;
+        let store = self.opened().await.map_err(|cause| self.unwritable(key, cause))?;
+        match self.compare_and_set(store, key, &bytes, 0).await {
+            Err(WriteError::Conflict { .. }) => match store.entry(key).await {
+                Ok(Some(marker)) if marker.operation != Operation::Put => {
+                    self.compare_and_set(store, key, &bytes, marker.revision).await
+                }
+                Ok(_) | Err(_) => Err(self.conflict(key)),
+            },
+            answered => answered,
+        }
+    }
+
+    /// Writes a key whose newest revision is `at`.
+    pub async fn update(&self, key: &str, value: &T, at: Revision) -> Result<Revision, WriteError> {
+        let bytes = self.encode(key, value)?;
+        let store = self.opened().await.map_err(|cause| self.unwritable(key, cause))?;
+        self.compare_and_set(store, key, &bytes, at.0).await
+    }
+
+    async fn compare_and_set(
+        &self,
+        store: &kv::Store,
+        key: &str,
+        bytes: &Bytes,
+        at: u64,
+    ) -> Result<Revision, WriteError> {
+        match store.update(key, bytes.clone(), at).await {
+            Ok(revision) => Ok(Revision(revision)),
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Err(self.conflict(key)),
+            Err(error) => self.read_back(store, key, bytes, error.to_string()).await,
+        }
+    }
+
+    /// Writes a key whatever it held: for who alone owns it, such as a process its liveness.
+    pub async fn put(&self, key: &str, value: &T) -> Result<Revision, WriteError> {
+        let bytes = self.encode(key, value)?;
+        let store = self.opened().await.map_err(|cause| self.unwritable(key, cause))?;
+        store
+            .put(key, bytes)
+            .await
+            .map(Revision)
+            .map_err(|error| self.unwritable(key, error.to_string()))
+    }
+
+    /// Removes a key and its history, leaving a marker; with `at`, only if its newest revision is that.
+    pub async fn remove(&self, key: &str, at: Option<Revision>) -> Result<(), WriteError> {
+        let store = self.opened().await.map_err(|cause| self.unwritable(key, cause))?;
+        let removed = match at {
+            Some(at) => store.purge_expect_revision(key, Some(at.0)).await,
+            None => store.purge(key).await,
+        };
+        removed.map_err(|error| match error.kind() {
+            UpdateErrorKind::WrongLastRevision => self.conflict(key),
+            UpdateErrorKind::InvalidKey | UpdateErrorKind::TimedOut | UpdateErrorKind::Other => {
+                self.unwritable(key, error.to_string())
+            }
+        })
+    }
+
+    /// After a write without an answer: it happened if the newest value is the one we wrote. Every record
+    /// that more than one process may write holds a nonce or content that tells the writers apart; where
+    /// two writers wrote the same bytes, either may call them its own.
+    async fn read_back(
+        &self,
+        store: &kv::Store,
+        key: &str,
+        written: &Bytes,
+        cause: String,
+    ) -> Result<Revision, WriteError> {
+        tracing::debug!(
+            bucket = self.bucket(),
+            key,
+            cause,
+            "A write was not answered; it is read back."
+        );
+        match store.entry(key).await {
+            Ok(Some(entry)) if entry.operation == Operation::Put && entry.value == *written => {
+                Ok(Revision(entry.revision))
+            }
+            Ok(_) | Err(_) => Err(self.unwritable(key, cause)),
+        }
+    }
+
+    pub(crate) fn parse(
+        &self,
+        key: &str,
+        value: &[u8],
+        revision: u64,
+        stored_at: Timestamp,
+    ) -> Result<Versioned<T>, StoreError> {
+        let bucket = self.bucket();
+        let unreadable = |error: serde_json::Error| StoreError::Unreadable {
+            bucket,
+            key: key.to_owned(),
+            cause: error.to_string(),
+        };
+        let found = layout_of(value).map_err(unreadable)?;
+        if found > SCHEMA {
+            return Err(StoreError::Newer {
+                bucket,
+                key: key.to_owned(),
+                found,
+            });
+        }
+        let value = serde_json::from_slice(value).map_err(unreadable)?;
+        Ok(Versioned {
+            value,
+            revision: Revision(revision),
+            stored_at,
+        })
+    }
+
+    fn encode(&self, key: &str, value: &T) -> Result<Bytes, WriteError> {
+        serde_json::to_vec(value)
+            .map(Bytes::from)
+            .map_err(|error| self.unwritable(key, error.to_string()))
+    }
+
+    pub(crate) async fn opened(&self) -> Result<&kv::Store, String> {
+        let shared = &self.shared;
+        shared
+            .opened
+            .get_or_try_init(|| shared.context.get_key_value(shared.bucket.name()))
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    fn conflict(&self, key: &str) -> WriteError {
+        WriteError::Conflict {
+            bucket: self.bucket(),
+            key: key.to_owned(),
+        }
+    }
+
+    fn unwritable(&self, key: &str, cause: String) -> WriteError {
+        WriteError::Unavailable {
+            bucket: self.bucket(),
+            key: key.to_owned(),
+            cause,
+        }
+    }
+
+    fn unreadable_now(&self, key: &str, cause: String) -> StoreError {
+        StoreError::Unavailable {
+            bucket: self.bucket(),
+            key: key.to_owned(),
+            cause,
+        }
+    }
+}
+
+/// The layout version alone, so that a record of a newer one is known even where it no longer parses.
+fn layout_of(value: &[u8]) -> Result<u32, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct Layout {
+        #[serde(default)]
+        schema: u32,
+    }
+    serde_json::from_slice::<Layout>(value).map(|layout| layout.schema)
+}
+
+pub(crate) fn server_time(time: async_nats::datetime::DateTime) -> Timestamp {
+    Timestamp::from_nanosecond(time.unix_timestamp_nanos()).unwrap_or(Timestamp::UNIX_EPOCH)
+}

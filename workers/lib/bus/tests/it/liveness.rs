@@ -1,0 +1,100 @@
+use std::time::Duration;
+
+use hollowtrees_bus::liveness::{Lease, Standing};
+use hollowtrees_harness::{Nats, eventually};
+use hollowtrees_schemas::proto;
+
+use crate::support::{connect, connected};
+
+fn me(process: &str) -> proto::Liveness {
+    let worker = proto::Worker {
+        kind: "drain".to_owned(),
+        process: process.to_owned(),
+        version: "1".to_owned(),
+    };
+    proto::Liveness {
+        worker: Some(worker),
+        serves: vec!["drain".to_owned()],
+        started_at: None,
+    }
+}
+
+fn worker(process: &str) -> proto::Worker {
+    me(process).worker.unwrap()
+}
+
+#[tokio::test]
+async fn who_goes_is_seen_to_go_and_who_stays_to_stay() {
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    let watcher = Lease::register(&bus, &me("watcher")).await.unwrap();
+    let leaves = Lease::register(&bus, &me("leaves")).await.unwrap();
+    let dies = Lease::register(&connect(&nats.url()).await, &me("dies"))
+        .await
+        .unwrap();
+    for name in ["leaves", "dies", "watcher"] {
+        assert_eq!(watcher.standing(&worker(name)).await, Standing::Alive, "{name}");
+    }
+    eventually("someone to serve drain", Duration::from_secs(5), async || {
+        watcher.is_served("drain").then_some(())
+    })
+    .await;
+    assert!(!watcher.is_served("notify"));
+
+    leaves.release().await;
+    drop(leaves);
+    eventually(
+        "the one that left to be gone",
+        Duration::from_secs(3),
+        async || (watcher.standing(&worker("leaves")).await == Standing::Gone).then_some(()),
+    )
+    .await;
+
+    drop(dies);
+    assert_eq!(
+        watcher.standing(&worker("dies")).await,
+        Standing::Alive,
+        "its word is still fresh"
+    );
+    eventually(
+        "the one that died to be gone",
+        Duration::from_secs(15),
+        async || (watcher.standing(&worker("dies")).await == Standing::Gone).then_some(()),
+    )
+    .await;
+    assert_eq!(watcher.standing(&worker("watcher")).await, Standing::Alive);
+}
+
+#[tokio::test]
+async fn a_word_that_could_not_be_renewed_is_a_lapse() {
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    let lease = Lease::register(&bus, &me("one")).await.unwrap();
+    assert!(lease.is_fresh());
+    assert_eq!(lease.lapses(), 0);
+    nats.pause().unwrap();
+    eventually("the word to go stale", Duration::from_secs(10), async || {
+        (!lease.is_fresh()).then_some(())
+    })
+    .await;
+    assert_eq!(lease.lapses(), 1, "a claim is to be proven from here on");
+    nats.resume().unwrap();
+    eventually("the word to be renewed", Duration::from_secs(30), async || {
+        lease.is_fresh().then_some(())
+    })
+    .await;
+    assert_eq!(lease.lapses(), 1, "and once more, not twice");
+}
+
+#[tokio::test]
+async fn the_clocks_are_compared() {
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    let lease = Lease::register(&bus, &me("one")).await.unwrap();
+    // One machine, one clock: what is measured is the error of the measure.
+    eventually("an offset to be measured", Duration::from_secs(10), async || {
+        let offset = lease.clock_offset();
+        (!offset.is_zero() && offset.abs().as_millis() < 250).then_some(())
+    })
+    .await;
+}

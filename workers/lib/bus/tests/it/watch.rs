@@ -1,0 +1,68 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use hollowtrees_bus::{
+    store::Record,
+    watch::{Change, Watch},
+};
+use hollowtrees_harness::Nats;
+
+use crate::support::{connected, entry};
+
+async fn next<T: Record>(watch: &mut Watch<T>) -> Change<T> {
+    tokio::time::timeout(Duration::from_secs(60), watch.next())
+        .await
+        .expect("a change comes")
+}
+
+#[tokio::test]
+async fn present_values_come_first_then_changes() {
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    let mut empty = bus.ledger().watch(&[">"]);
+    assert!(matches!(next(&mut empty).await, Change::Resync));
+    assert!(
+        matches!(next(&mut empty).await, Change::Synced),
+        "an empty bucket is known at once"
+    );
+
+    let revision = bus.ledger().create("c1.a", &entry("one")).await.unwrap();
+    bus.ledger().create("c2.b", &entry("elsewhere")).await.unwrap();
+    assert!(matches!(next(&mut empty).await, Change::Put(key, _) if key == "c1.a"));
+
+    let mut of_one_cluster = bus.ledger().watch(&["c1.>"]);
+    assert!(matches!(next(&mut of_one_cluster).await, Change::Resync));
+    assert!(
+        matches!(next(&mut of_one_cluster).await, Change::Put(key, value) if key == "c1.a" && value.revision == revision)
+    );
+    assert!(matches!(next(&mut of_one_cluster).await, Change::Synced));
+    bus.ledger().remove("c1.a", None).await.unwrap();
+    assert!(matches!(next(&mut of_one_cluster).await, Change::Removed(key) if key == "c1.a"));
+}
+
+#[tokio::test]
+async fn a_watch_starts_over_when_the_server_was_away() {
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    bus.ledger().create("c1.a", &entry("one")).await.unwrap();
+    let mut watch = bus.ledger().watch(&[">"]);
+    while !matches!(next(&mut watch).await, Change::Synced) {}
+    nats.kill();
+    nats.restart().await.unwrap();
+    hollowtrees_harness::eventually(
+        "the bucket to take a write",
+        Duration::from_secs(30),
+        async || bus.ledger().create("c1.b", &entry("two")).await.ok(),
+    )
+    .await;
+    // Whether by a resync or by the old consumer: in the end both keys are known.
+    let mut known = BTreeMap::from([("c1.a".to_owned(), ())]);
+    while known.len() < 2 {
+        match next(&mut watch).await {
+            Change::Resync => known.clear(),
+            Change::Put(key, _) => {
+                known.insert(key, ());
+            }
+            Change::Removed(_) | Change::Unreadable(_) | Change::Synced => {}
+        }
+    }
+}

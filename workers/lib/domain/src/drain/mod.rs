@@ -1,0 +1,29 @@
+//! What is to be done about the pods of a node that goes (DESIGN section 7), without doing it.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | [`instance`] | which instance a node is |
+//! | [`select`] | which pods go, in which tier, and which stay and why |
+//! | [`force`] | when a budget may be overridden, and with how much grace |
+//! | [`assess`] | the next step of every pod of a node, and whether the node is empty |
+//! | [`order`] | which pod of all nodes comes first |
+//! | [`budget`] | which budgets stand before a pod |
+//!
+//! Everything follows from what the cluster shows and the time: a process that takes a drain over decides as
+//! the one before it would have.
+
+pub mod assess;
+pub mod budget;
+pub mod force;
+pub mod instance;
+pub mod order;
+pub mod pod;
+pub mod select;
+
+#[cfg(test)]
+mod tests;
+
+pub use assess::{Assessed, Assessment, Step, assess};
+pub use force::{Force, Wish};
+pub use pod::{Deletion, Owner, Pod};
+pub use select::{Options, Skip, Tier, Verdict};

@@ -1,0 +1,119 @@
+//! How the router ends an action in the ledger that no worker ended.
+//!
+//! The ledger decides who is first: what is returned here is written by
+//! compare-and-set, and on a conflict the entry is read and asked again. An
+//! entry that is done is never changed.
+
+use hollowtrees_schemas::proto;
+use jiff::Timestamp;
+
+use crate::limits::SCHEMA_VERSION;
+use crate::run::Ended;
+use crate::words::Outcome;
+use hollowtrees_schemas::proto::time::to_proto;
+
+/// Why an action is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its deadline came and nobody had started it.
+    Expired,
+    /// Its outcome is overdue.
+    Overdue,
+    /// Its incident was withdrawn.
+    Withdrawn,
+}
+
+/// What to do about an action.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Settlement {
+    /// Write this entry (create it where none was read), then publish its outcome.
+    Write(Box<proto::LedgerEntry>),
+    /// It is done: publish this outcome again and record it.
+    Done(Box<proto::Outcome>),
+    /// Somebody is at it, and may go on.
+    Running,
+}
+
+/// Decides from the entry as it was read; `None` where there is none.
+#[must_use]
+pub fn settle(
+    why: Why,
+    action: &proto::Action,
+    entry: Option<&proto::LedgerEntry>,
+    router: &proto::Worker,
+    nonce: &str,
+    now: Timestamp,
+) -> Settlement {
+    let kind = &action.kind;
+    let (result, reason, message) = match (entry, why) {
+        (Some(entry), _) if entry.state == "done" => {
+            return Settlement::Done(Box::new(entry.outcome.clone().unwrap_or_default()));
+        }
+        (Some(_), Why::Expired | Why::Withdrawn) => return Settlement::Running,
+        (Some(_), Why::Overdue) => (
+            Outcome::Failed,
+            "overdue",
+            format!(
+                "No outcome came by the time it was due; the `{kind}` worker that took it did not end it."
+            ),
+        ),
+        (None, Why::Expired | Why::Overdue) => (
+            Outcome::Expired,
+            "not-started",
+            format!("Nobody started it in time; is a worker serving `{kind}` running?"),
+        ),
+        (None, Why::Withdrawn) => (
+            Outcome::Cancelled,
+            "incident-withdrawn",
+            "The incident was withdrawn before anybody started it.".to_owned(),
+        ),
+    };
+    let known = entry.cloned().unwrap_or_default();
+    let outcome = proto::Outcome {
+        action_id: action.id.clone(),
+        cluster: action.cluster.clone(),
+        kind: action.kind.clone(),
+        instance: action.instance.clone(),
+        generation: action.generation,
+        result: result.as_str().to_owned(),
+        reason: reason.to_owned(),
+        message,
+        mode: action.mode.clone(),
+        worker: Some(router.clone()),
+        attempt: known.attempt,
+        times: Some(proto::Times {
+            noticed_at: action.noticed_at,
+            published_at: action.created_at,
+            accepted_at: known.accepted_at,
+            started_at: known.started_at,
+            cordoned_at: None,
+            ended_at: Some(to_proto(now)),
+        }),
+        deadline: action.deadline,
+        late: false,
+        detail: None,
+        redrive: known.redrive,
+        provider: action
+            .target
+            .as_ref()
+            .map(|target| target.provider.clone())
+            .unwrap_or_default(),
+        certainty: action.certainty.clone(),
+    };
+    Settlement::Write(Box::new(proto::LedgerEntry {
+        schema: SCHEMA_VERSION,
+        state: "done".to_owned(),
+        nonce: nonce.to_owned(),
+        outcome: Some(outcome),
+        ..known
+    }))
+}
+
+/// The end a done entry tells of; none while it is not done.
+#[must_use]
+pub fn ended(entry: &proto::LedgerEntry, now: Timestamp) -> Option<Ended> {
+    (entry.state == "done")
+        .then_some(entry.outcome.as_ref())
+        .flatten()
+        .and_then(|outcome| Ended::of(outcome, now))
+}

@@ -1,0 +1,310 @@
+//! The claim on an action: a record in the ledger that only its owner may move on.
+//!
+//! A claim is made by creating the record, taken over from a dead owner by compare-and-set, and ended by
+//! writing the outcome into it. Its revision is the fencing token: a write at an old revision fails, and
+//! whoever sees that has lost the claim and says nothing more.
+
+use std::time::Duration;
+
+use hollowtrees_bus::{
+    Bus, Revision, Store, StoreError, Versioned, WriteError,
+    liveness::{Lease, Standing},
+    store::SCHEMA,
+};
+use hollowtrees_schemas::{
+    names::ledger_state,
+    proto::{self, time},
+};
+use jiff::Timestamp;
+use pbjson_types::Struct;
+use tokio::sync::Mutex;
+
+use super::order::Order;
+
+/// First and longest wait before an unanswered write is tried again.
+const RETRY_FLOOR: Duration = Duration::from_millis(50);
+const RETRY_CAP: Duration = Duration::from_secs(1);
+
+/// A claim that is ours, or was.
+pub(crate) struct Claim {
+    store: Store<proto::LedgerEntry>,
+    lease: Lease,
+    key: String,
+    state: Mutex<State>,
+}
+
+struct State {
+    entry: proto::LedgerEntry,
+    revision: Revision,
+    /// Lapses of our liveness when the claim was last proven.
+    proven_at: u64,
+}
+
+/// What came of trying to claim.
+pub(crate) enum Taken {
+    /// It is ours to do.
+    Ours(Claim),
+    /// It was done before; its outcome may have been lost on the way.
+    Done(Box<proto::Outcome>),
+    /// Someone alive does it, or it cannot be told yet.
+    Busy,
+}
+
+/// Why it could not be told whether an action is ours.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TakeError {
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Read(#[from] StoreError),
+}
+
+/// The claim is someone else's now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost;
+
+/// What to do about a record that exists.
+#[derive(Debug, PartialEq, Eq)]
+enum Move {
+    Answer,
+    TakeOver { attempt: u32 },
+    Reopen,
+    Wait,
+}
+
+/// Pure: `owner` is what is known of the process that holds it, unless it is this one.
+fn decide(entry: &proto::LedgerEntry, redrive: u32, owner: Option<Standing>) -> Move {
+    if entry.state == ledger_state::DONE {
+        return if entry.redrive >= redrive {
+            Move::Answer
+        } else {
+            Move::Reopen
+        };
+    }
+    match owner {
+        // Our own record without work of ours: a write whose reply was lost, or a start that broke off.
+        None | Some(Standing::Gone) => Move::TakeOver {
+            attempt: entry.attempt.saturating_add(1),
+        },
+        Some(Standing::Alive | Standing::Unknown) => Move::Wait,
+    }
+}
+
+/// Claims an action for the process `me`.
+pub(crate) async fn take(
+    bus: &Bus,
+    lease: &Lease,
+    me: &proto::Worker,
+    order: &Order,
+    now: Timestamp,
+) -> Result<Taken, TakeError> {
+    let store = bus.ledger().clone();
+    let proven_at = lease.lapses();
+    let fresh = proto::LedgerEntry {
+        schema: SCHEMA,
+        state: ledger_state::RUNNING.to_owned(),
+        owner: Some(me.clone()),
+        attempt: 1,
+        nonce: nonce(),
+        checkpoint: None,
+        started_at: Some(time::to_proto(now)),
+        accepted_at: Some(time::to_proto(order.accepted_at)),
+        outcome: None,
+        redrive: order.redrive,
+    };
+    let ours = |entry, revision| {
+        let state = Mutex::new(State {
+            entry,
+            revision,
+            proven_at,
+        });
+        Taken::Ours(Claim {
+            store: store.clone(),
+            lease: lease.clone(),
+            key: order.ledger_key.clone(),
+            state,
+        })
+    };
+    match store.create(&order.ledger_key, &fresh).await {
+        Ok(revision) => return Ok(ours(fresh, revision)),
+        Err(WriteError::Conflict { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // Absence after a conflict is a stale read: someone else's record is on its way to this replica.
+    let Some(Versioned {
+        value: found,
+        revision,
+        ..
+    }) = store.get(&order.ledger_key).await?
+    else {
+        return Ok(Taken::Busy);
+    };
+    if found.nonce == fresh.nonce {
+        return Ok(ours(fresh, revision));
+    }
+    let owner = found.owner.clone().unwrap_or_default();
+    let standing = if owner.process == me.process {
+        None
+    } else {
+        Some(lease.standing(&owner).await)
+    };
+    let next = match decide(&found, order.redrive, standing) {
+        Move::Answer => return Ok(Taken::Done(Box::new(found.outcome.unwrap_or_default()))),
+        Move::Wait => return Ok(Taken::Busy),
+        Move::Reopen => fresh,
+        Move::TakeOver { attempt } => {
+            tracing::info!(action = %order.id, from = owner.process, attempt, "An action is taken over from a process that is gone.");
+            proto::LedgerEntry {
+                attempt,
+                checkpoint: found.checkpoint,
+                accepted_at: found.accepted_at,
+                ..fresh
+            }
+        }
+    };
+    match store.update(&order.ledger_key, &next, revision).await {
+        Ok(revision) => Ok(ours(next, revision)),
+        Err(WriteError::Conflict { .. }) => Ok(Taken::Busy),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Claim {
+    /// Starts of the handler, this one included.
+    pub(crate) async fn attempt(&self) -> u32 {
+        self.state.lock().await.entry.attempt
+    }
+
+    /// What an earlier start left for this one.
+    pub(crate) async fn checkpoint(&self) -> Option<Struct> {
+        self.state.lock().await.entry.checkpoint.clone()
+    }
+
+    /// Proves that the claim is still ours: at no cost while our word was fresh all along, else by a write.
+    pub(crate) async fn prove(&self) -> Result<(), Lost> {
+        let mut state = self.state.lock().await;
+        let lapses = self.lease.lapses();
+        if lapses == state.proven_at {
+            return Ok(());
+        }
+        let entry = state.entry.clone();
+        self.write(&mut state, entry).await?;
+        state.proven_at = lapses;
+        Ok(())
+    }
+
+    /// Stores what a later start needs to go on.
+    pub(crate) async fn save(&self, checkpoint: Struct) -> Result<(), Lost> {
+        let mut state = self.state.lock().await;
+        let entry = proto::LedgerEntry {
+            checkpoint: Some(checkpoint),
+            ..state.entry.clone()
+        };
+        self.write(&mut state, entry).await
+    }
+
+    /// Counts a start that broke off, so that a poison action is known by it.
+    pub(crate) async fn count_start(&self) -> Result<u32, Lost> {
+        let mut state = self.state.lock().await;
+        let attempt = state.entry.attempt.saturating_add(1);
+        let entry = proto::LedgerEntry {
+            attempt,
+            ..state.entry.clone()
+        };
+        self.write(&mut state, entry).await?;
+        Ok(attempt)
+    }
+
+    /// Ends the claim with an outcome: from here on it is this one, whatever happens.
+    pub(crate) async fn finish(&self, outcome: proto::Outcome) -> Result<(), Lost> {
+        let mut state = self.state.lock().await;
+        let entry = proto::LedgerEntry {
+            state: ledger_state::DONE.to_owned(),
+            outcome: Some(outcome),
+            checkpoint: None,
+            ..state.entry.clone()
+        };
+        self.write(&mut state, entry).await
+    }
+
+    /// One compare-and-set, tried until it is answered: until then nobody knows, and nothing else may be
+    /// done about the action. A conflict after an unanswered try may be our own earlier try: the nonce tells.
+    async fn write(&self, state: &mut State, mut entry: proto::LedgerEntry) -> Result<(), Lost> {
+        entry.nonce = nonce();
+        let mut unanswered = false;
+        let mut wait = RETRY_FLOOR;
+        loop {
+            let cause = match self.store.update(&self.key, &entry, state.revision).await {
+                Ok(revision) => {
+                    state.revision = revision;
+                    state.entry = entry;
+                    return Ok(());
+                }
+                Err(WriteError::Conflict { .. }) if unanswered => match self.store.get(&self.key).await {
+                    Ok(Some(found)) if found.value.nonce == entry.nonce => {
+                        state.revision = found.revision;
+                        state.entry = entry;
+                        return Ok(());
+                    }
+                    Ok(_) | Err(StoreError::Newer { .. } | StoreError::Unreadable { .. }) => {
+                        return Err(Lost);
+                    }
+                    Err(error @ StoreError::Unavailable { .. }) => error.to_string(),
+                },
+                Err(WriteError::Conflict { .. }) => return Err(Lost),
+                Err(error @ WriteError::Unavailable { .. }) => {
+                    unanswered = true;
+                    error.to_string()
+                }
+            };
+            tracing::debug!(cause, "A ledger write was not answered; it is tried again.");
+            tokio::time::sleep(wait.mul_f64(rand::random_range(0.5..=1.0))).await;
+            wait = wait.saturating_mul(2).min(RETRY_CAP);
+        }
+    }
+}
+
+/// Tells one write from any other; no id depends on it.
+fn nonce() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(state: &str, redrive: u32) -> proto::LedgerEntry {
+        proto::LedgerEntry {
+            state: state.to_owned(),
+            redrive,
+            attempt: 2,
+            ..proto::LedgerEntry::default()
+        }
+    }
+
+    #[test]
+    fn a_record_that_exists_decides() {
+        let check = |state, found, asked, owner, expected: Move| {
+            assert_eq!(
+                decide(&entry(state, found), asked, owner),
+                expected,
+                "{state} {found} {asked} {owner:?}"
+            );
+        };
+        let alive = Some(Standing::Alive);
+        check(ledger_state::DONE, 0, 0, alive, Move::Answer);
+        check(ledger_state::DONE, 1, 0, None, Move::Answer);
+        check(ledger_state::DONE, 0, 1, alive, Move::Reopen);
+        check(ledger_state::RUNNING, 0, 0, alive, Move::Wait);
+        check(ledger_state::RUNNING, 0, 1, alive, Move::Wait);
+        check(ledger_state::RUNNING, 0, 0, Some(Standing::Unknown), Move::Wait);
+        check(
+            ledger_state::RUNNING,
+            0,
+            0,
+            Some(Standing::Gone),
+            Move::TakeOver { attempt: 3 },
+        );
+        check(ledger_state::RUNNING, 0, 0, None, Move::TakeOver { attempt: 3 });
+    }
+}

@@ -1,0 +1,401 @@
+//! One action, from its claim to its outcome. Every path out of here either settles the delivery after the
+//! ledger knows the end, hands it back, or says nothing because the claim was lost.
+
+use std::{sync::Arc, time::Duration};
+
+use hollowtrees_bus::{
+    Bus,
+    dead::{Class, Reason},
+    liveness::Lease,
+};
+use hollowtrees_schemas::{envelope, outgoing, proto};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use super::{
+    Failure, Handler, Job, Report, Settings,
+    claim::{self, Claim, Lost, Taken},
+    job::Control,
+    order::{Mode, Order},
+    outcome::Author,
+    parcel::Parcel,
+    telemetry::Telemetry,
+};
+
+/// The server hands an action out again after this long when someone alive works on it.
+const BUSY_DELAY: Duration = Duration::from_secs(2);
+/// The same when the ledger could not be asked.
+const UNANSWERED_DELAY: Duration = Duration::from_secs(1);
+/// First and longest wait between two starts of a handler.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// What all actions of a worker share.
+pub(crate) struct Core<H> {
+    pub(crate) bus: Bus,
+    pub(crate) lease: Lease,
+    pub(crate) author: Arc<Author>,
+    pub(crate) handler: Arc<H>,
+    pub(crate) settings: Settings,
+    pub(crate) telemetry: Telemetry,
+}
+
+/// One action that is ours to try, kept over its tries.
+pub(crate) struct Attempt {
+    pub(crate) order: Arc<Order>,
+    pub(crate) parcel: Arc<Parcel>,
+    pub(crate) control: watch::Sender<Control>,
+    pub(crate) claim: Option<Arc<Claim>>,
+    /// Times the handler asked for another try.
+    pub(crate) tries: u32,
+    /// When the handler was first started by this process.
+    pub(crate) first_started_at: Option<Timestamp>,
+}
+
+/// What the loop has to do about it afterwards.
+pub(crate) enum Ended {
+    /// Nothing: it was settled, handed back or abandoned.
+    Settled,
+    /// Try again, not before.
+    Again(Box<Attempt>, Timestamp),
+}
+
+impl<H: Handler> Core<H> {
+    pub(crate) async fn execute(&self, mut attempt: Attempt) -> Ended {
+        let claim = match attempt.claim.clone() {
+            Some(claim) => claim,
+            None => match self.claim(&attempt).await {
+                Some(claim) => {
+                    let claim = Arc::new(claim);
+                    attempt.claim = Some(Arc::clone(&claim));
+                    claim
+                }
+                None => return Ended::Settled,
+            },
+        };
+        let start = claim.attempt().await;
+        if start > self.settings.poison_after {
+            return self
+                .give_up(&attempt, &claim, start, Class::Poison, poison_text(start))
+                .await;
+        }
+        let resumable = claim.checkpoint().await.is_some();
+        if let Some(report) = self.answer_without_start(&attempt, start, resumable) {
+            return self.conclude(&attempt, &claim, start, report).await;
+        }
+        self.start(attempt, claim, start).await
+    }
+
+    /// Claims the action and reads its incident in one round trip. `None`: not ours, and seen to.
+    async fn claim(&self, attempt: &Attempt) -> Option<Claim> {
+        let order = &attempt.order;
+        let (taken, incident) = tokio::join!(
+            claim::take(
+                &self.bus,
+                &self.lease,
+                &self.author.worker,
+                order,
+                self.author.now()
+            ),
+            self.bus.incidents().get(&order.incident_key),
+        );
+        match incident {
+            Ok(Some(incident)) => {
+                observe(&attempt.control, order, &incident.value);
+            }
+            // A custom action may have no incident; a stale read may not know it yet.
+            Ok(None) => {}
+            Err(error) => tracing::debug!(action = %order.id, %error, "The incident could not be read."),
+        }
+        match taken {
+            Ok(Taken::Ours(claim)) => return Some(claim),
+            Ok(Taken::Done(outcome)) => self.answer_again(attempt, *outcome).await,
+            Ok(Taken::Busy) => {
+                if let Some(delivery) = attempt.parcel.take() {
+                    delivery.nak(BUSY_DELAY).await;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(action = %order.id, %error, "An action could not be claimed; it is handed back.");
+                if let Some(delivery) = attempt.parcel.take() {
+                    delivery.nak(UNANSWERED_DELAY).await;
+                }
+            }
+        }
+        None
+    }
+
+    /// The outcome of an action that needs no handler, if it is one.
+    fn answer_without_start(&self, attempt: &Attempt, start: u32, resumable: bool) -> Option<Report> {
+        let order = &attempt.order;
+        match order.mode {
+            Mode::Test => return Some(Report::skipped("test", "A test: nothing was touched.")),
+            Mode::DryRun if !self.settings.has_dry_run(&order.action.kind) => {
+                return Some(Report::skipped(
+                    "dry-run",
+                    "This kind of action knows no dry run: nothing was touched.",
+                ));
+            }
+            Mode::DryRun | Mode::Live => {}
+        }
+        let untouched = start == 1 && attempt.tries == 0;
+        let control = *attempt.control.borrow();
+        if control.cancelled && untouched {
+            return Some(Report::cancelled(
+                "The incident was withdrawn before this started.",
+            ));
+        }
+        let passed = control
+            .deadline
+            .is_some_and(|deadline| deadline <= self.author.now());
+        if passed && !order.run_expired && !resumable {
+            return Some(if untouched {
+                Report::expired("Its deadline passed before a worker could start it.")
+            } else {
+                Report::failed("deadline", "Its deadline passed before it could be tried again.")
+            });
+        }
+        None
+    }
+
+    async fn start(&self, mut attempt: Attempt, claim: Arc<Claim>, start: u32) -> Ended {
+        let order = Arc::clone(&attempt.order);
+        let started_at = self.author.now();
+        let first = *attempt.first_started_at.get_or_insert(started_at);
+        let job = Job {
+            bus: self.bus.clone(),
+            order: Arc::clone(&order),
+            claim: Arc::clone(&claim),
+            author: Arc::clone(&self.author),
+            control: attempt.control.subscribe(),
+            attempt: start,
+            started_at,
+        };
+        let handler = Arc::clone(&self.handler);
+        // A task of its own: a panic in a handler must not take the loop with it.
+        let mut running = AbortOnDrop(tokio::spawn(async move { handler.handle(job).await }));
+        let limit = order.time_limit(started_at, self.settings.time_limit);
+        let answer = tokio::time::timeout(limit, &mut running.0).await;
+        drop(running);
+        match answer {
+            Err(_) => {
+                let text = format!("The handler did not come to an end within {} s.", limit.as_secs());
+                self.conclude(&attempt, &claim, start, Report::failed("deadline", text))
+                    .await
+            }
+            Ok(Ok(Ok(report))) => self.conclude(&attempt, &claim, start, report).await,
+            Ok(Ok(Err(Failure::Lost))) => self.lost(&attempt),
+            Ok(Ok(Err(Failure::Rejected { reason, cause }))) => {
+                self.give_up(&attempt, &claim, start, Class::Rejected, (reason, cause))
+                    .await
+            }
+            Ok(Ok(Err(Failure::Transient { cause, after }))) => {
+                self.try_again(attempt, &claim, start, first, cause, after).await
+            }
+            Ok(Err(broken)) => {
+                tracing::error!(action = %order.id, error = %broken, "A handler broke off; the action is tried again.");
+                self.telemetry.handler_broke(&order.action.kind);
+                match claim.count_start().await {
+                    Ok(_) => {
+                        self.try_again(attempt, &claim, start, first, broken.to_string(), None)
+                            .await
+                    }
+                    Err(Lost) => self.lost(&attempt),
+                }
+            }
+        }
+    }
+
+    /// Another try, if it can start before the time is over.
+    async fn try_again(
+        &self,
+        mut attempt: Attempt,
+        claim: &Claim,
+        start: u32,
+        first_started_at: Timestamp,
+        cause: String,
+        after: Option<Duration>,
+    ) -> Ended {
+        let doublings = attempt.tries.min(10);
+        let backoff = RETRY
+            .0
+            .saturating_mul(2_u32.saturating_pow(doublings))
+            .min(RETRY.1);
+        let wait = after
+            .unwrap_or_default()
+            .max(backoff.mul_f64(rand::random_range(0.5..=1.0)));
+        let next = later(self.author.now(), wait);
+        let order = &attempt.order;
+        let latest = later(
+            first_started_at,
+            order.time_limit(first_started_at, self.settings.time_limit),
+        );
+        // A saga that has begun goes on past the deadline; what has not touched anything ends with it.
+        let begun = claim.checkpoint().await.is_some() || order.run_expired;
+        let deadline = attempt.control.borrow().deadline.filter(|_| !begun);
+        let end = deadline.map_or(latest, |deadline| deadline.min(latest));
+        if next >= end {
+            let text = format!("No time is left for another try; the last one said: {cause}");
+            return self
+                .conclude(&attempt, claim, start, Report::failed("deadline", text))
+                .await;
+        }
+        tracing::info!(action = %order.id, cause, wait_ms = wait.as_millis(), "An action is tried again.");
+        self.telemetry.retried(&order.action.kind);
+        attempt.tries += 1;
+        Ended::Again(Box::new(attempt), next)
+    }
+
+    /// Ledger, outcome, ack: in this order.
+    async fn conclude(&self, attempt: &Attempt, claim: &Claim, start: u32, report: Report) -> Ended {
+        let outcome = self.outcome_of(attempt, start, report);
+        if claim.finish(outcome.clone()).await == Err(Lost) {
+            self.tell_late(attempt, outcome).await;
+            return self.lost(attempt);
+        }
+        self.tell(attempt, &outcome).await;
+        if let Some(delivery) = attempt.parcel.take() {
+            delivery.ack().await;
+        }
+        Ended::Settled
+    }
+
+    /// Dead letter, ledger, outcome, TERM: in this order.
+    async fn give_up(
+        &self,
+        attempt: &Attempt,
+        claim: &Claim,
+        start: u32,
+        class: Class,
+        (reason, text): (String, String),
+    ) -> Ended {
+        let order = &attempt.order;
+        let Some(delivery) = attempt.parcel.take() else {
+            return Ended::Settled;
+        };
+        let letter = Reason {
+            class,
+            text: text.clone(),
+            attempts: start,
+            action_id: Some(order.id.as_str()),
+            cluster: &order.action.cluster,
+            worker: &self.author.worker,
+        };
+        if let Err(error) = self.bus.dead_letter(&delivery, &letter).await {
+            tracing::error!(action = %order.id, %error, "A dead letter could not be kept; the action is handed back.");
+            delivery.nak(BUSY_DELAY).await;
+            return Ended::Settled;
+        }
+        self.telemetry.dead_lettered(&order.action.kind, class);
+        let outcome = self.outcome_of(attempt, start, Report::failed(reason, text));
+        if claim.finish(outcome.clone()).await == Err(Lost) {
+            delivery.abandon();
+            return Ended::Settled;
+        }
+        self.tell(attempt, &outcome).await;
+        delivery.term().await;
+        Ended::Settled
+    }
+
+    fn outcome_of(&self, attempt: &Attempt, start: u32, report: Report) -> proto::Outcome {
+        let deadline = attempt.control.borrow().deadline;
+        self.author
+            .conclude(&attempt.order, report, start, attempt.first_started_at, deadline)
+    }
+
+    /// Done before: the outcome is told once more, for the first telling may have been lost.
+    async fn answer_again(&self, attempt: &Attempt, outcome: proto::Outcome) {
+        self.tell(attempt, &outcome).await;
+        if let Some(delivery) = attempt.parcel.take() {
+            delivery.ack().await;
+        }
+    }
+
+    /// Tells the outcome until the bus has stored it. Only one too large for the bus is told without detail.
+    async fn tell(&self, attempt: &Attempt, final_outcome: &proto::Outcome) {
+        let source = self.author.source(&attempt.order);
+        let mut told = final_outcome.clone();
+        loop {
+            let sent = match outgoing::outcome(&envelope::outcome(told.clone(), &source), self.author.format)
+            {
+                Ok(out) => self
+                    .bus
+                    .publish(&out, None)
+                    .await
+                    .map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            match sent {
+                Ok(_) => break,
+                Err(error) if told.detail.is_some() => {
+                    tracing::warn!(action = %attempt.order.id, error, "An outcome is told without its detail.");
+                    told.detail = None;
+                }
+                Err(error) => {
+                    tracing::error!(action = %attempt.order.id, error, "An outcome cannot be told; it stays in the ledger.");
+                    break;
+                }
+            }
+        }
+        self.telemetry.concluded(final_outcome);
+    }
+
+    /// Someone else's outcome won; ours is kept beside it.
+    async fn tell_late(&self, attempt: &Attempt, mut late: proto::Outcome) {
+        late.late = true;
+        let source = self.author.source(&attempt.order);
+        let until = later(self.author.now(), Duration::from_secs(5));
+        if let Ok(out) = outgoing::outcome(&envelope::outcome(late, &source), self.author.format)
+            && let Err(error) = self.bus.publish(&out, Some(until)).await
+        {
+            tracing::debug!(action = %attempt.order.id, %error, "A late outcome was not told.");
+        }
+    }
+
+    fn lost(&self, attempt: &Attempt) -> Ended {
+        tracing::warn!(action = %attempt.order.id, "The claim on an action was lost; its new owner goes on.");
+        self.telemetry.claim_lost(&attempt.order.action.kind);
+        if let Some(delivery) = attempt.parcel.take() {
+            delivery.abandon();
+        }
+        Ended::Settled
+    }
+}
+
+/// Takes over what an incident says of an action of its own generation.
+pub(crate) fn observe(control: &watch::Sender<Control>, order: &Order, incident: &proto::Incident) -> bool {
+    use hollowtrees_schemas::names::state;
+    if !order.belongs_to(incident) {
+        return false;
+    }
+    let deadline = order.deadline_under(Some(incident));
+    let cancelled = incident.state == state::CANCELLED && !order.action.on_cancel;
+    control.send_if_modified(|control| {
+        let changed = control.deadline != deadline || control.cancelled != cancelled;
+        control.deadline = deadline;
+        control.cancelled = cancelled;
+        changed
+    })
+}
+
+fn poison_text(start: u32) -> (String, String) {
+    let starts = start.saturating_sub(1);
+    (
+        "poison".to_owned(),
+        format!("{starts} starts of this action ended without a result; its worker may die of it"),
+    )
+}
+
+fn later(at: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| at.checked_add(wait).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

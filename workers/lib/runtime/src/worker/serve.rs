@@ -1,0 +1,422 @@
+//! The loop itself: takes, orders, starts, keeps alive, and stops in order.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use hollowtrees_bus::{
+    Bus, Delivery, WriteError,
+    consume::ConsumeError,
+    dead::{Class, Reason},
+    liveness::Lease,
+};
+use hollowtrees_schemas::{proto, subject::Subject};
+use jiff::Timestamp;
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::{self, Metrics};
+
+use super::{
+    Handler, Settings,
+    execute::{Attempt, Core, Ended, observe},
+    job::Control,
+    order::{BadOrder, Order},
+    outcome::Author,
+    parcel::Parcel,
+    queue::{Item, Queue},
+    take,
+    telemetry::Telemetry,
+};
+
+/// Held deliveries are kept alive this often: well within the five seconds of `ACK_WAIT`.
+const KEEPALIVE_EVERY: Duration = Duration::from_millis(1_500);
+/// The loop looks at its queue at least this often, whatever its timers say.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// An action handed out again while its end is being written comes once more after this.
+const SETTLED_DELAY: Duration = Duration::from_secs(1);
+/// A message that cannot be kept as a dead letter is handed back for this long.
+const DEAD_LETTER_DELAY: Duration = Duration::from_secs(5);
+
+/// Why a worker cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The streams or its consumer are not as declared.
+    #[error(transparent)]
+    Topology(#[from] hollowtrees_bus::apply::ApplyError),
+    /// Its consumer is not as declared.
+    #[error(transparent)]
+    Consume(#[from] ConsumeError),
+    /// It could not say that it is alive.
+    #[error("cannot register as alive: {0}")]
+    Register(#[from] WriteError),
+    /// Its metrics were registered before.
+    #[error("cannot count: {0}")]
+    Metrics(#[from] metrics::Error),
+    /// A task of the loop ended by itself.
+    #[error("the {0} task of the worker loop ended by itself; this is a defect, please report it")]
+    Ended(&'static str),
+}
+
+/// Serves actions with `handler` until `stop`, then finishes or hands over what it holds.
+///
+/// `process` names this start of this process; `metrics` takes what it counts;
+/// `serving` is called once actions are taken.
+pub async fn serve<H: Handler>(
+    bus: Bus,
+    handler: H,
+    settings: Settings,
+    process: proto::Worker,
+    metrics: &Metrics,
+    stop: CancellationToken,
+    serving: impl FnOnce(),
+) -> Result<(), ServeError> {
+    hollowtrees_bus::apply::verify(&bus).await?;
+    let consumer = settings.consumer();
+    let deliveries = bus.consume(&consumer, settings.accepted).await?;
+    let liveness = proto::Liveness {
+        worker: Some(process.clone()),
+        serves: settings.kinds.iter().map(|kind| kind.name.clone()).collect(),
+        started_at: Some(proto::time::to_proto(Timestamp::now())),
+    };
+    let lease = Lease::register(&bus, &liveness).await?;
+    let telemetry = Telemetry::register(metrics, &settings)?;
+    let author = Arc::new(Author {
+        worker: process,
+        lease: lease.clone(),
+        format: settings.format,
+    });
+    let core = Arc::new(Core {
+        bus,
+        lease,
+        author,
+        handler: Arc::new(handler),
+        settings,
+        telemetry,
+    });
+    serving();
+    Loop::new(core).run(deliveries, stop).await
+}
+
+struct Loop<H> {
+    core: Arc<Core<H>>,
+    held: HashMap<String, Held>,
+    /// Action ids by the key of their incident.
+    by_incident: HashMap<String, HashSet<String>>,
+    queue: Queue,
+    /// Those that wait; those that run are with their task.
+    waiting: HashMap<String, Attempt>,
+    running: JoinSet<(String, Ended)>,
+    /// Action id of each task, for one that breaks off.
+    tasks: HashMap<tokio::task::Id, String>,
+}
+
+/// What the loop keeps of an action while it waits or runs.
+struct Held {
+    order: Arc<Order>,
+    parcel: Arc<Parcel>,
+    control: watch::Sender<Control>,
+}
+
+impl<H: Handler> Loop<H> {
+    fn new(core: Arc<Core<H>>) -> Self {
+        Self {
+            core,
+            held: HashMap::new(),
+            by_incident: HashMap::new(),
+            queue: Queue::default(),
+            waiting: HashMap::new(),
+            running: JoinSet::new(),
+            tasks: HashMap::new(),
+        }
+    }
+
+    async fn run(
+        mut self,
+        from: hollowtrees_bus::Deliveries,
+        stop: CancellationToken,
+    ) -> Result<(), ServeError> {
+        let (mut deliveries, taking) = take::deliveries(from, stop.clone());
+        let (mut incidents, watching) =
+            take::incidents(self.core.bus.incidents(), self.core.settings.cluster.as_deref());
+        let mut keepalive = tokio::time::interval(KEEPALIVE_EVERY);
+        keepalive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+
+        let result = loop {
+            self.start_what_can_start();
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break Ok(()),
+                _ = keepalive.tick() => self.keep_alive(),
+                Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => self.ended(ended),
+                delivery = deliveries.recv() => match delivery {
+                    Some(delivery) => self.accept(delivery),
+                    None if stop.is_cancelled() => break Ok(()),
+                    None => break Err(ServeError::Ended("taking")),
+                },
+                change = incidents.recv() => match change {
+                    Some((key, incident)) => self.incident_changed(&key, &incident),
+                    None => break Err(ServeError::Ended("watching")),
+                },
+                () = tokio::time::sleep_until(wake) => {}
+            }
+        };
+
+        deliveries.close();
+        while let Some(delivery) = deliveries.recv().await {
+            delivery.hand_over().await;
+        }
+        self.stop().await;
+        watching.abort();
+        if taking.await.is_err() {
+            return Err(ServeError::Ended("taking"));
+        }
+        result
+    }
+
+    fn accept(&mut self, delivery: Delivery) {
+        let order = match Order::parse(&delivery) {
+            Ok(order) => order,
+            Err(bad) => return self.refuse(delivery, bad),
+        };
+        let id = order.id.to_string();
+        if let Some(held) = self.held.get(&id) {
+            self.core.telemetry.adopted(&order.action.kind);
+            if let Some(settled_meanwhile) = held.parcel.adopt(delivery) {
+                tokio::spawn(settled_meanwhile.nak(SETTLED_DELAY));
+            }
+            return;
+        }
+        let order = Arc::new(order);
+        let parcel = Arc::new(Parcel::new(delivery));
+        let (control, _) = watch::channel(Control {
+            deadline: order.deadline,
+            cancelled: false,
+            stopping: false,
+        });
+        self.held.insert(
+            id.clone(),
+            Held {
+                order: Arc::clone(&order),
+                parcel: Arc::clone(&parcel),
+                control: control.clone(),
+            },
+        );
+        self.by_incident
+            .entry(order.incident_key.clone())
+            .or_default()
+            .insert(id.clone());
+        let not_before = order
+            .start_at
+            .filter(|start_at| *start_at > self.core.author.now());
+        let attempt = Attempt {
+            order,
+            parcel,
+            control,
+            claim: None,
+            tries: 0,
+            first_started_at: None,
+        };
+        self.wait(id, attempt, not_before);
+    }
+
+    fn wait(&mut self, id: String, attempt: Attempt, not_before: Option<Timestamp>) {
+        let control = *attempt.control.borrow();
+        let item = Item {
+            not_before,
+            deadline: control.deadline,
+            expires: !attempt.order.run_expired && attempt.claim.is_none(),
+            withdrawn: control.cancelled && attempt.claim.is_none(),
+        };
+        self.queue.put(&id, item);
+        self.waiting.insert(id, attempt);
+    }
+
+    fn start_what_can_start(&mut self) {
+        let now = self.core.author.now();
+        loop {
+            let slot_free = self.running.len() < self.core.settings.running;
+            let Some(id) = self.queue.pop(now, slot_free) else {
+                break;
+            };
+            let Some(attempt) = self.waiting.remove(&id) else {
+                continue;
+            };
+            let core = Arc::clone(&self.core);
+            let name = id.clone();
+            let task = self.running.spawn(async move {
+                let ended = core.execute(attempt).await;
+                (name, ended)
+            });
+            self.tasks.insert(task.id(), id);
+        }
+        self.core.telemetry.holds(self.held.len(), self.running.len());
+    }
+
+    fn next_wake(&self) -> Instant {
+        let wait = self.queue.next_wake().map_or(LONGEST_SLEEP, |at| {
+            let left = at.duration_since(self.core.author.now());
+            Duration::try_from(left)
+                .unwrap_or(Duration::ZERO)
+                .clamp(Duration::from_millis(1), LONGEST_SLEEP)
+        });
+        Instant::now() + wait
+    }
+
+    fn ended(&mut self, ended: Result<(tokio::task::Id, (String, Ended)), tokio::task::JoinError>) {
+        match ended {
+            Ok((task, (id, ended))) => {
+                self.tasks.remove(&task);
+                match ended {
+                    Ended::Settled => self.forget(&id),
+                    Ended::Again(attempt, not_before) => self.wait(id, *attempt, Some(not_before)),
+                }
+            }
+            // The tasks catch what a handler does; one that dies itself leaves its delivery to the server.
+            Err(error) => {
+                tracing::error!(%error, "A task of the worker loop broke off; its action comes again.");
+                let lost = self.tasks.remove(&error.id());
+                if let Some(id) = lost {
+                    self.forget(&id);
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, id: &str) {
+        if let Some(held) = self.held.remove(id)
+            && let Some(ids) = self.by_incident.get_mut(&held.order.incident_key)
+        {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.by_incident.remove(&held.order.incident_key);
+            }
+        }
+    }
+
+    fn incident_changed(&mut self, key: &str, incident: &proto::Incident) {
+        let Some(ids) = self.by_incident.get(key) else {
+            return;
+        };
+        for id in ids {
+            let Some(held) = self.held.get(id) else { continue };
+            if !observe(&held.control, &held.order, incident) {
+                continue;
+            }
+            let Control {
+                deadline, cancelled, ..
+            } = *held.control.borrow();
+            let unclaimed = self
+                .waiting
+                .get(id)
+                .is_some_and(|attempt| attempt.claim.is_none());
+            self.queue.change(id, |item| {
+                item.deadline = deadline;
+                item.withdrawn = cancelled && unclaimed;
+            });
+        }
+    }
+
+    fn keep_alive(&self) {
+        self.core
+            .telemetry
+            .clock_is_off_by(self.core.lease.clock_offset());
+        let alive: Vec<_> = self
+            .held
+            .values()
+            .filter_map(|held| held.parcel.keepalive())
+            .collect();
+        if alive.is_empty() {
+            return;
+        }
+        tokio::spawn(async move {
+            for delivery in alive {
+                delivery.touch().await;
+            }
+        });
+    }
+
+    /// What nobody can read is kept as a dead letter before the server forgets it.
+    fn refuse(&self, delivery: Delivery, bad: BadOrder) {
+        let core = Arc::clone(&self.core);
+        tokio::spawn(async move {
+            let class = match bad {
+                BadOrder::Undecodable(_) => Class::Undecodable,
+                BadOrder::Invalid { .. } => Class::Invalid,
+            };
+            let (cluster, kind) = match delivery.subject.parse() {
+                Ok(Subject::Action { cluster, action, .. }) => (cluster, action),
+                Ok(_) | Err(_) => (String::new(), String::new()),
+            };
+            let reason = Reason {
+                class,
+                text: bad.to_string(),
+                attempts: 0,
+                action_id: None,
+                cluster: &cluster,
+                worker: &core.author.worker,
+            };
+            tracing::warn!(subject = delivery.subject, error = %bad, "A message is no action; it is kept as a dead letter.");
+            core.telemetry.dead_lettered(&kind, class);
+            match core.bus.dead_letter(&delivery, &reason).await {
+                Ok(_) => delivery.term().await,
+                Err(error) => {
+                    tracing::error!(%error, "A dead letter could not be kept; the message is handed back.");
+                    delivery.nak(DEAD_LETTER_DELAY).await;
+                }
+            }
+        });
+    }
+
+    /// Hands over what was not started, lets what runs finish within the grace, then goes in an order that
+    /// lets the next process take over at once: liveness first, deliveries after it.
+    async fn stop(mut self) {
+        let held = self.held.len();
+        tracing::info!(held, running = self.running.len(), "The worker stops.");
+        for id in self.queue.drain() {
+            if self
+                .waiting
+                .get(&id)
+                .is_some_and(|attempt| attempt.claim.is_none())
+            {
+                self.waiting.remove(&id);
+                if let Some(delivery) = self.held.get(&id).and_then(|held| held.parcel.take()) {
+                    delivery.hand_over().await;
+                }
+                self.forget(&id);
+            }
+        }
+        for held in self.held.values() {
+            held.control.send_modify(|control| control.stopping = true);
+        }
+        let deadline = Instant::now() + self.core.settings.grace;
+        let mut keepalive = tokio::time::interval(KEEPALIVE_EVERY);
+        while !self.running.is_empty() {
+            tokio::select! {
+                biased;
+                Some(ended) = self.running.join_next() => {
+                    if let Ok((id, Ended::Settled)) = ended {
+                        self.forget(&id);
+                    }
+                }
+                _ = keepalive.tick() => self.keep_alive(),
+                () = tokio::time::sleep_until(deadline) => break,
+            }
+        }
+        self.running.shutdown().await;
+        self.core.lease.release().await;
+        for held in self.held.values() {
+            if let Some(delivery) = held.parcel.take() {
+                delivery.hand_over().await;
+            }
+        }
+        self.core.bus.flush(Duration::from_secs(2)).await;
+    }
+}

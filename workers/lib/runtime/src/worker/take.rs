@@ -1,0 +1,67 @@
+//! The tasks that feed the loop, each over a bounded channel: a `select!` that drops a half-made pull or
+//! watch would make it anew for ever.
+
+use hollowtrees_bus::{Deliveries, Delivery, Store, watch::Change};
+use hollowtrees_schemas::{proto, token};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// Deliveries on their way to the loop: it takes them at once.
+const DELIVERIES: usize = 16;
+/// Changes of incidents on their way to the loop.
+const CHANGES: usize = 256;
+
+/// Takes deliveries until `stop`, then hands back what was delivered and not taken.
+pub(crate) fn deliveries(
+    mut from: Deliveries,
+    stop: CancellationToken,
+) -> (mpsc::Receiver<Delivery>, JoinHandle<()>) {
+    let (sender, receiver) = mpsc::channel(DELIVERIES);
+    let task = tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                delivery = from.next() => {
+                    if let Err(unsent) = sender.send(delivery).await {
+                        unsent.0.hand_over().await;
+                        break;
+                    }
+                }
+            }
+        }
+        for delivery in from.leftover() {
+            delivery.hand_over().await;
+        }
+    });
+    (receiver, task)
+}
+
+/// Follows the incidents of one cluster, or of all.
+pub(crate) fn incidents(
+    store: &Store<proto::Incident>,
+    cluster: Option<&str>,
+) -> (mpsc::Receiver<(String, proto::Incident)>, JoinHandle<()>) {
+    let filter = cluster.map_or_else(
+        || ">".to_owned(),
+        |cluster| format!("{}.>", token::escape(cluster)),
+    );
+    let mut watch = store.watch(&[&filter]);
+    let (sender, receiver) = mpsc::channel(CHANGES);
+    let task = tokio::spawn(async move {
+        loop {
+            match watch.next().await {
+                Change::Put(key, incident) => {
+                    if sender.send((key, incident.value)).await.is_err() {
+                        return;
+                    }
+                }
+                Change::Unreadable(error) => {
+                    tracing::warn!(%error, "An incident could not be read; its changes are not seen.");
+                }
+                Change::Resync | Change::Removed(_) | Change::Synced => {}
+            }
+        }
+    });
+    (receiver, task)
+}

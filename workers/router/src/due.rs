@@ -1,0 +1,96 @@
+//! What is done when a record's time has come.
+
+use futures::future::try_join_all;
+use hollowtrees_domain::{incident::Incident, run::Run};
+use hollowtrees_schemas::{id::IncidentKey, proto, subject::IncidentEvent};
+use jiff::Timestamp;
+
+use crate::{core::Core, drive::Happened, purge, trouble::Trouble};
+
+/// Begins, publishes again, expires or closes what is due of a run; answers when to look again.
+pub(crate) async fn run(core: &Core, key: &str) -> Result<Option<Timestamp>, Trouble> {
+    let Some(loaded) = core.run(key).await? else {
+        return Ok(None);
+    };
+    let _lane = core.lanes.enter(&loaded.run.key).await;
+    // Whoever was in the lane before may have done it.
+    let Some(loaded) = core.run(key).await? else {
+        return Ok(None);
+    };
+    if !is_due(loaded.run.due_at(), core.now()) {
+        return Ok(loaded.run.due_at());
+    }
+    let loaded = core.tell(loaded, &[Happened::Due]).await?;
+    Ok(loaded.run.due_at())
+}
+
+/// Closes an incident whose runs have ended, or deletes what closed long ago; answers when to look again.
+pub(crate) async fn incident(core: &Core, key: &str) -> Result<Option<Timestamp>, Trouble> {
+    let Some(found) = core.incident_at(key).await? else {
+        return Ok(None);
+    };
+    let now = core.now();
+    let known = found.value;
+    let Some(closes_at) = known.closes_at() else {
+        let purge_at = known.purge_at();
+        if is_due(purge_at, now) {
+            purge::incident(core, key, &known, found.revision).await?;
+            return Ok(None);
+        }
+        return Ok(purge_at);
+    };
+    let Some(closed) = known.close(now) else {
+        return Ok(Some(closes_at));
+    };
+    let keys = Core::run_keys(&known);
+    let runs = try_join_all(keys.iter().map(|key| core.run(key))).await?;
+    let runs: Vec<Run> = runs.into_iter().flatten().map(|loaded| loaded.run).collect();
+    if runs.len() < keys.len() {
+        // Listed and not there: the delivery of its notice creates it. A rule taken out of the file
+        // meanwhile leaves one that nobody can; long after the end it counts as ended.
+        core.telemetry.runs_missing(key, keys.len() - runs.len());
+        if now < known.opened_at.saturating_add(MISSING_FOR).unwrap_or(now) {
+            return Ok(Some(now));
+        }
+    }
+    if let Some(waiting) = runs.iter().find(|run| !run.is_finished()) {
+        if known.withdrawn() {
+            learn(core, &runs, &known).await?;
+        }
+        return Ok(waiting.due_at().or(Some(now)));
+    }
+    match core
+        .bus
+        .incidents()
+        .update(key, &proto::Incident::from(&closed), found.revision)
+        .await
+    {
+        Ok(_) => {
+            core.incident_event(IncidentEvent::Closed, &closed).await?;
+            core.telemetry.closed(&closed);
+            Ok(closed.purge_at())
+        }
+        Err(error) if error.is_conflict() => Ok(Some(now)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How long a run that is listed may be absent.
+const MISSING_FOR: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
+/// A run that has not learnt of the withdrawal, because its router stopped in between.
+async fn learn(core: &Core, runs: &[Run], incident: &Incident) -> Result<(), Trouble> {
+    let key: &IncidentKey = &incident.key;
+    let _lane = core.lanes.enter(key).await;
+    for run in runs {
+        if let Some(loaded) = core.run(&run.store_key()).await? {
+            core.tell(loaded, &[Happened::Incident(Box::new(incident.clone()))])
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+fn is_due(at: Option<Timestamp>, now: Timestamp) -> bool {
+    at.is_some_and(|at| at <= now)
+}

@@ -1,0 +1,5 @@
+//! `hollowtrees-router`
+
+fn main() -> std::process::ExitCode {
+    hollowtrees_router::main()
+}

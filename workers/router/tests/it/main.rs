@@ -1,0 +1,17 @@
+//! The router against real NATS servers.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail where their ground is broken"
+)]
+
+mod crash;
+mod faults;
+mod incidents;
+mod refused;
+mod rules;
+mod support;
+mod throughput;
+mod time;
