@@ -33,7 +33,7 @@ impl ::prost::Name for Target {
 /// A command to one kind of worker about one instance.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Action {
-    /// Hash of content (see `ids`): the same plan gives the same id.
+    /// Hash of content (see `id`): the same plan gives the same id.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
@@ -181,6 +181,7 @@ pub struct Fact {
     pub kind: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub event_id: ::prost::alloc::string::String,
+    /// A notice's state, or `past`: carried over from an earlier generation so that a late duplicate stays known.
     #[prost(string, tag = "3")]
     pub state: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
@@ -585,7 +586,7 @@ pub struct ActionState {
     pub place: u32,
     #[prost(string, tag = "4")]
     pub kind: ::prost::alloc::string::String,
-    /// `planned`, `published` or `done`.
+    /// `planned`, `published`, `started` (someone was at it when its deadline came) or `done`.
     #[prost(string, tag = "5")]
     pub state: ::prost::alloc::string::String,
     #[prost(string, tag = "6")]

@@ -179,11 +179,13 @@ pub mod action_state {
     pub const PLANNED: &str = "planned";
     /// On its stream.
     pub const PUBLISHED: &str = "published";
+    /// Somebody was at it when its deadline came.
+    pub const STARTED: &str = "started";
     /// Its outcome is in.
     pub const DONE: &str = "done";
 
     /// All of them.
-    pub const ALL: [&str; 3] = [PLANNED, PUBLISHED, DONE];
+    pub const ALL: [&str; 4] = [PLANNED, PUBLISHED, STARTED, DONE];
 }
 
 /// States of a ledger entry.

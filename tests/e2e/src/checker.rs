@@ -1,7 +1,7 @@
 //! Reads the servers, not the workers' books, and says what is lost, repeated or left without an end.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, HashSet},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use hollowtrees_schemas::{
     proto,
 };
 
-use crate::effects::Effects;
+use crate::{effects::Effects, kills::Kills};
 
 /// Everything the servers say of a finished run of the pipeline.
 #[derive(Debug, Default)]
@@ -137,28 +137,36 @@ impl Books {
     }
 }
 
+/// Every handler was begun once, by one process; `begun` in all.
+pub fn assert_begun_once(world: &Effects, begun: usize) {
+    for (action, deeds) in world.deeds() {
+        assert!(
+            deeds.begun.len() <= 1,
+            "{action} ({}) was begun more than once: {:?}",
+            deeds.about,
+            deeds.begun
+        );
+    }
+    assert_eq!(world.begun(), begun, "handlers begun");
+}
+
 /// Every one of `instances` had each of `kinds` once in effect: the world says so.
 ///
-/// `killed`: processes that were killed or paused; only after one of these may an effect have been asked for
-/// again, by the next one.
-pub fn assert_once_in_effect(
-    world: &Effects,
-    instances: &[String],
-    kinds: &[&str],
-    killed: &HashSet<String>,
-) {
+/// An effect may have been asked for again only after everyone who had asked for it was killed.
+pub fn assert_once_in_effect(world: &Effects, instances: &[String], kinds: &[&str], kills: &Kills) {
     let deeds = world.deeds();
     let mut had: BTreeMap<&str, usize> = BTreeMap::new();
     for (action, deeds) in &deeds {
         if !deeds.effects.is_empty() {
             *had.entry(deeds.about.as_str()).or_default() += 1;
         }
-        for (index, process) in deeds.effects.iter().enumerate().skip(1) {
-            let before: BTreeSet<_> = deeds.effects.iter().take(index).collect();
+        for (index, (process, at)) in deeds.effects.iter().enumerate().skip(1) {
+            let mut before = deeds.effects.iter().take(index);
             assert!(
-                before.iter().all(|earlier| killed.contains(*earlier)),
-                "{action} ({}): {process} had the effect again after {before:?}, none of them killed",
-                deeds.about
+                before.all(|(earlier, _)| kills.before(earlier, *at)),
+                "{action} ({}): {process} had the effect again while another was alive: {:?}, {kills:?}",
+                deeds.about,
+                deeds.effects
             );
         }
     }

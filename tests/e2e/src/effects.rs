@@ -27,7 +27,7 @@ pub struct Deeds {
     /// Processes whose handlers came to their end, in order.
     pub ended: Vec<(String, Instant)>,
     /// Processes that asked for the effect, in order; the first had it.
-    pub effects: Vec<String>,
+    pub effects: Vec<(String, Instant)>,
 }
 
 /// The world; cheap to clone.
@@ -93,7 +93,7 @@ impl Effects {
         let process = process.to_owned();
         match what {
             "begin" => deeds.begun.push((process, Instant::now())),
-            "effect" => deeds.effects.push(process),
+            "effect" => deeds.effects.push((process, Instant::now())),
             "end" => deeds.ended.push((process, Instant::now())),
             other => panic!("a worker did {other}"),
         }

@@ -13,6 +13,7 @@ use crate::{
     core::{Core, jittered},
     due,
     index::{Item, Kind},
+    retell::{self, Retelling},
     trouble::Trouble,
 };
 
@@ -28,16 +29,27 @@ const BATCH: usize = 256;
 /// Keeps the index of incidents true. Never ends.
 pub(crate) async fn follow_incidents(core: Arc<Core>) {
     let mut watch = core.bus.incidents().watch(&[">"]);
+    let mut retelling = Retelling::default();
     loop {
         match watch.next().await {
-            Change::Resync => core.index.clear(Kind::Incidents),
-            Change::Synced => core.index.complete(Kind::Incidents),
+            Change::Resync => {
+                core.index.clear(Kind::Incidents);
+                retelling.start();
+            }
+            Change::Synced => {
+                core.index.complete(Kind::Incidents);
+                retelling.finish(&core);
+            }
             Change::Removed(key) => core.index.remove(&Item::Incident(key)),
             Change::Unreadable(error) => core.telemetry.unreadable(&Trouble::from(error)),
             Change::Put(key, found) => match Incident::try_from(found.value) {
                 Ok(incident) => {
                     let due = incident.closes_at().or_else(|| incident.purge_at());
-                    core.index.put(Item::Incident(key), due);
+                    let item = Item::Incident(key);
+                    if let Some(at) = incident.closed_at {
+                        retelling.ended(&item, at, core.now());
+                    }
+                    core.index.put(item, due);
                 }
                 Err(error) => core.telemetry.unreadable(&Trouble::from(error)),
             },
@@ -48,16 +60,27 @@ pub(crate) async fn follow_incidents(core: Arc<Core>) {
 /// Keeps the index of runs true. Never ends.
 pub(crate) async fn follow_runs(core: Arc<Core>) {
     let mut watch = core.bus.runs().watch(&[">"]);
+    let mut retelling = Retelling::default();
     loop {
         match watch.next().await {
-            Change::Resync => core.index.clear(Kind::Runs),
-            Change::Synced => core.index.complete(Kind::Runs),
+            Change::Resync => {
+                core.index.clear(Kind::Runs);
+                retelling.start();
+            }
+            Change::Synced => {
+                core.index.complete(Kind::Runs);
+                retelling.finish(&core);
+            }
             Change::Removed(key) => core.index.remove(&Item::Run(key)),
             Change::Unreadable(error) => core.telemetry.unreadable(&Trouble::from(error)),
             Change::Put(key, found) => {
                 let due = found.value.due_at.as_ref();
                 let due = due.and_then(|due| proto::time::from_proto(due).ok());
-                core.index.put(Item::Run(key), due);
+                let item = Item::Run(key);
+                if let Some(at) = retell::run_ended_at(&found.value) {
+                    retelling.ended(&item, at, core.now());
+                }
+                core.index.put(item, due);
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hollowtrees_bus::{Bus, Published, liveness::Lease};
+use hollowtrees_bus::{Bus, Delivery, Published, liveness::Lease, topology::ACK_WAIT};
 use hollowtrees_schemas::{
     codec::EncodeError,
     envelope::{self, DataFormat},
+    names::header,
     outgoing::Outgoing,
     proto,
 };
@@ -57,6 +58,16 @@ impl Core {
         let message = message.map_err(|error| Trouble::Unusable(error.to_string()))?;
         let until = Timestamp::now().saturating_add(PUBLISH_FOR).ok();
         Ok(self.bus.publish(&message, until).await?)
+    }
+
+    /// Whether somebody may have begun on a delivery before and stopped in between. The count of deliveries
+    /// alone does not tell: a consumer that changed its leader may count anew, and a redriven message is
+    /// another one to the bus.
+    pub(crate) fn may_be_begun(&self, delivery: &Delivery) -> bool {
+        let age = Duration::try_from(self.now().duration_since(delivery.stored_at));
+        delivery.delivered > 1
+            || age.is_ok_and(|age| age > ACK_WAIT)
+            || delivery.wire.header(header::REDRIVE).is_some()
     }
 
     /// Waits a little, longer after each of `tries`, so that those who collided do not collide again.

@@ -3,10 +3,14 @@
 use futures::future::try_join_all;
 use hollowtrees_domain::{
     incident::Incident,
-    run::{Command, Ended, Event, Run},
+    run::{Command, Ended, Event, Run, Standing},
     settle,
 };
-use hollowtrees_schemas::{envelope, id::ActionId, key, outgoing, proto};
+use hollowtrees_schemas::{
+    envelope,
+    id::{ActionId, IncidentKey},
+    key, outgoing, proto,
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -104,8 +108,8 @@ impl Core {
         Err(Trouble::Contended(loaded.key))
     }
 
-    /// Puts actions on their stream. What the stream had already may have ended before this run was there
-    /// to hear of it: the ledger tells.
+    /// Puts actions on their stream. What the stream had already may have begun or ended before this run was
+    /// there to hear of it: the ledger tells, or another run.
     pub(crate) async fn publish_actions(
         &self,
         actions: Vec<proto::Action>,
@@ -113,20 +117,21 @@ impl Core {
         let published = try_join_all(actions.into_iter().map(|action| self.publish_action(action))).await?;
         let mut ids = Vec::with_capacity(published.len());
         let mut happened = Vec::new();
-        for (id, ended) in published {
-            happened.extend(ended.map(|ended| Happened::Ended(id.clone(), ended)));
+        for (id, known) in published {
+            happened.extend(known);
             ids.push(id);
         }
         happened.insert(0, Happened::Published(ids));
         Ok(happened)
     }
 
-    async fn publish_action(&self, action: proto::Action) -> Result<(ActionId, Option<Ended>), Trouble> {
+    async fn publish_action(&self, action: proto::Action) -> Result<(ActionId, Option<Happened>), Trouble> {
         let id: ActionId = action
             .id
             .parse()
             .map_err(|error: hollowtrees_schemas::id::IdError| Trouble::Unusable(error.to_string()))?;
         let (cluster, kind) = (action.cluster.clone(), action.kind.clone());
+        let (incident, generation) = (IncidentKey::from(&action), action.generation);
         let source = self.own_source(&cluster);
         let envelope = envelope::action(action, source);
         let published = self.publish(outgoing::action(&envelope, self.format)).await?;
@@ -134,9 +139,28 @@ impl Core {
         if !published.duplicate {
             return Ok((id, None));
         }
-        let entry = self.bus.ledger().get(&key::ledger(&cluster, &id)).await?;
-        let ended = entry.and_then(|entry| settle::ended(&entry.value, self.now()));
-        Ok((id, ended))
+        let known = match self.bus.ledger().get(&key::ledger(&cluster, &id)).await? {
+            Some(entry) => {
+                settle::ended(&entry.value, self.now()).map(|ended| Happened::Ended(id.clone(), ended))
+            }
+            None => self.started_elsewhere(&incident, generation, &id).await?,
+        };
+        Ok((id, known))
+    }
+
+    /// Whether another run of the incident was told that somebody is at an action: of who keeps no ledger
+    /// nothing else says so.
+    async fn started_elsewhere(
+        &self,
+        incident: &IncidentKey,
+        generation: u64,
+        action: &ActionId,
+    ) -> Result<Option<Happened>, Trouble> {
+        let runs = self.index.runs_of(incident, generation);
+        let runs = try_join_all(runs.iter().map(|run| self.run(run))).await?;
+        let mut actions = runs.iter().flatten().flat_map(|loaded| &loaded.run.actions);
+        let started = actions.any(|state| state.id == *action && state.standing == Standing::Started);
+        Ok(started.then(|| Happened::Started(action.clone())))
     }
 
     /// For a redelivered notice or outcome, whose first attempt may have stopped anywhere: everything the

@@ -8,14 +8,17 @@ use jiff::Timestamp;
 use crate::{core::Core, drive::Happened, purge, trouble::Trouble};
 
 /// Begins, publishes again, expires or closes what is due of a run; answers when to look again.
+///
+/// A record that is not seen may be there all the same: the read was older than the watch that told of it. One
+/// that was removed is not looked at again, whatever is answered.
 pub(crate) async fn run(core: &Core, key: &str) -> Result<Option<Timestamp>, Trouble> {
     let Some(loaded) = core.run(key).await? else {
-        return Ok(None);
+        return Ok(Some(core.now()));
     };
     let _lane = core.lanes.enter(&loaded.run.key).await;
     // Whoever was in the lane before may have done it.
     let Some(loaded) = core.run(key).await? else {
-        return Ok(None);
+        return Ok(Some(core.now()));
     };
     if !is_due(loaded.run.due_at(), core.now()) {
         return Ok(loaded.run.due_at());
@@ -26,16 +29,16 @@ pub(crate) async fn run(core: &Core, key: &str) -> Result<Option<Timestamp>, Tro
 
 /// Closes an incident whose runs have ended, or deletes what closed long ago; answers when to look again.
 pub(crate) async fn incident(core: &Core, key: &str) -> Result<Option<Timestamp>, Trouble> {
-    let Some(found) = core.incident_at(key).await? else {
-        return Ok(None);
-    };
     let now = core.now();
+    let Some(found) = core.incident_at(key).await? else {
+        return Ok(Some(now));
+    };
     let known = found.value;
     let Some(closes_at) = known.closes_at() else {
         let purge_at = known.purge_at();
         if is_due(purge_at, now) {
             purge::incident(core, key, &known, found.revision).await?;
-            return Ok(None);
+            return Ok(Some(now));
         }
         return Ok(purge_at);
     };

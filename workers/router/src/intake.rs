@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,6 +11,7 @@ use futures::FutureExt;
 use hollowtrees_bus::{
     Deliveries, Delivery,
     dead::{Class, Reason},
+    delivery::Keepalive,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -73,16 +75,9 @@ async fn work(core: &Core, feed: Feed, delivery: Delivery, suspects: &Suspects) 
         // A panic is caught here so that the message that leads to it can be told from others.
         let handling = std::panic::AssertUnwindSafe(handle(core, feed, &delivery)).catch_unwind();
         let handling = tokio::time::timeout(AT_MOST, handling);
-        tokio::pin!(handling);
-        loop {
-            tokio::select! {
-                handled = &mut handling => break handled,
-                () = tokio::time::sleep(KEEPALIVE_EVERY) => {
-                    if let Some(keepalive) = &keepalive {
-                        keepalive.touch().await;
-                    }
-                }
-            }
+        tokio::select! {
+            handled = handling => handled,
+            never = keep_alive(keepalive) => match never {},
         }
     };
     let result = match handled {
@@ -105,6 +100,18 @@ async fn work(core: &Core, feed: Feed, delivery: Delivery, suspects: &Suspects) 
         Err(Refusal::Dead { class, text, cluster }) => {
             bury(core, feed, delivery, class, text, &cluster).await;
         }
+    }
+}
+
+/// Beside the handling, not within it: without a connection a touch waits, and the handling and its limit go
+/// on all the same.
+async fn keep_alive(keepalive: Option<Keepalive>) -> Infallible {
+    let Some(keepalive) = keepalive else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(KEEPALIVE_EVERY).await;
+        keepalive.touch().await;
     }
 }
 

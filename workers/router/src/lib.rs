@@ -12,6 +12,7 @@
 //! | `settle` | ends actions in the ledger that nobody else ends |
 //! | `clock`, `index` | what is due when, from a watch of the records |
 //! | [`telemetry`] | what it counts |
+//! | `retell` | tells again what time brought about lately |
 //! | `purge` | deletes what closed long ago |
 //!
 //! All decisions are made in `hollowtrees-domain`; here they are carried out. Any number of routers may run:
@@ -34,6 +35,7 @@ mod notices;
 mod outcomes;
 mod purge;
 mod records;
+mod retell;
 mod run;
 mod settle;
 mod trouble;

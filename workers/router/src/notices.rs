@@ -65,10 +65,10 @@ pub(crate) async fn handle(core: &Core, delivery: &Delivery) -> Result<(), Refus
         attributes: &attributes,
         notice: &notice,
     };
-    let redelivered = delivery.delivered > 1;
     let written = merge_in(core, &candidate).await?;
-    core.telemetry.merged(&notice, written.change, redelivered);
-    carry_on(core, &written, redelivered).await?;
+    core.telemetry
+        .merged(&notice, written.change, delivery.delivered > 1);
+    carry_on(core, &written, core.may_be_begun(delivery)).await?;
     Ok(())
 }
 

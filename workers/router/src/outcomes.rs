@@ -18,6 +18,17 @@ use crate::{
     trouble::{Refusal, Trouble},
 };
 
+/// What an outcome says, to the runs that may wait for it.
+struct Told<'a> {
+    key: IncidentKey,
+    generation: u64,
+    stored_at: Timestamp,
+    action: &'a ActionId,
+    happened: Happened,
+    /// It may have been told before, and its consequences not be drawn.
+    again: bool,
+}
+
 /// An outcome whose run cannot be seen is tried for this long: a read may be older than the run.
 const VISIBLE_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 
@@ -46,27 +57,39 @@ pub(crate) async fn handle(core: &Core, delivery: &Delivery) -> Result<(), Refus
         let text = format!("the outcome belongs on {named}, it came on {}", delivery.subject);
         return Err(dead(Class::Invalid, text));
     }
-    // Facts on the way, and what came after the first final one, move nothing.
-    if outcome.result == result::PROGRESS || outcome.late {
+    // What came after the first final one moves nothing.
+    if outcome.late {
         return Ok(());
     }
     let action: ActionId = outcome
         .action_id
         .parse()
         .map_err(|error| dead(Class::Invalid, format!("outcome field `action_id`: {error}")))?;
-    let ended = Ended::of(&outcome, delivery.stored_at).ok_or_else(|| {
-        let text = format!("outcome field `result`: `{}` is no final result", outcome.result);
-        dead(Class::Invalid, text)
-    })?;
-    let key = IncidentKey::from(&outcome);
-    let _lane = core.lanes.enter(&key).await;
-    let runs = runs_of(core, &key, outcome.generation, delivery.stored_at).await?;
-    let happened = [Happened::Ended(action.clone(), ended)];
-    let recording = runs
-        .iter()
-        .map(|run| record(core, run, &action, &happened, delivery.delivered > 1));
-    let asked = try_join_all(recording).await?;
-    if asked.contains(&true) {
+    // A fact on the way says that somebody is at it, which for who keeps no ledger nothing else does.
+    let progress = outcome.result == result::PROGRESS;
+    let happened = if progress {
+        Happened::Started(action.clone())
+    } else {
+        let ended = Ended::of(&outcome, delivery.stored_at).ok_or_else(|| {
+            let text = format!("outcome field `result`: `{}` is no final result", outcome.result);
+            dead(Class::Invalid, text)
+        })?;
+        Happened::Ended(action.clone(), ended)
+    };
+    let told = Told {
+        key: IncidentKey::from(&outcome),
+        generation: outcome.generation,
+        stored_at: delivery.stored_at,
+        action: &action,
+        happened,
+        again: !progress && core.may_be_begun(delivery),
+    };
+    let _lane = core.lanes.enter(&told.key).await;
+    if tell_runs(core, &told).await? {
+        if !progress && core.keep(&action, &outcome).await? {
+            // A run that was made meanwhile was not among those told, nor could it find this in the ledger.
+            tell_runs(core, &told).await?;
+        }
         return Ok(());
     }
     if is_young(core, delivery.stored_at) {
@@ -77,27 +100,26 @@ pub(crate) async fn handle(core: &Core, delivery: &Delivery) -> Result<(), Refus
     Ok(())
 }
 
+/// Tells every run of the generation; whether any of them has the action at all.
+async fn tell_runs(core: &Core, told: &Told<'_>) -> Result<bool, Trouble> {
+    let runs = runs_of(core, &told.key, told.generation, told.stored_at).await?;
+    let asked = try_join_all(runs.iter().map(|run| record(core, run, told))).await?;
+    Ok(asked.contains(&true))
+}
+
 /// Records it in one run; whether that run has the action at all.
-async fn record(
-    core: &Core,
-    key: &str,
-    action: &ActionId,
-    happened: &[Happened],
-    redelivered: bool,
-) -> Result<bool, Trouble> {
-    let Some(loaded) = core.run(key).await? else {
+async fn record(core: &Core, run: &str, told: &Told<'_>) -> Result<bool, Trouble> {
+    let Some(loaded) = core.run(run).await? else {
         // Listed and not yet created: its publication will find the outcome in the ledger.
         return Ok(false);
     };
-    if !loaded.run.actions.iter().any(|state| state.id == *action) {
+    if !loaded.run.actions.iter().any(|state| state.id == *told.action) {
         return Ok(false);
     }
-    let loaded = if loaded.run.waits_for(action) {
-        core.tell(loaded, happened).await?
-    } else {
-        loaded
-    };
-    if redelivered {
+    if loaded.run.waits_for(told.action) {
+        core.tell(loaded, std::slice::from_ref(&told.happened)).await?;
+    } else if told.again {
+        // Recorded before, by whoever may have stopped before the next step was published.
         core.resume(loaded).await?;
     }
     Ok(true)

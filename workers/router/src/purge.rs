@@ -1,4 +1,4 @@
-//! Deletes what closed long ago: the ledger entries of its actions, its runs of every generation, and last
+//! Deletes what closed long ago: the ledger entries of its actions, its runs up to its generation, and last
 //! the incident, so that a purge that was interrupted is found again.
 
 use hollowtrees_bus::{Revision, WriteError};
@@ -17,12 +17,14 @@ pub(crate) async fn incident(
     if !core.index.is_complete() {
         return Err(Trouble::NotYet("the runs are not all read yet".to_owned()));
     }
+    let _lane = core.lanes.enter(&incident.key).await;
     for run_key in core.index.all_runs_of(&incident.key) {
         let Some(loaded) = core.run(&run_key).await? else {
             continue;
         };
-        // Runs of the other modes have an incident of their own.
-        if loaded.run.key != incident.key {
+        // Runs of the other modes have an incident of their own, and those of a later generation belong to
+        // what the instance went through since this incident was read.
+        if loaded.run.key != incident.key || loaded.run.generation > incident.generation {
             continue;
         }
         for action in &loaded.run.actions {
@@ -31,15 +33,17 @@ pub(crate) async fn incident(
         }
         settled(core.bus.runs().remove(&run_key, Some(loaded.revision)).await)?;
     }
-    settled(core.bus.incidents().remove(store_key, Some(revision)).await)?;
-    core.telemetry.purged(incident);
+    if settled(core.bus.incidents().remove(store_key, Some(revision)).await)? {
+        core.telemetry.purged(incident);
+    }
     Ok(())
 }
 
-/// Whoever changed a record meanwhile made it new: it stays.
-fn settled(removed: Result<(), WriteError>) -> Result<(), Trouble> {
+/// Whether it was removed. Whoever changed a record meanwhile made it new: it stays.
+fn settled(removed: Result<(), WriteError>) -> Result<bool, Trouble> {
     match removed {
-        Err(error) if !error.is_conflict() => Err(error.into()),
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.is_conflict() => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hollowtrees_bus::{Bus, apply, liveness::Lease, topology::Consumer};
-use hollowtrees_runtime::{Context, Failure, exit::Code, health::Check};
+use hollowtrees_bus::{apply, liveness::Lease, topology::Consumer};
+use hollowtrees_runtime::{Context, Failure, bus, exit::Code, health::Check};
 use hollowtrees_schemas::proto;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +28,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Runs until it is told to drain.
 ///
 /// # Errors
-/// The rules are wrong, the bus cannot be reached, or its streams are not as declared.
+/// The rules are wrong, the bus refuses this process, or its streams are not as declared.
 pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     let settings = &context.config.own;
     let ready = context.checks.register("router");
@@ -36,9 +36,7 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         .await
         .map_err(|error| Failure::new(Code::Refused, error))?;
     let rulebook = Arc::new(rulebook);
-    let bus = Bus::connect(&context.config.nats.options())
-        .await
-        .map_err(|error| Failure::unavailable(&error))?;
+    let bus = bus::connect(&context).await?;
     apply::verify(&bus)
         .await
         .map_err(|error| Failure::unavailable(&error))?;
@@ -143,12 +141,10 @@ async fn tell_readiness(core: Arc<Core>, ready: Check) {
     let mut ticks = tokio::time::interval(READY_EVERY);
     loop {
         ticks.tick().await;
-        if !core.bus.is_connected() {
-            ready.fail("the bus is not connected");
-        } else if !core.index.is_complete() {
-            ready.fail("the records are not all read yet");
-        } else {
+        if core.index.is_complete() {
             ready.pass();
+        } else {
+            ready.fail("the records are not all read yet");
         }
         core.telemetry.clock_is_off_by(core.lease.clock_offset());
     }

@@ -1,8 +1,9 @@
-//! Ends actions in the ledger that nobody else ends.
+//! Ends actions in the ledger that nobody else ends, and keeps there what ended without it.
 
+use hollowtrees_bus::{StoreError, WriteError};
 use hollowtrees_domain::{
     run::Ended,
-    settle::{Settlement, Why, settle},
+    settle::{Settlement, Why, kept, settle},
 };
 use hollowtrees_schemas::{envelope, id::ActionId, key, outgoing, proto};
 
@@ -21,7 +22,7 @@ impl Core {
             .parse()
             .map_err(|error: hollowtrees_schemas::id::IdError| Trouble::Unusable(error.to_string()))?;
         let key = key::ledger(&action.cluster, &id);
-        let nonce = format!("{:032x}", rand::random::<u128>());
+        let nonce = nonce();
         let mut found = None;
         for tries in 0..TRIES {
             let now = self.now();
@@ -29,9 +30,7 @@ impl Core {
                 .as_ref()
                 .map(|entry: &hollowtrees_bus::Versioned<proto::LedgerEntry>| &entry.value);
             let entry = match settle(why, action, known, &self.me, &nonce, now) {
-                Settlement::Running => {
-                    return Ok((why == Why::Expired).then_some(Happened::Started(id)));
-                }
+                Settlement::Running => return Ok(Some(Happened::Started(id))),
                 Settlement::Done(outcome) => return self.done(id, *outcome).await,
                 Settlement::Write(entry) => *entry,
             };
@@ -52,6 +51,23 @@ impl Core {
             }
         }
         Err(Trouble::Contended(key))
+    }
+
+    /// Keeps the end of an action in the ledger where the worker that ended it keeps none; whether that was
+    /// done now. A ledger that knows the action is left as it is, whatever it says.
+    pub(crate) async fn keep(&self, id: &ActionId, outcome: &proto::Outcome) -> Result<bool, Trouble> {
+        let key = key::ledger(&outcome.cluster, id);
+        match self.bus.ledger().get(&key).await {
+            Ok(None) => {}
+            Ok(Some(_)) | Err(StoreError::Newer { .. } | StoreError::Unreadable { .. }) => return Ok(false),
+            Err(error @ StoreError::Unavailable { .. }) => return Err(error.into()),
+        }
+        match self.bus.ledger().create(&key, &kept(outcome, &nonce())).await {
+            Ok(_) => Ok(true),
+            // Too large only with texts beyond any use: the runs that wait have the end all the same.
+            Err(WriteError::Conflict { .. } | WriteError::TooLarge { .. }) => Ok(false),
+            Err(error @ WriteError::Unavailable { .. }) => Err(error.into()),
+        }
     }
 
     /// The outcome of an action that ended. Our own is said (again: we may have stopped between the ledger
@@ -75,4 +91,9 @@ impl Core {
         }
         Ok(Some(Happened::Ended(id, ended)))
     }
+}
+
+/// Tells one write from any other; no id depends on it.
+fn nonce() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }

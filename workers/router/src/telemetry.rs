@@ -200,6 +200,7 @@ impl Telemetry {
         let reason = match why {
             Why::Expired => "expired",
             Why::Overdue => "overdue",
+            Why::Stalled => "stalled",
             Why::Withdrawn => "withdrawn",
         };
         self.settled.increment([self.action_kinds.label(kind), reason]);

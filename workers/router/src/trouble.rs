@@ -68,6 +68,7 @@ impl From<WriteError> for Trouble {
         match error {
             WriteError::Conflict { key, .. } => Self::Contended(key),
             WriteError::Unavailable { .. } => Self::Unavailable(error.to_string()),
+            WriteError::TooLarge { .. } => Self::Unusable(error.to_string()),
         }
     }
 }

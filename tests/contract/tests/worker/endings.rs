@@ -211,6 +211,21 @@ async fn what_is_no_action_is_kept_and_stops_nothing() {
     for action in &broken {
         send(&bus, action).await;
     }
+    // Data of one cluster on the subject of another: permissions are given by subject.
+    let foreign = proto::Action {
+        cluster: "c2".to_owned(),
+        ..action("i-6")
+    };
+    let envelope = hollowtrees_schemas::envelope::action(foreign, "/x");
+    let mut on_ours =
+        hollowtrees_schemas::outgoing::action(&envelope, hollowtrees_schemas::envelope::DataFormat::Json)
+            .unwrap();
+    on_ours.subject = hollowtrees_schemas::subject::Subject::Action {
+        cluster: "c1".to_owned(),
+        action: "work".to_owned(),
+        instance: "i-6".to_owned(),
+    };
+    bus.publish(&on_ours, None).await.unwrap();
     let envelope = hollowtrees_schemas::envelope::action(action("i-4"), "/x");
     let mut garbage =
         hollowtrees_schemas::outgoing::action(&envelope, hollowtrees_schemas::envelope::DataFormat::Json)
@@ -224,12 +239,12 @@ async fn what_is_no_action_is_kept_and_stops_nothing() {
         (outcome.instance.as_str(), outcome.result.as_str()),
         ("i-5", "succeeded")
     );
-    let letters = hollowtrees_harness::eventually("four dead letters", crate::support::BOUND, async || {
+    let letters = hollowtrees_harness::eventually("five dead letters", crate::support::BOUND, async || {
         bus.dead_range()
             .await
             .ok()
             .flatten()
-            .filter(|(first, last)| last - first == 3)
+            .filter(|(first, last)| last - first == 4)
     })
     .await;
     let mut reasons = Vec::new();
@@ -242,6 +257,7 @@ async fn what_is_no_action_is_kept_and_stops_nothing() {
         "invalid the action's mode is \"livelier\"",
         "invalid the action's id",
         "invalid the action's when_expired",
+        "invalid the action's subject",
         "undecodable",
     ] {
         assert!(
@@ -286,4 +302,36 @@ async fn the_same_action_from_two_rules_is_done_once() {
     assert_eq!(handler.starts().len(), 1);
     assert_eq!(first.id.parse::<ActionId>().unwrap().as_str(), first.id);
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_too_large_for_the_ledger_is_told_without_its_detail() {
+    let talks = Scripted::new(async |_| {
+        let text = pbjson_types::Value {
+            kind: Some(pbjson_types::value::Kind::StringValue("x".repeat(400 * 1024))),
+        };
+        let detail = pbjson_types::Struct {
+            fields: [("log".to_owned(), text)].into(),
+        };
+        Ok(Report::succeeded("Done.").with_detail(detail))
+    });
+    let (outcome, starts) = outcome_of(&talks, &action("i-1")).await;
+    assert_eq!((outcome.result.as_str(), starts), ("succeeded", 1));
+    assert_eq!((outcome.message.as_str(), outcome.detail), ("Done.", None));
+
+    let keeps = Scripted::new(async |job| {
+        let text = pbjson_types::Value {
+            kind: Some(pbjson_types::value::Kind::StringValue("x".repeat(400 * 1024))),
+        };
+        job.save(pbjson_types::Struct {
+            fields: [("log".to_owned(), text)].into(),
+        })
+        .await?;
+        Ok(Report::succeeded("Never said."))
+    });
+    let (outcome, _) = outcome_of(&keeps, &action("i-1")).await;
+    assert_eq!(
+        (outcome.result.as_str(), outcome.reason.as_str()),
+        ("failed", "checkpoint-too-large")
+    );
 }

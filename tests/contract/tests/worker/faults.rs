@@ -225,3 +225,31 @@ async fn a_record_of_a_newer_layout_is_left_to_who_knows_it() {
     assert_eq!(outcomes.next().await.result, "succeeded");
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_whose_saving_was_dropped_half_way_loses_no_claim() {
+    let (_nats, bus) = prepared().await;
+    let mut outcomes = Outcomes::of(&bus).await;
+    let handler = Scripted::new(async |job| {
+        for round in 0..50 {
+            // As a `select!` does whose other branch was faster.
+            let microseconds = Duration::from_micros(round * 20);
+            tokio::time::timeout(microseconds, job.save(step("half-way")))
+                .await
+                .ok();
+        }
+        job.save(step("whole")).await?;
+        assert_eq!(job.checkpoint().await, Some(step("whole")));
+        Ok(Report::succeeded("Done."))
+    });
+    let worker = run(&bus, &handler, settings());
+    send(&bus, &action("i-1")).await;
+    let outcome = outcomes.next().await;
+    assert_eq!(
+        (outcome.result.as_str(), outcome.attempt),
+        ("succeeded", 1),
+        "{outcome:?}"
+    );
+    assert_eq!(handler.starts().len(), 1);
+    worker.stop().await;
+}

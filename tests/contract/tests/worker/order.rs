@@ -110,7 +110,7 @@ async fn nothing_starts_before_its_time() {
     send(
         &bus,
         &proto::Action {
-            start_at: start_at.clone(),
+            start_at,
             ..action("i-later")
         },
     )

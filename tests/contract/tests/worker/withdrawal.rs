@@ -116,7 +116,7 @@ async fn a_deadline_that_moves_moves_the_work() {
     .await;
     handler.started(1).await;
     let tighter = at(30);
-    incident(&bus, "i-1", "open", tighter.clone()).await;
+    incident(&bus, "i-1", "open", tighter).await;
     let seen = outcomes.next().await.message;
     let expected = proto::time::from_proto(&tighter.unwrap()).unwrap() - jiff::SignedDuration::from_secs(5);
     assert_eq!(
@@ -138,4 +138,23 @@ async fn a_deadline_that_moves_moves_the_work() {
     incident(&bus, "i-1", "cancelled", at(1)).await;
     outcomes.none_within(Duration::from_millis(500)).await;
     worker.crash().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_generation_withdraws_what_the_older_one_asked_for() {
+    let (_nats, bus) = prepared().await;
+    let mut outcomes = Outcomes::of(&bus).await;
+    let handler = patient();
+    let worker = run(&bus, &handler, settings());
+    incident(&bus, "i-1", "open", at(60)).await;
+    send(&bus, &action("i-1")).await;
+    handler.started(1).await;
+    // The cancellation itself was never seen: the bucket keeps the newest value alone.
+    let key =
+        hollowtrees_schemas::key::incident(&hollowtrees_schemas::id::IncidentKey::new("c1", "i-1", "live"));
+    let mut newer = bus.incidents().get(&key).await.unwrap().unwrap().value;
+    newer.generation = 2;
+    bus.incidents().put(&key, &newer).await.unwrap();
+    assert_eq!(outcomes.next().await.result, "cancelled");
+    worker.stop().await;
 }

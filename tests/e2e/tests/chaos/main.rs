@@ -1,18 +1,28 @@
 //! A thousand notices while every process, the server included, is killed at random moments.
 //!
 //! Bounded and seeded: the seed is printed, and `HOLLOWTREES_CHAOS_SEED` repeats it.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests: what they cannot do fails the test"
+)]
 
 use std::{
-    collections::HashSet,
+    collections::VecDeque,
     time::{Duration, Instant},
 };
 
 use hollowtrees_bus::topology::Profile;
 use hollowtrees_e2e::{
     checker::{Books, assert_once_in_effect},
+    kills::Kills,
     pipeline::{Pipeline, Process, Programs, interruption},
 };
 use hollowtrees_harness::Nats;
+use hollowtrees_schemas::proto;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 const PROGRAMS: Programs = Programs {
@@ -21,6 +31,12 @@ const PROGRAMS: Programs = Programs {
 };
 const NOTICES: usize = 1_000;
 const KILLS: usize = 24;
+/// Every so many an interruption is seen by a second origin as well,
+const TWICE_SEEN: usize = 10;
+/// whose word is behind by so many notices every other time.
+const BEHIND: usize = 150;
+const NODE: &str = "/aws/1/eu/imds";
+const QUEUE: &str = "/aws/1/eu/sqs";
 const RULES: &str = "
 version: 1
 rules:
@@ -30,6 +46,34 @@ rules:
       - actions: [drain]
       - actions: [asg-swap]
 ";
+
+/// Tells every interruption from its node; some also from the queue, at once or late, once or twice.
+async fn tell(pipeline: &Pipeline, instances: &[String]) {
+    let mut late: VecDeque<(usize, proto::Notice)> = VecDeque::new();
+    for (number, instance) in instances.iter().enumerate() {
+        let notice = interruption(instance, 1_800);
+        pipeline.notify(notice.clone(), NODE).await;
+        if number % TWICE_SEEN == 0 {
+            if number % (2 * TWICE_SEEN) == 0 {
+                pipeline.notify(notice.clone(), QUEUE).await;
+            } else {
+                late.push_back((number + BEHIND, notice.clone()));
+            }
+            if number % (3 * TWICE_SEEN) == 0 {
+                late.push_back((number + BEHIND, notice));
+            }
+        }
+        while let Some((_, notice)) = late.pop_front_if(|(due, _)| *due <= number) {
+            pipeline.notify(notice, QUEUE).await;
+        }
+        if number % 40 == 0 {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+    }
+    for (_, notice) in late {
+        pipeline.notify(notice, QUEUE).await;
+    }
+}
 
 fn seed() -> u64 {
     let given = std::env::var("HOLLOWTREES_CHAOS_SEED").ok();
@@ -60,18 +104,7 @@ async fn a_thousand_notices_under_kills() {
     }
     let instances: Vec<_> = (0..NOTICES).map(|number| format!("i-{number:04}")).collect();
 
-    let publishing = async {
-        for (number, instance) in instances.iter().enumerate() {
-            // Now and then the same interruption from another origin, which changes nothing.
-            pipeline
-                .notify(interruption(instance, 1_800), "/aws/1/eu/imds")
-                .await;
-            if number % 40 == 0 {
-                tokio::time::sleep(Duration::from_millis(400)).await;
-            }
-        }
-    };
-    let mut killed = HashSet::new();
+    let mut kills = Kills::default();
     let killing = async {
         for _ in 0..KILLS {
             tokio::time::sleep(Duration::from_millis(dice.random_range(50..900))).await;
@@ -84,21 +117,27 @@ async fn a_thousand_notices_under_kills() {
             }
             let processes: Vec<&Process> = routers.iter().chain(&workers).collect();
             let victim = processes.choose(&mut dice).unwrap();
-            killed.extend(victim.worker.pid().map(|pid| pid.to_string()));
-            victim.worker.kill();
+            kills.kill(victim);
             tokio::time::sleep(Duration::from_millis(dice.random_range(0..700))).await;
             victim.worker.restart().unwrap();
         }
     };
     let began = Instant::now();
-    tokio::join!(publishing, killing);
+    tokio::join!(tell(&pipeline, &instances), killing);
     println!("{NOTICES} notices and {KILLS} kills in {:.1?}", began.elapsed());
 
     let books = Books::when_finished(&pipeline.bus, NOTICES, Duration::from_secs(240)).await;
     println!("all runs finished after {:.1?}", began.elapsed());
     books.assert_sound();
-    assert_once_in_effect(&pipeline.world, &instances, &["drain", "asg-swap"], &killed);
+    assert_once_in_effect(&pipeline.world, &instances, &["drain", "asg-swap"], &kills);
     assert_eq!(books.incidents.len(), NOTICES);
+    for incident in books.incidents.values() {
+        assert_eq!(
+            (incident.generation, incident.facts.len()),
+            (1, 1),
+            "whoever told it how often: {incident:?}"
+        );
+    }
     assert_eq!(books.outcomes.len(), 2 * NOTICES, "one outcome an action");
     let wrong: Vec<_> = books
         .outcomes

@@ -1,16 +1,13 @@
 use std::{collections::HashSet, time::Duration};
 
-use hollowtrees_bus::topology::Profile;
 use hollowtrees_e2e::{
-    checker::{Books, assert_once_in_effect},
-    pipeline::{Pipeline, interruption},
+    checker::{Books, assert_begun_once, assert_once_in_effect},
+    kills::Kills,
+    pipeline::interruption,
 };
-use hollowtrees_harness::{Nats, NatsCluster};
 use hollowtrees_schemas::proto;
 
-use crate::support::{BOUND, PLAIN, PROGRAMS, Small};
-
-const KINDS: [&str; 2] = ["drain", "asg-swap"];
+use crate::support::{BOUND, KINDS, PLAIN, Small, instances};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notice_is_drained_swapped_and_told() {
@@ -35,7 +32,7 @@ rules:
         &small.pipeline.world,
         &["i-1".to_owned()],
         &KINDS,
-        &HashSet::new(),
+        &Kills::default(),
     );
     let results = books.results();
     let count = |kind: &str, result: &str| results.get(&(kind.to_owned(), result.to_owned())).copied();
@@ -63,24 +60,9 @@ rules:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_share_the_work_and_do_it_once() {
-    let nats = Nats::start().await.unwrap();
-    let pipeline = Pipeline::prepare(PROGRAMS, &[nats.url()], Profile::LOCAL).await;
-    let rules = tempfile::tempdir().unwrap();
-    let file = rules.path().join("rules.yaml");
-    std::fs::write(&file, PLAIN).unwrap();
-    let routers = [
-        pipeline.router("router-1", Some(&file)),
-        pipeline.router("router-2", Some(&file)),
-    ];
-    let pause = Duration::from_millis(5);
-    let workers = [
-        pipeline.worker("worker-1", pause),
-        pipeline.worker("worker-2", pause),
-    ];
-    for process in routers.iter().chain(&workers) {
-        process.ready().await;
-    }
-    let instances: Vec<_> = (0..300).map(|number| format!("i-{number}")).collect();
+    let small = Small::replicated(2, Some(PLAIN), Duration::from_millis(5)).await;
+    let pipeline = &small.pipeline;
+    let instances = instances(300);
     for instance in &instances {
         pipeline
             .notify(interruption(instance, 120), "/aws/1/eu/imds")
@@ -88,10 +70,13 @@ async fn replicas_share_the_work_and_do_it_once() {
     }
     let books = Books::when_finished(&pipeline.bus, instances.len(), BOUND).await;
     books.assert_sound();
-    assert_once_in_effect(&pipeline.world, &instances, &KINDS, &HashSet::new());
-    assert_eq!(pipeline.world.begun(), 600);
+    assert_once_in_effect(&pipeline.world, &instances, &KINDS, &Kills::default());
+    assert_begun_once(&pipeline.world, 600);
     let deeds = pipeline.world.deeds();
-    let processes: HashSet<_> = deeds.values().flat_map(|deeds| &deeds.effects).collect();
+    let processes: HashSet<_> = deeds
+        .values()
+        .flat_map(|deeds| deeds.effects.iter().map(|(process, _)| process))
+        .collect();
     assert_eq!(processes.len(), 2, "both workers had their part");
 }
 
@@ -136,7 +121,7 @@ rules:
         "{incident:?}"
     );
     assert_eq!(books.runs.len(), 2, "one run a rule");
-    assert_once_in_effect(&pipeline.world, &["i-1".to_owned()], &KINDS, &HashSet::new());
+    assert_once_in_effect(&pipeline.world, &["i-1".to_owned()], &KINDS, &Kills::default());
     assert_eq!(
         pipeline.world.begun(),
         2,
@@ -261,33 +246,4 @@ async fn a_notice_with_a_second_left_and_one_too_late_are_answered() {
         assert!(expected.contains(&outcome.result.as_str()), "{outcome:?}");
     }
     assert_eq!(books.outcomes.len(), 4);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn three_servers_lose_one_in_mid_run() {
-    let cluster = NatsCluster::start(3).await.unwrap();
-    let profile = Profile {
-        replicas: 3,
-        ..Profile::LOCAL
-    };
-    let pipeline = Pipeline::prepare(PROGRAMS, &cluster.urls(), profile).await;
-    let rules = tempfile::tempdir().unwrap();
-    let file = rules.path().join("rules.yaml");
-    std::fs::write(&file, PLAIN).unwrap();
-    let router = pipeline.router("router", Some(&file));
-    let worker = pipeline.worker("worker", Duration::from_millis(20));
-    router.ready().await;
-    worker.ready().await;
-    let instances: Vec<_> = (0..60).map(|number| format!("i-{number}")).collect();
-    for (number, instance) in instances.iter().enumerate() {
-        if number == 30 {
-            cluster.kill(1);
-        }
-        pipeline
-            .notify(interruption(instance, 120), "/aws/1/eu/imds")
-            .await;
-    }
-    let books = Books::when_finished(&pipeline.bus, instances.len(), BOUND).await;
-    books.assert_sound();
-    assert_once_in_effect(&pipeline.world, &instances, &KINDS, &HashSet::new());
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use hollowtrees_e2e::{checker::Books, pipeline::interruption};
+use hollowtrees_e2e::{
+    checker::Books,
+    pipeline::{Pipeline, interruption},
+};
 use hollowtrees_harness::eventually;
 use hollowtrees_schemas::{
     codec::Wire,
@@ -15,6 +18,9 @@ use hollowtrees_schemas::{
 };
 
 use crate::support::{BOUND, PLAIN, Small};
+
+/// Headers and a body.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [u8]);
 
 fn bytes(subject: Subject, headers: &[(&str, &str)], body: &[u8], id: &str) -> Outgoing {
     let headers = headers
@@ -70,7 +76,7 @@ async fn garbage_on_every_subject_is_kept_and_stops_nothing() {
             ("ce-source", "/x"),
             ("ce-type", "x"),
         ];
-        let cases: [(&[(&str, &str)], &[u8]); 6] = [
+        let cases: [Case<'_>; 6] = [
             (&[], b""),
             (&[], b"\x00\xff\xfe"),
             (&ce, b"{\"kind\": 7}"),
@@ -161,7 +167,7 @@ async fn a_record_of_a_newer_layout_is_not_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_rules_leave_the_last_good_ones_in_force() {
     let nats = hollowtrees_harness::Nats::start().await.unwrap();
-    let pipeline = hollowtrees_e2e::pipeline::Pipeline::prepare(
+    let pipeline = Pipeline::prepare(
         crate::support::PROGRAMS,
         &[nats.url()],
         hollowtrees_bus::topology::Profile::LOCAL,
@@ -194,15 +200,19 @@ async fn bad_rules_leave_the_last_good_ones_in_force() {
 
     // A file that is changed is read without a signal.
     std::fs::write(&file, PLAIN.replace("plain", "renamed")).unwrap();
-    eventually("the new rules to be in force", BOUND, async || {
-        let number: u32 = rand::random();
-        let instance = format!("i-{number}");
-        pipeline
-            .notify(interruption(&instance, 100), "/aws/1/eu/imds")
-            .await;
-        Books::when_finished_of(&pipeline.bus, &instance, BOUND).await;
-        let books = Books::read(&pipeline.bus).await;
-        books.runs.values().any(|run| run.rule == "renamed")
+    eventually("the new rules to be in force", BOUND, || {
+        Box::pin(renamed(&pipeline))
     })
     .await;
+}
+
+/// Whether a notice sent now is handled by the rule under its new name.
+async fn renamed(pipeline: &Pipeline) -> bool {
+    let instance = format!("i-{:08x}", rand::random::<u32>());
+    pipeline
+        .notify(interruption(&instance, 100), "/aws/1/eu/imds")
+        .await;
+    Books::when_finished_of(&pipeline.bus, &instance, BOUND).await;
+    let books = Books::read(&pipeline.bus).await;
+    books.runs.values().any(|run| run.rule == "renamed")
 }

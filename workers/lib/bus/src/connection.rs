@@ -165,10 +165,10 @@ impl Bus {
             .build(client.clone());
         Ok(Self {
             inner: Arc::new(Inner {
-                incidents: Store::new(context.clone(), Bucket::Incidents),
-                runs: Store::new(context.clone(), Bucket::Runs),
-                ledger: Store::new(context.clone(), Bucket::Ledger),
-                workers: Store::new(context.clone(), Bucket::Workers),
+                incidents: Store::new(context.clone(), Bucket::Incidents, connected.clone()),
+                runs: Store::new(context.clone(), Bucket::Runs, connected.clone()),
+                ledger: Store::new(context.clone(), Bucket::Ledger, connected.clone()),
+                workers: Store::new(context.clone(), Bucket::Workers, connected.clone()),
                 client,
                 context,
                 connected,

@@ -2,51 +2,41 @@
 //!
 //! The client's own streams keep a buffer whose messages age unseen, and its batches stall at the first
 //! heartbeat, so the pull is made here: one inbox, requests for just as many messages as there are free
-//! slots, heartbeats watched. When heartbeats stop or the connection was made anew, the inbox is thrown
-//! away with whatever was asked for on it and a new one is opened.
+//! slots, heartbeats watched. When heartbeats stop or the connection was made anew, what already came is
+//! handed out, and a new inbox is opened. When the connection goes again and again, a message the client
+//! cannot read is looked for, and handed out in a form that no decoder takes
+//! (`docs/decisions/0003-unreadable-messages.md`).
+
+mod pull;
+mod rescue;
+mod slots;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use async_nats::{
-    StatusCode, Subscriber,
-    jetstream::{
-        consumer::pull::{self, BatchConfig},
-        message::Acker,
-    },
-};
-use futures::{FutureExt, StreamExt};
+use async_nats::jetstream::message::Acker;
 use hollowtrees_schemas::codec::Wire;
-use tokio::{
-    sync::{Notify, watch},
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 
+pub use crate::unreadable::{UNREADABLE, UNREADABLE_HEADERS};
 use crate::{
     Bus, apply,
     delivery::{Delivery, Parts},
     headers,
+    link::{Link, Losses},
     store::server_time,
     topology::Consumer,
 };
+use pull::{OpenError, Over, Pull, Word};
+use rescue::{Rescue, Step};
+use slots::Held;
+pub(crate) use slots::Slot;
 
-/// The server says at least this often that a request stands.
-const HEARTBEAT: Duration = Duration::from_secs(2);
-/// Two heartbeats and a margin without a word: the request is gone.
-const SILENCE: Duration = Duration::from_secs(5);
-/// A request ends after this time and is made anew.
-const EXPIRES: Duration = Duration::from_secs(30);
-/// Messages asked for in one request.
-const MOST_AT_ONCE: usize = 512;
-/// First and longest wait before the pull is made anew after an error.
-const REBUILD: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
-/// Header of a status message: how many messages of the request will not come.
-const PENDING_MESSAGES: &str = "Nats-Pending-Messages";
+/// First and longest wait before the pull is made anew after an error. Of a consumer that is made again, or a
+/// silent network that speaks again, nothing else tells.
+const REBUILD: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// The messages of one consumer, at most `accepted` of them held at once.
 pub struct Deliveries {
@@ -54,39 +44,15 @@ pub struct Deliveries {
     declared: Consumer,
     held: Arc<Held>,
     accepted: usize,
-    connected: watch::Receiver<u64>,
+    link: Link,
+    losses: Losses,
+    rescue: Rescue,
     pull: Option<Pull>,
     backoff: Duration,
-}
-
-/// What a consumer went through so far.
-#[derive(Debug, Default)]
-struct Held {
-    now: AtomicUsize,
-    freed: Notify,
-    rebuilds: AtomicU64,
-}
-
-/// One of the `accepted` places; given back when its delivery goes.
-#[derive(Debug)]
-pub(crate) struct Slot(Arc<Held>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::AcqRel);
-        self.0.freed.notify_one();
-    }
-}
-
-struct Pull {
-    consumer: async_nats::jetstream::consumer::Consumer<pull::Config>,
-    inbox: async_nats::Subject,
-    messages: Subscriber,
-    /// Asked for and neither delivered nor refused yet.
-    outstanding: usize,
-    last_word: Instant,
-    /// The server ended it for a reason that asking again at once would not mend.
-    ended: bool,
+    /// Not before this is anything asked of the server; kept here so that who drops [`next`](Self::next)
+    /// and calls it again does not hurry it.
+    retry_at: Option<Instant>,
+    trouble: watch::Sender<Option<String>>,
 }
 
 /// Why messages cannot be taken.
@@ -108,17 +74,20 @@ impl Bus {
             declared: declared.clone(),
             held: Arc::default(),
             accepted: accepted.max(1),
-            connected: self.connected(),
+            link: Link::new(self.client(), self.connected()),
+            losses: Losses::default(),
+            rescue: Rescue::default(),
             pull: None,
             backoff: REBUILD.0,
+            retry_at: None,
+            trouble: watch::Sender::new(None),
         })
     }
 }
 
 enum Event {
-    Message(Option<async_nats::Message>),
-    Silent,
-    Reconnected,
+    Word(Word),
+    Renewed,
     Freed,
 }
 
@@ -126,54 +95,77 @@ impl Deliveries {
     /// The next message; waits for as long as it takes, over lost connections too. Safe to cancel.
     pub async fn next(&mut self) -> Delivery {
         loop {
-            if let Err(cause) = self.ask().await {
-                self.rebuild(&cause).await;
+            if let Some(over) = self.pull.as_ref().and_then(Pull::over).cloned() {
+                if let Some(delivery) = self.buffered() {
+                    return delivery;
+                }
+                self.pull = None;
+                if let Over::Ended(cause) = over {
+                    self.postpone(&cause);
+                }
                 continue;
             }
-            let Some(pull) = self.pull.as_mut() else { continue };
-            if pull.ended {
-                self.rebuild("the server ended the pull").await;
+            if let Some(at) = self.retry_at {
+                tokio::select! {
+                    () = tokio::time::sleep_until(at) => {}
+                    () = self.link.renewed() => self.backoff = REBUILD.0,
+                }
+                self.retry_at = None;
                 continue;
             }
-            let silent_at = pull.last_word + SILENCE;
-            let asked = pull.outstanding > 0;
+            if self.rescue.is_due() {
+                let step = tokio::select! {
+                    biased;
+                    step = self.rescue.step(&self.bus, &self.declared, &self.held) => step,
+                    // The answer went with the old connection.
+                    () = self.link.renewed() => continue,
+                };
+                match step {
+                    Ok(Step::Found(delivery)) => {
+                        self.losses.found();
+                        return delivery;
+                    }
+                    Ok(Step::Looking | Step::Done) => {}
+                    Err(cause) => {
+                        self.postpone(&format!("what ends the connection cannot be looked for: {cause}"))
+                    }
+                }
+                continue;
+            }
+            let Some(pull) = self.pull.as_mut() else {
+                self.open().await;
+                continue;
+            };
+            if let Err(cause) = pull.ask(self.accepted.saturating_sub(self.held.now())).await {
+                self.pull = None;
+                self.postpone(&cause);
+                continue;
+            }
             let event = tokio::select! {
                 biased;
-                message = pull.messages.next() => Event::Message(message),
+                word = pull.word() => Event::Word(word),
                 () = self.held.freed.notified() => Event::Freed,
-                changed = self.connected.changed() => {
-                    if changed.is_err() { Event::Silent } else { Event::Reconnected }
-                }
-                () = tokio::time::sleep_until(silent_at), if asked => Event::Silent,
+                () = self.link.renewed() => Event::Renewed,
             };
             match event {
-                Event::Message(Some(message)) => {
+                Event::Word(Word::Message(message)) => {
+                    self.backoff = REBUILD.0;
                     if let Some(delivery) = self.receive(message) {
-                        self.backoff = REBUILD.0;
                         return delivery;
                     }
                 }
-                Event::Message(None) => self.rebuild("the subscription ended").await,
-                Event::Silent => self.rebuild("no heartbeat came").await,
-                Event::Reconnected => {
-                    self.connected.mark_unchanged();
-                    self.pull = None;
-                }
-                Event::Freed => {}
+                Event::Word(Word::Alive) => self.backoff = REBUILD.0,
+                Event::Word(Word::Over) | Event::Freed => {}
+                Event::Renewed => self.lost(),
             }
         }
     }
 
     /// What was delivered and not yet read: to be handed over when the process stops taking.
     pub fn leftover(&mut self) -> Vec<Delivery> {
-        let mut left = Vec::new();
-        while let Some(message) = self
-            .pull
-            .as_mut()
-            .and_then(|pull| pull.messages.next().now_or_never())
-            .flatten()
-        {
-            left.extend(self.receive(message));
+        let mut left: Vec<_> = self.rescue.leftover().into_iter().collect();
+        while let Some(delivery) = self.buffered() {
+            left.push(delivery);
         }
         self.pull = None;
         left
@@ -181,7 +173,7 @@ impl Deliveries {
 
     /// Deliveries held now.
     pub fn held(&self) -> usize {
-        self.held.now.load(Ordering::Acquire)
+        self.held.now()
     }
 
     /// Times the pull was made anew.
@@ -189,59 +181,85 @@ impl Deliveries {
         self.held.rebuilds.load(Ordering::Relaxed)
     }
 
-    /// Asks for as many messages as there are free slots, once half of what was asked for has come.
-    async fn ask(&mut self) -> Result<(), String> {
-        if self.pull.is_none() {
-            self.pull = Some(open(&self.bus, &self.declared).await?);
-        }
-        let held = self.held();
-        let Some(pull) = self.pull.as_mut() else {
-            return Ok(());
-        };
-        let free = self.accepted.saturating_sub(held + pull.outstanding);
-        let wanted = free.min(MOST_AT_ONCE);
-        if wanted == 0 || pull.outstanding > wanted {
-            return Ok(());
-        }
-        let batch = BatchConfig {
-            batch: wanted,
-            expires: Some(EXPIRES),
-            idle_heartbeat: HEARTBEAT,
-            ..BatchConfig::default()
-        };
-        pull.consumer
-            .request_batch(batch, pull.inbox.clone())
-            .await
-            .map_err(|error| error.to_string())?;
-        pull.outstanding += wanted;
-        pull.last_word = Instant::now();
-        Ok(())
+    /// What keeps this process from taking anything until somebody acts, with the remedy; `None` while
+    /// messages are taken, and over lost connections, which mend themselves. Follows while
+    /// [`next`](Self::next) is called.
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
     }
 
-    fn receive(&mut self, message: async_nats::Message) -> Option<Delivery> {
-        let pull = self.pull.as_mut()?;
-        pull.last_word = Instant::now();
-        match message.status {
-            None | Some(StatusCode::OK) => {}
-            Some(StatusCode::IDLE_HEARTBEAT) => return None,
-            Some(status) => {
-                // 404, 408 and 409 end a request; the header says how many messages will not come.
-                let refused = message
-                    .headers
-                    .as_ref()
-                    .and_then(|headers| headers.get(PENDING_MESSAGES))
-                    .and_then(|pending| pending.as_str().parse().ok())
-                    .unwrap_or(pull.outstanding);
-                pull.outstanding = pull.outstanding.saturating_sub(refused);
-                if status != StatusCode::TIMEOUT && status != StatusCode::NOT_FOUND {
-                    let description = message.description.unwrap_or_default();
-                    tracing::info!(consumer = self.declared.name, %status, description, "A pull was ended by the server.");
-                    pull.ended = true;
+    async fn open(&mut self) {
+        self.link.mark();
+        let opening = async {
+            let pull = Pull::open(&self.bus, &self.declared).await?;
+            // Who was gone may come back as something else.
+            if self.trouble.borrow().is_some() {
+                let checked = apply::check_consumer(&self.bus, &self.declared).await;
+                checked.map_err(|error| OpenError::Gone(error.to_string()))?;
+            }
+            Ok(pull)
+        };
+        let opened = tokio::select! {
+            biased;
+            opened = opening => opened,
+            // The answer went with the old connection.
+            () = self.link.renewed() => return,
+        };
+        match opened {
+            Ok(pull) => {
+                self.pull = Some(pull);
+                if self.trouble.send_replace(None).is_some() {
+                    tracing::info!(consumer = self.declared.name, "The consumer is there again.");
                 }
-                return None;
+            }
+            Err(OpenError::Gone(cause)) => {
+                self.gone(&cause);
+                self.postpone(&cause);
+            }
+            Err(OpenError::Failed(cause)) => self.postpone(&cause),
+        }
+    }
+
+    fn gone(&mut self, cause: &str) {
+        let (stream, consumer) = (self.declared.stream.name(), &self.declared.name);
+        let text =
+            format!("nothing is taken from {stream}/{consumer} ({cause}); run `hollowtrees bus apply`");
+        let news = self.trouble.send_replace(Some(text)).is_none();
+        if news {
+            tracing::warn!(
+                stream,
+                consumer,
+                cause,
+                "A consumer is gone and nothing is taken; run `hollowtrees bus apply`."
+            );
+        }
+    }
+
+    /// The connection was made anew: what was asked for on the old one will not come.
+    fn lost(&mut self) {
+        self.backoff = REBUILD.0;
+        let Some(pull) = self.pull.as_mut() else { return };
+        pull.cut();
+        if pull.is_asked() && self.losses.note() {
+            tracing::info!(
+                consumer = self.declared.name,
+                "The connection is lost again and again; a message that cannot be read is looked for."
+            );
+            self.rescue.begin();
+        }
+    }
+
+    /// A message that came on an inbox of no further use, or one that nobody waits for any more.
+    fn buffered(&mut self) -> Option<Delivery> {
+        loop {
+            let message = self.pull.as_mut()?.buffered()?;
+            if let Some(delivery) = self.receive(message) {
+                return Some(delivery);
             }
         }
-        pull.outstanding = pull.outstanding.saturating_sub(1);
+    }
+
+    fn receive(&self, message: async_nats::Message) -> Option<Delivery> {
         let message = async_nats::jetstream::Message {
             message,
             context: self.bus.context().clone(),
@@ -266,38 +284,17 @@ impl Deliveries {
             },
         };
         let acker = Acker::new(self.bus.context().clone(), message.reply.clone());
-        self.held.now.fetch_add(1, Ordering::AcqRel);
-        Some(Delivery::new(parts, acker, Slot(Arc::clone(&self.held))))
+        Some(Delivery::new(parts, acker, Slot::take(&self.held)))
     }
 
-    async fn rebuild(&mut self, cause: &str) {
-        tracing::info!(consumer = self.declared.name, cause, "A pull is made anew.");
+    /// The pull is made anew, after a wait that doubles until something comes.
+    fn postpone(&mut self, cause: &str) {
+        if self.trouble.borrow().is_none() {
+            tracing::info!(consumer = self.declared.name, cause, "A pull is made anew.");
+        }
         self.held.rebuilds.fetch_add(1, Ordering::Relaxed);
-        self.pull = None;
         let wait = self.backoff.mul_f64(rand::random_range(0.5..=1.0));
         self.backoff = self.backoff.saturating_mul(2).min(REBUILD.1);
-        tokio::time::sleep(wait).await;
+        self.retry_at = Some(Instant::now() + wait);
     }
-}
-
-async fn open(bus: &Bus, declared: &Consumer) -> Result<Pull, String> {
-    let consumer = bus
-        .context()
-        .get_consumer_from_stream(&declared.name, declared.stream.name())
-        .await
-        .map_err(|error| error.to_string())?;
-    let inbox = async_nats::Subject::from(bus.client().new_inbox());
-    let messages = bus
-        .client()
-        .subscribe(inbox.clone())
-        .await
-        .map_err(|error| error.to_string())?;
-    Ok(Pull {
-        consumer,
-        inbox,
-        messages,
-        outstanding: 0,
-        last_word: Instant::now(),
-        ended: false,
-    })
 }

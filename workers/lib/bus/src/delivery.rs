@@ -1,6 +1,13 @@
 //! One delivered message, as a guard that owns its acker.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::jetstream::{AckKind, message::Acker};
 use hollowtrees_schemas::codec::Wire;
@@ -32,6 +39,8 @@ pub struct Delivery {
     /// When it reached this process.
     pub received_at: Timestamp,
     acker: Option<Arc<Acker>>,
+    /// Set when it was settled for good, for who found it and must know.
+    settled: Option<Arc<AtomicBool>>,
     _slot: Slot,
 }
 
@@ -78,7 +87,21 @@ impl Delivery {
             stored_at,
             received_at: Timestamp::now(),
             acker: Some(Arc::new(acker)),
+            settled: None,
             _slot: slot,
+        }
+    }
+
+    /// Sets `settled` once it was acked or TERMed, and shares it as long as it lives.
+    pub(crate) fn flagging(mut self, settled: Arc<AtomicBool>) -> Self {
+        self.settled = Some(settled);
+        self
+    }
+
+    /// Keeps the server from delivering it again for `delay`, which does not settle it here.
+    pub(crate) async fn park(&self, delay: Duration) {
+        if let Some(acker) = &self.acker {
+            send(acker, AckKind::Nak(Some(delay))).await;
         }
     }
 
@@ -113,9 +136,15 @@ impl Delivery {
     }
 
     async fn settle(mut self, kind: AckKind) {
-        if let Some(acker) = self.acker.take() {
-            send(&acker, kind).await;
+        let Some(acker) = self.acker.take() else { return };
+        if let Some(settled) = self
+            .settled
+            .as_ref()
+            .filter(|_| matches!(kind, AckKind::Ack | AckKind::Term))
+        {
+            settled.store(true, Ordering::Release);
         }
+        send(&acker, kind).await;
     }
 }
 

@@ -29,6 +29,9 @@ pub mod topology;
 pub mod watch;
 
 mod headers;
+mod link;
+mod raw;
+mod unreadable;
 
 pub use connection::{Bus, ConnectError};
 pub use consume::Deliveries;

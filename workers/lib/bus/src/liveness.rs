@@ -15,9 +15,14 @@ use std::{
 
 use hollowtrees_schemas::{key, proto};
 use jiff::{SignedDuration, Timestamp};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{Bus, Revision, store::Store, topology::LIVENESS_MAX_AGE, watch::Change};
+use crate::{
+    Bus, Revision, WriteError,
+    store::{Presence, Store},
+    topology::LIVENESS_MAX_AGE,
+    watch::Change,
+};
 
 /// How often a process renews its word.
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
@@ -30,17 +35,41 @@ const PRECISE: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Lease {
     shared: Arc<Shared>,
-    _tasks: Arc<Tasks>,
+    tasks: Arc<Tasks>,
 }
 
 struct Shared {
     key: String,
     store: Store<proto::Liveness>,
-    renewed: Mutex<Instant>,
+    renewed: Mutex<Renewed>,
     lapses: AtomicU64,
     offset_micros: AtomicI64,
     written: Mutex<Option<Written>>,
     peers: Mutex<Peers>,
+    /// When the connection was last made.
+    connected_since: Mutex<Instant>,
+}
+
+/// When the own word was last given.
+#[derive(Clone, Copy)]
+struct Renewed {
+    at: Instant,
+    /// A machine that was suspended finds its monotonic clock where it left it; not this one.
+    wall: Timestamp,
+}
+
+impl Renewed {
+    fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            wall: Timestamp::now(),
+        }
+    }
+
+    fn is_stale(&self) -> bool {
+        let by_wall = Duration::try_from(Timestamp::now().duration_since(self.wall)).unwrap_or_default();
+        self.at.elapsed().max(by_wall) >= LAPSE_AFTER
+    }
 }
 
 /// The last renewal, to measure the clocks with once the watch shows when the server stored it.
@@ -61,11 +90,17 @@ struct Peers {
 
 struct Tasks(Vec<JoinHandle<()>>);
 
-impl Drop for Tasks {
-    fn drop(&mut self) {
+impl Tasks {
+    fn stop(&self) {
         for task in &self.0 {
             task.abort();
         }
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -81,43 +116,51 @@ pub enum Standing {
 }
 
 impl Lease {
-    /// Registers the process `me` and keeps its word fresh until the last clone is dropped.
-    pub async fn register(bus: &Bus, me: &proto::Liveness) -> Result<Self, crate::WriteError> {
+    /// Registers the process `me` and keeps its word fresh until the last clone is dropped. The clocks are
+    /// compared before this returns.
+    pub async fn register(bus: &Bus, me: &proto::Liveness) -> Result<Self, WriteError> {
         let worker = me.worker.clone().unwrap_or_default();
         let shared = Arc::new(Shared {
             key: key::worker(&worker.kind, &worker.process),
             store: bus.workers().clone(),
-            renewed: Mutex::new(Instant::now()),
+            renewed: Mutex::new(Renewed::now()),
             lapses: AtomicU64::new(0),
             offset_micros: AtomicI64::new(0),
             written: Mutex::default(),
             peers: Mutex::default(),
+            connected_since: Mutex::new(Instant::now()),
         });
-        shared.store.put(&shared.key, me).await?;
-        let renewing = tokio::spawn(renew(Arc::clone(&shared), me.clone()));
-        let watching = tokio::spawn(observe(Arc::clone(&shared)));
+        shared.give_word(me).await?;
+        match shared.store.get(&shared.key).await {
+            Ok(Some(own)) => shared.measure_offset(own.revision, own.stored_at),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "The clocks could not be compared yet."),
+        }
+        let tasks = vec![
+            tokio::spawn(renew(Arc::clone(&shared), me.clone())),
+            tokio::spawn(observe(Arc::clone(&shared))),
+            tokio::spawn(follow_connection(Arc::clone(&shared), bus.connected())),
+        ];
         Ok(Self {
             shared,
-            _tasks: Arc::new(Tasks(vec![renewing, watching])),
+            tasks: Arc::new(Tasks(tasks)),
         })
     }
 
     /// Whether the own word is fresh enough to start an effect.
     pub fn is_fresh(&self) -> bool {
-        lock(&self.shared.renewed).elapsed() < LAPSE_AFTER
+        !lock(&self.shared.renewed).is_stale()
     }
 
-    /// How often the own word went stale so far. A claim taken before the last lapse must be proven
-    /// again, by a compare-and-set on the ledger, before its work goes on.
+    /// How often the own word had gone stale before it was renewed. A claim taken before the last lapse, or
+    /// while the word is stale, must be proven again by a compare-and-set on the ledger before its work goes on.
     pub fn lapses(&self) -> u64 {
-        if self.is_fresh() {
-            return self.shared.lapses.load(Ordering::Acquire);
-        }
-        self.shared.lapses.load(Ordering::Acquire) + 1
+        self.shared.lapses.load(Ordering::Acquire)
     }
 
-    /// What is known of a process. [`Standing::Gone`] is said only after the bucket was asked as well: the
-    /// watch may lag behind a process that is new.
+    /// What is known of a process. [`Standing::Gone`] is said only after the bucket was asked as well (the watch
+    /// may lag behind a process that is new), and by one that was here all along: after an outage every word
+    /// has aged, and whoever is back first must not take the others for dead.
     pub async fn standing(&self, worker: &proto::Worker) -> Standing {
         let key = key::worker(&worker.kind, &worker.process);
         {
@@ -129,14 +172,21 @@ impl Lease {
                 None => return Standing::Unknown,
             }
         }
-        match self.shared.store.get(&key).await {
-            Ok(None) => Standing::Gone,
-            Ok(Some(_)) => Standing::Alive,
+        match self.shared.store.presence(&key).await {
+            Ok(Presence::There) => Standing::Alive,
+            // It said goodbye: that needs no age.
+            Ok(Presence::Removed) => Standing::Gone,
+            Ok(Presence::Absent) if self.was_here_all_along() => Standing::Gone,
+            Ok(Presence::Absent) => Standing::Unknown,
             Err(error) => {
                 tracing::debug!(%error, "A liveness record could not be read.");
                 Standing::Unknown
             }
         }
+    }
+
+    fn was_here_all_along(&self) -> bool {
+        self.is_fresh() && lock(&self.shared.connected_since).elapsed() >= LIVENESS_MAX_AGE
     }
 
     /// Whether any live process serves actions of `kind`.
@@ -152,8 +202,9 @@ impl Lease {
         SignedDuration::from_micros(self.shared.offset_micros.load(Ordering::Relaxed))
     }
 
-    /// Takes the own word back, so that others need not wait for it to age.
+    /// Takes the own word back, so that others need not wait for it to age. It is not given again.
     pub async fn release(&self) {
+        self.tasks.stop();
         if let Err(error) = self.shared.store.remove(&self.shared.key, None).await {
             tracing::debug!(%error, "The liveness record was left to age.");
         }
@@ -165,21 +216,19 @@ async fn renew(shared: Arc<Shared>, me: proto::Liveness) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let (began, wall) = (Instant::now(), Timestamp::now());
-        match tokio::time::timeout(LAPSE_AFTER, shared.store.put(&shared.key, &me)).await {
-            Ok(Ok(revision)) => {
-                let took = began.elapsed();
-                *lock(&shared.written) = Some(Written { revision, wall, took });
-                // The word counts from when it was sent: the server may have aged it since.
-                let mut renewed = lock(&shared.renewed);
-                if began.duration_since(*renewed) + took >= LAPSE_AFTER {
-                    shared.lapses.fetch_add(1, Ordering::AcqRel);
-                }
-                *renewed = began;
-            }
+        match tokio::time::timeout(LAPSE_AFTER, shared.give_word(&me)).await {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "Could not renew the liveness record."),
             Err(_) => tracing::warn!("The bus did not take the liveness record in time."),
         }
+    }
+}
+
+/// Whoever was away cannot say of others that they are gone.
+async fn follow_connection(shared: Arc<Shared>, mut connected: watch::Receiver<u64>) {
+    connected.mark_unchanged();
+    while connected.changed().await.is_ok() {
+        *lock(&shared.connected_since) = Instant::now();
     }
 }
 
@@ -211,6 +260,24 @@ async fn observe(shared: Arc<Shared>) {
 }
 
 impl Shared {
+    async fn give_word(&self, me: &proto::Liveness) -> Result<(), WriteError> {
+        let began = Renewed::now();
+        let revision = self.store.put(&self.key, me).await?;
+        let took = began.at.elapsed();
+        *lock(&self.written) = Some(Written {
+            revision,
+            wall: began.wall,
+            took,
+        });
+        let mut renewed = lock(&self.renewed);
+        if renewed.is_stale() {
+            self.lapses.fetch_add(1, Ordering::AcqRel);
+        }
+        // The word counts from when it was sent: the server may have aged it since.
+        *renewed = began;
+        Ok(())
+    }
+
     /// The server stored our word at some moment of the round trip: its middle is the best guess.
     fn measure_offset(&self, revision: Revision, stored_at: Timestamp) {
         let Some(written) = *lock(&self.written) else {

@@ -1,4 +1,7 @@
 //! Reading a stream without taking anything from it: for people, checkers and consoles.
+//!
+//! Over a new connection the reading goes on where it was. A message the client cannot read ends the
+//! connection each time it is delivered; it is found by reading on through the API, and passed over.
 
 use std::time::Duration;
 
@@ -7,7 +10,13 @@ use futures::StreamExt;
 use hollowtrees_schemas::{codec::Wire, names::Stream};
 use jiff::Timestamp;
 
-use crate::{Bus, headers, store::server_time};
+use crate::{
+    Bus, headers,
+    link::{Link, Losses},
+    raw,
+    store::server_time,
+    unreadable,
+};
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const EXPIRES: Duration = Duration::from_secs(30);
@@ -57,9 +66,18 @@ pub struct ReadError {
 
 /// Messages of a stream, in order.
 pub struct Reading {
+    bus: Bus,
     stream: &'static str,
-    messages: pull::Stream,
+    filters: Vec<String>,
     until: Until,
+    /// Sequence of the last message that was seen.
+    cursor: u64,
+    messages: Option<pull::Stream>,
+    /// Goes on through the API, past a message that cannot be delivered.
+    walk: Option<raw::Walk>,
+    careful: bool,
+    link: Link,
+    losses: Losses,
     done: bool,
 }
 
@@ -72,70 +90,80 @@ impl Bus {
         from: From,
         until: Until,
     ) -> Result<Reading, ReadError> {
-        let failed = |cause: String| ReadError {
-            stream: stream.name(),
-            cause,
-        };
-        let config = pull::Config {
-            description: Some("reading".to_owned()),
-            deliver_policy: match from {
-                From::First => DeliverPolicy::All,
-                From::Next => DeliverPolicy::New,
-                From::Time(at) => DeliverPolicy::ByStartTime {
-                    start_time: async_nats::datetime::from_nanos(at.as_nanosecond())
-                        .map_err(|error| failed(error.to_string()))?,
-                },
+        let policy = match from {
+            From::First => DeliverPolicy::All,
+            From::Next => DeliverPolicy::New,
+            From::Time(at) => DeliverPolicy::ByStartTime {
+                start_time: async_nats::datetime::from_nanos(at.as_nanosecond()).map_err(|error| {
+                    ReadError {
+                        stream: stream.name(),
+                        cause: error.to_string(),
+                    }
+                })?,
             },
-            ack_policy: AckPolicy::None,
-            replay_policy: ReplayPolicy::Instant,
-            filter_subjects: filters.to_vec(),
-            inactive_threshold: INACTIVE,
-            memory_storage: true,
-            num_replicas: 1,
-            ..pull::Config::default()
         };
-        let consumer = self
-            .context()
-            .create_consumer_on_stream(config, stream.name())
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        let nothing_there = consumer.cached_info().num_pending == 0;
-        let messages = consumer
-            .stream()
-            .max_messages_per_batch(BATCH)
-            .heartbeat(HEARTBEAT)
-            .expires(EXPIRES)
-            .messages()
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        let done = until == Until::Present && nothing_there;
-        Ok(Reading {
+        let mut reading = Reading {
+            bus: self.clone(),
             stream: stream.name(),
-            messages,
+            filters: filters.to_vec(),
             until,
-            done,
-        })
+            cursor: 0,
+            messages: None,
+            walk: None,
+            careful: false,
+            link: Link::new(self.client(), self.connected()),
+            losses: Losses::default(),
+            done: false,
+        };
+        reading.open(policy).await?;
+        Ok(reading)
     }
 }
 
 impl Reading {
-    /// The next message; `None` at the end. After an error a new reading has to begin.
+    /// The next message; `None` at the end. Goes on over a new connection; after an error a new reading has
+    /// to begin. Safe to cancel.
     pub async fn next(&mut self) -> Result<Option<Message>, ReadError> {
-        if self.done {
-            return Ok(None);
+        while !self.done {
+            if let Some(walk) = self.walk.as_mut() {
+                let found = walk.next().await;
+                match found.map_err(|cause| self.failed(cause))? {
+                    Some(message) => {
+                        if let Some(message) = self.stepped(message) {
+                            return Ok(Some(message));
+                        }
+                    }
+                    None => self.walk = None,
+                }
+                continue;
+            }
+            let Some(messages) = self.messages.as_mut() else {
+                self.resume().await?;
+                continue;
+            };
+            let message = tokio::select! {
+                biased;
+                message = messages.next() => message,
+                () = self.link.renewed() => {
+                    self.messages = None;
+                    self.careful = self.losses.note();
+                    continue;
+                }
+            };
+            return match message {
+                Some(Ok(message)) => self.delivered(&message).map(Some),
+                Some(Err(error)) => Err(self.failed(error.to_string())),
+                None => Err(self.failed("its consumer is gone".to_owned())),
+            };
         }
-        let failed = |cause: String| ReadError {
-            stream: self.stream,
-            cause,
-        };
-        let message = match self.messages.next().await {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => return Err(failed(error.to_string())),
-            None => return Err(failed("its consumer is gone".to_owned())),
-        };
-        let info = message.info().map_err(|error| failed(error.to_string()))?;
+        Ok(None)
+    }
+
+    fn delivered(&mut self, message: &async_nats::jetstream::Message) -> Result<Message, ReadError> {
+        let info = message.info().map_err(|error| self.failed(error.to_string()))?;
+        self.cursor = info.stream_sequence;
         self.done = self.until == Until::Present && info.pending == 0;
-        Ok(Some(Message {
+        Ok(Message {
             subject: message.subject.to_string(),
             wire: Wire {
                 headers: headers::to_pairs(message.headers.as_ref()),
@@ -143,6 +171,93 @@ impl Reading {
             },
             sequence: info.stream_sequence,
             stored_at: server_time(info.published),
-        }))
+        })
+    }
+
+    /// A message read through the API; after one that is passed over, delivery is tried again.
+    fn stepped(&mut self, message: raw::Message) -> Option<Message> {
+        self.cursor = message.sequence;
+        let read = match unreadable::flaw(&message) {
+            Some(flaw) => Err(flaw),
+            None => unreadable::parse(&message.headers),
+        };
+        match read {
+            Ok(headers) => Some(Message {
+                subject: message.subject,
+                wire: Wire {
+                    headers,
+                    body: message.body,
+                },
+                sequence: message.sequence,
+                stored_at: message.stored_at,
+            }),
+            Err(flaw) => {
+                tracing::warn!(
+                    stream = self.stream,
+                    sequence = message.sequence,
+                    subject = message.subject,
+                    flaw,
+                    "A message cannot be read and is passed over."
+                );
+                self.losses.found();
+                self.walk = None;
+                None
+            }
+        }
+    }
+
+    /// Goes on behind the last message that was seen.
+    async fn resume(&mut self) -> Result<(), ReadError> {
+        let start_sequence = self.cursor + 1;
+        if !self.careful {
+            return self.open(DeliverPolicy::ByStartSequence { start_sequence }).await;
+        }
+        let source = raw::Source::new(self.bus.context().clone(), self.stream, self.filters.clone());
+        let walk = source.walk(start_sequence).await;
+        self.walk = Some(walk.map_err(|cause| self.failed(cause))?);
+        self.careful = false;
+        Ok(())
+    }
+
+    async fn open(&mut self, deliver_policy: DeliverPolicy) -> Result<(), ReadError> {
+        self.link.mark();
+        let config = pull::Config {
+            description: Some("reading".to_owned()),
+            deliver_policy,
+            ack_policy: AckPolicy::None,
+            replay_policy: ReplayPolicy::Instant,
+            filter_subjects: self.filters.clone(),
+            inactive_threshold: INACTIVE,
+            memory_storage: true,
+            num_replicas: 1,
+            ..pull::Config::default()
+        };
+        let consumer = self
+            .bus
+            .context()
+            .create_consumer_on_stream(config, self.stream)
+            .await
+            .map_err(|error| self.failed(error.to_string()))?;
+        let nothing_there = consumer.cached_info().num_pending == 0;
+        // What it would deliver first stands behind this.
+        self.cursor = consumer.cached_info().delivered.stream_sequence.max(self.cursor);
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(BATCH)
+            .heartbeat(HEARTBEAT)
+            .expires(EXPIRES)
+            .messages()
+            .await
+            .map_err(|error| self.failed(error.to_string()))?;
+        self.messages = Some(messages);
+        self.done = self.until == Until::Present && nothing_there;
+        Ok(())
+    }
+
+    fn failed(&self, cause: String) -> ReadError {
+        ReadError {
+            stream: self.stream,
+            cause,
+        }
     }
 }

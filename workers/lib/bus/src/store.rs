@@ -13,10 +13,15 @@ use bytes::Bytes;
 use hollowtrees_schemas::{names::Bucket, proto};
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
+
+use crate::link::Link;
 
 /// Layout version this build reads and writes, for every kind of record.
 pub const SCHEMA: u32 = 1;
+
+/// Bytes a record may take: what a bucket accepts, less room for subject and headers.
+pub const LARGEST: usize = 250 * 1024;
 
 /// A message kept in a bucket.
 pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -69,6 +74,17 @@ pub struct Versioned<T> {
     pub stored_at: Timestamp,
 }
 
+/// What a read sees of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// A value.
+    There,
+    /// Somebody removed it.
+    Removed,
+    /// Neither: it never was, or it aged out.
+    Absent,
+}
+
 /// Why a read did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -119,6 +135,16 @@ pub enum WriteError {
         /// Key.
         key: String,
     },
+    /// The record is larger than its bucket takes; trying again cannot help.
+    #[error("{bucket}/{key} would take {bytes} bytes, more than the {LARGEST} a record may; make it smaller")]
+    TooLarge {
+        /// Bucket name.
+        bucket: &'static str,
+        /// Key.
+        key: String,
+        /// Size of the record.
+        bytes: usize,
+    },
     /// The bus did not answer, and reading back did not settle it. The write may still happen.
     #[error("cannot write {bucket}/{key} ({cause}); is NATS up?")]
     Unavailable {
@@ -148,6 +174,8 @@ struct Shared {
     context: jetstream::Context,
     bucket: Bucket,
     opened: OnceCell<kv::Store>,
+    /// Counts the connections made: a watch starts over on a new one.
+    connected: watch::Receiver<u64>,
 }
 
 impl<T> Clone for Store<T> {
@@ -160,11 +188,12 @@ impl<T> Clone for Store<T> {
 }
 
 impl<T: Record> Store<T> {
-    pub(crate) fn new(context: jetstream::Context, bucket: Bucket) -> Self {
+    pub(crate) fn new(context: jetstream::Context, bucket: Bucket, connected: watch::Receiver<u64>) -> Self {
         let shared = Shared {
             context,
             bucket,
             opened: OnceCell::new(),
+            connected,
         };
         Self {
             shared: Arc::new(shared),
@@ -191,6 +220,23 @@ impl<T: Record> Store<T> {
             .filter(|entry| entry.operation == Operation::Put)
             .map(|entry| self.parse(key, &entry.value, entry.revision, server_time(entry.created)))
             .transpose()
+    }
+
+    /// Whether this read sees a value, the marker of a removal, or nothing at all.
+    pub async fn presence(&self, key: &str) -> Result<Presence, StoreError> {
+        let store = self
+            .opened()
+            .await
+            .map_err(|cause| self.unreadable_now(key, cause))?;
+        let entry = store
+            .entry(key)
+            .await
+            .map_err(|error| self.unreadable_now(key, error.to_string()))?;
+        Ok(match entry.map(|entry| entry.operation) {
+            Some(Operation::Put) => Presence::There,
+            Some(Operation::Delete | Operation::Purge) => Presence::Removed,
+            None => Presence::Absent,
+        })
     }
 
     /// Writes a key that does not exist, or was removed.
@@ -226,7 +272,7 @@ impl<T: Record> Store<T> {
     ) -> Result<Revision, WriteError> {
         match store.update(key, bytes.clone(), at).await {
             Ok(revision) => Ok(Revision(revision)),
-            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Err(self.conflict(key)),
+            Err(error) if lost_the_race(&error) => Err(self.conflict(key)),
             Err(error) => self.read_back(store, key, bytes, error.to_string()).await,
         }
     }
@@ -311,9 +357,16 @@ impl<T: Record> Store<T> {
     }
 
     fn encode(&self, key: &str, value: &T) -> Result<Bytes, WriteError> {
-        serde_json::to_vec(value)
-            .map(Bytes::from)
-            .map_err(|error| self.unwritable(key, error.to_string()))
+        let bytes = serde_json::to_vec(value).map_err(|error| self.unwritable(key, error.to_string()))?;
+        if bytes.len() > LARGEST {
+            let (bucket, key) = (self.bucket(), key.to_owned());
+            return Err(WriteError::TooLarge {
+                bucket,
+                key,
+                bytes: bytes.len(),
+            });
+        }
+        Ok(bytes.into())
     }
 
     pub(crate) async fn opened(&self) -> Result<&kv::Store, String> {
@@ -323,6 +376,15 @@ impl<T: Record> Store<T> {
             .get_or_try_init(|| shared.context.get_key_value(shared.bucket.name()))
             .await
             .map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn context(&self) -> &jetstream::Context {
+        &self.shared.context
+    }
+
+    /// Tells a watch when the connection was made anew.
+    pub(crate) fn link(&self) -> Link {
+        Link::new(&self.shared.context.client(), self.shared.connected.clone())
     }
 
     fn conflict(&self, key: &str) -> WriteError {
@@ -347,6 +409,12 @@ impl<T: Record> Store<T> {
             cause,
         }
     }
+}
+
+/// Error 10071, or 10164 of a clustered stream that has another write to the key in process: the client knows
+/// a kind for the first only.
+fn lost_the_race(error: &kv::UpdateError) -> bool {
+    error.kind() == UpdateErrorKind::WrongLastRevision || error.to_string().contains("wrong last sequence")
 }
 
 /// The layout version alone, so that a record of a newer one is known even where it no longer parses.

@@ -8,7 +8,7 @@ use async_nats::jetstream::{
 };
 use hollowtrees_schemas::{
     filter,
-    names::{Bucket, Stream},
+    names::{Bucket, Stream, kind},
     token,
 };
 
@@ -125,9 +125,27 @@ impl Consumer {
     }
 }
 
-/// The consumers every installation has. Workers of one cluster, and one's own, come on top.
+/// Workers that serve all clusters, with the kinds of action they take.
+const CENTRAL: [(&str, &[&str]); 2] = [("asg-swap", &[kind::ASG_SWAP]), ("notify", &[kind::NOTIFY])];
+/// Workers that serve one cluster each.
+const PER_CLUSTER: [(&str, &[&str]); 1] = [("drain", &[kind::CORDON, kind::DRAIN, kind::UNCORDON])];
+
+/// The consumers every installation has. Those of [`of_cluster`], and one's own, come on top.
 pub fn consumers() -> Vec<Consumer> {
-    vec![Consumer::router_notices(), Consumer::router_outcomes()]
+    let central = CENTRAL
+        .iter()
+        .map(|(worker, kinds)| Consumer::actions(worker, None, kinds));
+    [Consumer::router_notices(), Consumer::router_outcomes()]
+        .into_iter()
+        .chain(central)
+        .collect()
+}
+
+/// The consumers of the workers that serve this cluster alone.
+pub fn of_cluster(cluster: &str) -> impl Iterator<Item = Consumer> {
+    PER_CLUSTER
+        .iter()
+        .map(move |(worker, kinds)| Consumer::actions(worker, Some(cluster), kinds))
 }
 
 /// All streams, those under the buckets included.

@@ -19,6 +19,8 @@ pub enum Why {
     Expired,
     /// Its outcome is overdue.
     Overdue,
+    /// Somebody had started it, and its outcome is overdue.
+    Stalled,
     /// Its incident was withdrawn.
     Withdrawn,
 }
@@ -50,7 +52,7 @@ pub fn settle(
             return Settlement::Done(Box::new(entry.outcome.clone().unwrap_or_default()));
         }
         (Some(_), Why::Expired | Why::Withdrawn) => return Settlement::Running,
-        (Some(_), Why::Overdue) => (
+        (Some(_), Why::Overdue) | (_, Why::Stalled) => (
             Outcome::Failed,
             "overdue",
             format!(
@@ -107,6 +109,29 @@ pub fn settle(
         outcome: Some(outcome),
         ..known
     }))
+}
+
+/// The entry of an action that a worker without a ledger ended: whoever asks
+/// for the same action later finds its outcome there. The detail stays in the
+/// outcome message.
+#[must_use]
+pub fn kept(outcome: &proto::Outcome, nonce: &str) -> proto::LedgerEntry {
+    let times = outcome.times.as_ref();
+    proto::LedgerEntry {
+        schema: SCHEMA_VERSION,
+        state: "done".to_owned(),
+        owner: outcome.worker.clone(),
+        attempt: outcome.attempt,
+        nonce: nonce.to_owned(),
+        checkpoint: None,
+        started_at: times.and_then(|times| times.started_at),
+        accepted_at: times.and_then(|times| times.accepted_at),
+        redrive: outcome.redrive,
+        outcome: Some(proto::Outcome {
+            detail: None,
+            ..outcome.clone()
+        }),
+    }
 }
 
 /// The end a done entry tells of; none while it is not done.

@@ -9,7 +9,7 @@ use hollowtrees_schemas::{
     subject::Subject,
 };
 
-use crate::support::{BOUND, World, id, spot};
+use crate::support::{BOUND, World, id, in_seconds, spot};
 
 async fn raw(world: &World, subject: Subject, headers: &[(&str, &str)], body: &'static str) {
     let headers = headers
@@ -141,4 +141,52 @@ async fn a_record_of_a_newer_release_is_left_alone() {
         router.metric(counted).await >= 1.0
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_run_of_a_newer_release_is_left_alone() {
+    let (mut world, router) = World::with_router("").await;
+    world.send(spot("i-1")).await;
+    let drain = world.action("drain", "i-1").await;
+    let swap = world.action("asg-swap", "i-1").await;
+    // A newer release took the run over in the midst of a rolling upgrade, and it is due.
+    let key = key::run(&id("i-1"), 1, "spot-interruption", "certain");
+    let known = eventually("the publication to be noted", BOUND, || async {
+        let found = world.bus.runs().get(&key).await.unwrap()?;
+        let noted = found
+            .value
+            .actions
+            .iter()
+            .filter(|action| action.state == "published");
+        (noted.count() == 2).then_some(found)
+    })
+    .await;
+    let newer = proto::Run {
+        schema: 9,
+        due_at: in_seconds(-1),
+        ..known.value
+    };
+    let revision = world
+        .bus
+        .runs()
+        .update(&key, &newer, known.revision)
+        .await
+        .unwrap();
+    for action in [&drain, &swap] {
+        world.end(action, "succeeded").await;
+    }
+    let counted = r#"hollowtrees_router_handed_back_total{feed="outcome",reason="newer_schema"}"#;
+    eventually("both outcomes to be handed back", BOUND, || async {
+        router.metric(counted).await >= 2.0
+    })
+    .await;
+    world.send(spot("i-2")).await;
+    world.action("drain", "i-2").await;
+    // Still the one that was written; with it gone the outcomes belong to nobody.
+    world
+        .bus
+        .runs()
+        .remove(&key, Some(revision))
+        .await
+        .expect("nobody wrote it meanwhile");
 }

@@ -4,6 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use hollowtrees_bus::{
     Bus, Deliveries, Options, apply,
+    read::{From, Until},
     topology::{self, Consumer, Profile},
 };
 use hollowtrees_domain::{incident::Incident, run::Run};
@@ -32,6 +33,7 @@ pub(crate) struct Router {
     pub(crate) worker: Worker,
     url: String,
     _port: Port,
+    directory: tempfile::TempDir,
 }
 
 impl World {
@@ -75,13 +77,14 @@ impl World {
     /// One that reaches the bus by another address.
     pub(crate) async fn router_at(&self, url: &str, rules: &str) -> Router {
         let port = Port::reserve().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let mut builder = Worker::builder("router", env!("CARGO_BIN_EXE_hollowtrees-router"))
             .env("HT_NATS__URL", url)
             .env("HT_HEALTH__LISTEN", port.addr().to_string())
             .env("HT_RULES__CHECK_EVERY", "200ms")
             .env("HT_LOG__FILTER", "warn,hollowtrees_router=info");
         if !rules.is_empty() {
-            let file = std::env::temp_dir().join(format!("hollowtrees-rules-{}.yaml", port.number()));
+            let file = directory.path().join("rules.yaml");
             std::fs::write(&file, rules).unwrap();
             builder = builder.env("HT_RULES__FILE", file);
         }
@@ -90,6 +93,7 @@ impl World {
             worker: builder.start().unwrap(),
             url,
             _port: port,
+            directory,
         }
     }
 
@@ -219,24 +223,15 @@ impl World {
 
     /// All messages of a stream, as (subject, data).
     pub(crate) async fn told<T: Message>(&self, stream: Stream, filter: &str) -> Vec<(String, T)> {
-        let consumer = Consumer {
-            name: format!("look-{}", Timestamp::now().as_nanosecond()),
-            stream,
-            filters: vec![filter.to_owned()],
-            description: "test".to_owned(),
-        };
-        apply::apply_consumer(&self.bus, &consumer, Profile::LOCAL)
+        let mut reading = self
+            .bus
+            .read(stream, &[filter.to_owned()], From::First, Until::Present)
             .await
             .unwrap();
-        let mut deliveries = self.bus.consume(&consumer, 10_000).await.unwrap();
         let mut told = Vec::new();
-        // Longer than ack_wait: what a pull lost comes again.
-        let mut quiet = Duration::from_secs(8);
-        while let Ok(delivery) = tokio::time::timeout(quiet, deliveries.next()).await {
-            quiet = Duration::from_millis(700);
-            let data = Envelope::<T>::decode(&delivery.wire).unwrap().data;
-            told.push((delivery.subject.clone(), data));
-            delivery.ack().await;
+        while let Some(message) = reading.next().await.unwrap() {
+            let data = Envelope::<T>::decode(&message.wire).unwrap().data;
+            told.push((message.subject, data));
         }
         told
     }
@@ -282,7 +277,7 @@ impl Router {
     }
 
     pub(crate) fn rules_file(&self) -> std::path::PathBuf {
-        std::env::temp_dir().join(format!("hollowtrees-rules-{}.yaml", self._port.number()))
+        self.directory.path().join("rules.yaml")
     }
 }
 

@@ -1,11 +1,17 @@
 use std::time::Duration;
 
-use hollowtrees_domain::words::{Outcome, RunResult};
+use hollowtrees_domain::{
+    run::Run,
+    words::{Outcome, RunResult},
+};
 use hollowtrees_harness::eventually;
 use hollowtrees_schemas::{names::Stream, proto};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::support::{BOUND, World, event, id, in_seconds, ledger_key, notice, rule, rules};
+use crate::{
+    seed,
+    support::{BOUND, World, event, id, in_seconds, ledger_key, rule, rules},
+};
 
 #[tokio::test]
 async fn what_nobody_serves_expires_and_says_so() {
@@ -176,50 +182,22 @@ async fn what_was_created_and_never_published_is_published() {
 #[tokio::test]
 async fn what_closed_long_ago_is_deleted() {
     let world = World::start().await;
-    let old = |days: i64| Timestamp::now() - SignedDuration::from_hours(24 * days);
     for (instance, days) in [("i-old", 31), ("i-new", 29)] {
-        let parsed =
-            hollowtrees_domain::notice::Notice::parse(notice("alert", instance), "/x", old(days)).unwrap();
-        let mut incident = hollowtrees_domain::incident::merge(None, &parsed, old(days)).incident;
-        incident.runs.push(incident.wanted_run("r").unwrap());
-        let rules = rules(&[rule("r", "alert", "  steps: [{ actions: [drain] }]\n")]);
-        let rules = hollowtrees_domain::rule::Rules::parse(&rules, "r").unwrap();
-        let run = hollowtrees_domain::run::Run::plan(rules.get("r").unwrap(), &incident, old(days));
-        let run = run.decide(hollowtrees_domain::run::Event::Created, old(days)).run;
-        let id = run.actions[0].id.clone();
-        let ended = hollowtrees_domain::run::Ended::new(Outcome::Succeeded, "", "", old(days));
-        let event = hollowtrees_domain::run::Event::OutcomeIn {
-            action: &id,
-            ended: &ended,
-        };
-        let run = run.decide(event, old(days)).run;
-        incident.state = hollowtrees_domain::words::IncidentState::Closed;
-        incident.closed_at = Some(old(days));
+        let (incident, run) = seed::ended(instance, days_ago(days));
         let entry = proto::LedgerEntry {
             schema: 1,
             state: "done".to_owned(),
             ..Default::default()
         };
-        world
-            .bus
-            .ledger()
-            .create(&hollowtrees_schemas::key::ledger("c1", &id), &entry)
-            .await
-            .unwrap();
-        world
-            .bus
-            .runs()
-            .create(&run.store_key(), &proto::Run::from(&run))
-            .await
-            .unwrap();
-        let key = hollowtrees_schemas::key::incident(&crate::support::id(instance));
-        world
-            .bus
-            .incidents()
-            .create(&key, &proto::Incident::from(&incident))
-            .await
-            .unwrap();
+        let key = hollowtrees_schemas::key::ledger("c1", &run.actions[0].id);
+        world.bus.ledger().create(&key, &entry).await.unwrap();
+        world.put_run(&run).await;
+        world.put_incident(&incident).await;
     }
+    // A run of the generation that began since the incident was read.
+    let (_, run) = seed::begun("i-old", Timestamp::now());
+    let later = Run { generation: 2, ..run };
+    world.put_run(&later).await;
     let router = world.router("").await;
     router.ready().await;
     eventually("the old incident to go", BOUND, || async {
@@ -228,6 +206,14 @@ async fn what_closed_long_ago_is_deleted() {
     .await;
     assert!(world.run("i-old", 1, "r", "advisory").await.is_none());
     assert!(
+        world.run("i-old", 2, "r", "advisory").await.is_some(),
+        "what is younger than the incident that is purged stays"
+    );
+    assert!(
         world.incident("i-new").await.is_some() && world.run("i-new", 1, "r", "advisory").await.is_some()
     );
+}
+
+fn days_ago(days: i64) -> Timestamp {
+    Timestamp::now() - SignedDuration::from_hours(24 * days)
 }

@@ -1,6 +1,9 @@
 use std::{collections::HashSet, time::Duration};
 
-use hollowtrees_bus::{Deliveries, Delivery, topology::Consumer};
+use hollowtrees_bus::{
+    Deliveries, Delivery, apply,
+    topology::{Consumer, Profile},
+};
 use hollowtrees_harness::{Nats, proxy};
 
 use crate::support::{connect, connected, notice};
@@ -170,4 +173,144 @@ async fn what_was_delivered_and_not_taken_is_handed_over() {
         delivery.ack().await;
     }
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn the_first_pull_is_not_thrown_away() {
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    for number in 0..20 {
+        bus.publish(&notice(&format!("i-{number}")), None).await.unwrap();
+    }
+    // Well within the `ack_wait` of five seconds, after which a lost first pull would come again.
+    let began = std::time::Instant::now();
+    let mut from = bus.consume(&Consumer::router_notices(), 20).await.unwrap();
+    for _ in 0..20 {
+        let delivery = next(&mut from).await;
+        assert_eq!(delivery.delivered, 1);
+        delivery.ack().await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(from.rebuilds(), 0);
+}
+
+#[tokio::test]
+async fn after_an_outage_taking_goes_on_at_once() {
+    let nats = Nats::start().await.unwrap();
+    let direct = connected(&nats).await;
+    let proxy = proxy::Tcp::start(nats.addr()).await.unwrap();
+    let bus = connect(&format!("nats://{}", proxy.addr())).await;
+    let mut from = bus.consume(&Consumer::router_notices(), 8).await.unwrap();
+    direct.publish(&notice("i-1"), None).await.unwrap();
+    next(&mut from).await.ack().await;
+    proxy.cut();
+    // Long enough for every wait to have grown to its longest.
+    if let Ok(delivery) = tokio::time::timeout(Duration::from_secs(15), from.next()).await {
+        panic!("{delivery:?} came over no connection");
+    }
+    direct.publish(&notice("i-2"), None).await.unwrap();
+    proxy.heal();
+    let taken = async { next(&mut from).await };
+    let back = async {
+        hollowtrees_harness::eventually("the connection to be back", BOUND, async || {
+            bus.is_connected().then_some(())
+        })
+        .await;
+        std::time::Instant::now()
+    };
+    let (delivery, back) = tokio::join!(taken, back);
+    assert!(
+        back.elapsed() < Duration::from_millis(1_500),
+        "{:?}",
+        back.elapsed()
+    );
+    delivery.ack().await;
+}
+
+#[tokio::test]
+async fn what_came_before_the_connection_went_is_taken() {
+    let nats = Nats::start().await.unwrap();
+    let direct = connected(&nats).await;
+    let proxy = proxy::Tcp::start(nats.addr()).await.unwrap();
+    let bus = connect(&format!("nats://{}", proxy.addr())).await;
+    for number in 0..20 {
+        direct
+            .publish(&notice(&format!("i-{number}")), None)
+            .await
+            .unwrap();
+    }
+    let mut from = bus.consume(&Consumer::router_notices(), 20).await.unwrap();
+    next(&mut from).await.ack().await;
+    // The rest is here and unread.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let connections = proxy.connections();
+    proxy.drop_connections();
+    hollowtrees_harness::eventually("the connection to be back", BOUND, async || {
+        (proxy.connections() > connections && bus.is_connected()).then_some(())
+    })
+    .await;
+    let began = std::time::Instant::now();
+    for _ in 1..20 {
+        let delivery = next(&mut from).await;
+        assert_eq!(delivery.delivered, 1, "it was not thrown away");
+        delivery.ack().await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    nothing_for(&mut from, Duration::from_secs(6)).await;
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_gone_is_said_and_taken_up_again() {
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    let mut from = bus.consume(&Consumer::router_notices(), 8).await.unwrap();
+    let mut trouble = from.trouble();
+    let taking = tokio::spawn(async move { next(&mut from).await.ack().await });
+    let server = async_nats::jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    let notices = server.get_stream("HT_NOTICES").await.unwrap();
+    notices.delete_consumer("router-notices").await.unwrap();
+    let said = tokio::time::timeout(BOUND, trouble.wait_for(Option::is_some)).await;
+    let said = said.unwrap().unwrap().clone().unwrap();
+    assert!(
+        said.contains("router-notices") && said.contains("hollowtrees bus apply"),
+        "{said}"
+    );
+
+    apply::apply_consumer(&bus, &Consumer::router_notices(), Profile::LOCAL)
+        .await
+        .unwrap();
+    tokio::time::timeout(BOUND, trouble.wait_for(Option::is_none))
+        .await
+        .unwrap()
+        .unwrap();
+    bus.publish(&notice("i-1"), None).await.unwrap();
+    taking.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_cancels_and_asks_again_loses_nothing() {
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    let mut from = bus.consume(&Consumer::router_notices(), 64).await.unwrap();
+    let publishing = {
+        let bus = bus.clone();
+        tokio::spawn(async move {
+            for number in 0..200 {
+                bus.publish(&notice(&format!("i-{number}")), None).await.unwrap();
+            }
+        })
+    };
+    let began = std::time::Instant::now();
+    let mut seen = HashSet::new();
+    while seen.len() < 200 {
+        assert!(began.elapsed() < BOUND, "{} of 200 came", seen.len());
+        let polled = tokio::time::timeout(Duration::from_micros(500), from.next()).await;
+        if let Ok(delivery) = polled {
+            assert_eq!(delivery.delivered, 1);
+            seen.insert(delivery.sequence);
+            delivery.ack().await;
+        }
+    }
+    publishing.await.unwrap();
+    assert_eq!(from.rebuilds(), 0);
 }

@@ -4,9 +4,9 @@ use hollowtrees_bus::{
     store::Record,
     watch::{Change, Watch},
 };
-use hollowtrees_harness::Nats;
+use hollowtrees_harness::{Nats, proxy};
 
-use crate::support::{connected, entry};
+use crate::support::{connect, connected, entry};
 
 async fn next<T: Record>(watch: &mut Watch<T>) -> Change<T> {
     tokio::time::timeout(Duration::from_secs(60), watch.next())
@@ -65,4 +65,39 @@ async fn a_watch_starts_over_when_the_server_was_away() {
             Change::Removed(_) | Change::Unreadable(_) | Change::Synced => {}
         }
     }
+}
+
+#[tokio::test]
+async fn after_an_outage_a_watch_is_current_at_once() {
+    let nats = Nats::start().await.unwrap();
+    let direct = connected(&nats).await;
+    let proxy = proxy::Tcp::start(nats.addr()).await.unwrap();
+    let bus = connect(&format!("nats://{}", proxy.addr())).await;
+    let mut watch = bus.ledger().watch(&[">"]);
+    while !matches!(next(&mut watch).await, Change::Synced) {}
+    proxy.cut();
+    // Long enough for every wait to have grown to its longest.
+    let outage = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            let change = watch.next().await;
+            assert!(matches!(change, Change::Resync), "{change:?}");
+        }
+    });
+    assert!(outage.await.is_err());
+    direct.ledger().create("c1.a", &entry("one")).await.unwrap();
+    proxy.heal();
+    let told = async { while !matches!(next(&mut watch).await, Change::Put(..)) {} };
+    let back = async {
+        hollowtrees_harness::eventually("the connection to be back", Duration::from_secs(30), async || {
+            bus.is_connected().then_some(())
+        })
+        .await;
+        std::time::Instant::now()
+    };
+    let ((), back) = tokio::join!(told, back);
+    assert!(
+        back.elapsed() < Duration::from_millis(1_500),
+        "{:?}",
+        back.elapsed()
+    );
 }

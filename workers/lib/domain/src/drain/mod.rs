@@ -5,7 +5,7 @@
 //! | [`instance`] | which instance a node is |
 //! | [`select`] | which pods go, in which tier, and which stay and why |
 //! | [`force`] | when a budget may be overridden, and with how much grace |
-//! | [`assess`] | the next step of every pod of a node, and whether the node is empty |
+//! | [`mod@assess`] | the next step of every pod of a node, and whether the node is empty |
 //! | [`order`] | which pod of all nodes comes first |
 //! | [`budget`] | which budgets stand before a pod |
 //!

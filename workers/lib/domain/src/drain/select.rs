@@ -98,7 +98,8 @@ impl Options {
         if pod.mirror {
             return Verdict::Stays(Skip::Mirror);
         }
-        if pod.finished {
+        // One that is being deleted as well is on its way out, and its finalizers are worth telling.
+        if pod.finished && pod.deletion.is_none() {
             return Verdict::Stays(Skip::Finished);
         }
         if daemon && !self.daemons {

@@ -117,7 +117,10 @@ fn tiers_follow_one_another_but_never_into_the_last_seconds() {
         steps(&[ordinary.clone(), critical.clone()], certain(120), false, 0),
         [evict, Step::Gate]
     );
-    assert_eq!(steps(&[critical.clone()], certain(120), false, 0), [evict]);
+    assert_eq!(
+        steps(std::slice::from_ref(&critical), certain(120), false, 0),
+        [evict]
+    );
     // Head start: 10 s before the critical pod would be forced at 90.
     assert_eq!(
         steps(&[ordinary.clone(), critical.clone()], certain(120), false, 80),
@@ -135,7 +138,7 @@ fn tiers_follow_one_another_but_never_into_the_last_seconds() {
     // One that is ending holds the gate until it has outlived its grace.
     let ending = Pod {
         deletion: deleted(30, 30),
-        ..ordinary.clone()
+        ..ordinary
     };
     assert_eq!(
         steps(&[ending.clone(), critical.clone()], certain(120), false, 34),
@@ -400,7 +403,7 @@ fn the_queue_finishes_one_node_before_the_next() {
     let place = |latest: Option<i64>, node: &str, tier, uid: &str| {
         Place::new(latest.map(at), Arc::from(node), tier, Arc::from(uid))
     };
-    let mut places = vec![
+    let mut places = [
         place(None, "a", Tier::Ordinary, "1"),
         place(Some(92), "a", Tier::Critical, "2"),
         place(Some(92), "b", Tier::Ordinary, "3"),

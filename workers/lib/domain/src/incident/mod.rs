@@ -72,7 +72,9 @@ impl Incident {
     /// higher one. It is why a rule that matches starts nothing.
     #[must_use]
     pub fn serving_run(&self, rule: &str) -> Option<&RunRef> {
-        self.runs.iter().find(|run| run.rule == rule && run.certainty >= self.certainty)
+        self.runs
+            .iter()
+            .find(|run| run.rule == rule && run.certainty >= self.certainty)
     }
 
     /// The run a matching rule is to have, unless one serves it. A rule whose
@@ -81,7 +83,10 @@ impl Incident {
     #[must_use]
     pub fn wanted_run(&self, rule: &str) -> Option<RunRef> {
         let wanted = self.state == IncidentState::Open && self.serving_run(rule).is_none();
-        wanted.then(|| RunRef { rule: rule.to_owned(), certainty: self.certainty })
+        wanted.then(|| RunRef {
+            rule: rule.to_owned(),
+            certainty: self.certainty,
+        })
     }
 
     /// When it closes if its runs have ended by then; none once closed.

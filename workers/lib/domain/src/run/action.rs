@@ -57,7 +57,8 @@ pub enum Standing {
     Planned,
     /// On its stream.
     Published,
-    /// Somebody was at it when its deadline came: it is closed, not expired.
+    /// Somebody is at it: at its deadline it is not expired, and a withdrawal
+    /// leaves it to end by itself. Its outcome stays due.
     Started,
     /// Its one outcome is in.
     Done(Ended),

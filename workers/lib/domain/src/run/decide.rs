@@ -19,7 +19,7 @@ pub enum Event<'a> {
     Created,
     /// These actions are on their stream.
     Published(&'a [ActionId]),
-    /// Somebody is at this action although its deadline came.
+    /// Somebody is at this action: the ledger says so, or a `progress` fact.
     Started(&'a ActionId),
     /// The one outcome of an action is known.
     OutcomeIn {
@@ -34,8 +34,8 @@ pub enum Event<'a> {
     IncidentChanged(&'a Incident),
 }
 
-/// Something to be done for a run, after the run was written (but before, for
-/// a run that is created: a publication is repeated, a lost one is not).
+/// Something to be done for a run, after the run as decided was written: a
+/// process that stops in between leaves a record that says what is missing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Put these on their stream, then tell [`Event::Published`].
@@ -97,9 +97,13 @@ impl Run {
 
     fn note_published(&mut self, ids: &[ActionId], now: Timestamp) {
         for action in self.actions.iter_mut().filter(|action| ids.contains(&action.id)) {
-            if action.standing == Standing::Planned && action.start_at.is_some() {
-                action.standing = Standing::Published;
+            // A fast worker's first word may be known before its action is noted as published.
+            let noted = action.published_at.is_some() || action.is_done() || action.start_at.is_none();
+            if !noted {
                 action.published_at = Some(now);
+                if action.standing == Standing::Planned {
+                    action.standing = Standing::Published;
+                }
             }
         }
     }
@@ -133,7 +137,9 @@ impl Run {
             let withdrawn = self.phase == Phase::Cancelling && action.step < self.cancel_step();
             let passed = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
             if passed(action.close_at) {
-                self.settle(action, Why::Overdue, commands);
+                let started = action.standing == Standing::Started;
+                let why = if started { Why::Stalled } else { Why::Overdue };
+                self.settle(action, why, commands);
             } else if withdrawn && (passed(action.expires_at(plan)) || passed(action.publish_again_at())) {
                 self.settle(action, Why::Withdrawn, commands);
             } else if passed(action.expires_at(plan)) {
@@ -194,8 +200,9 @@ impl Run {
     }
 
     /// The incident was withdrawn: no new steps, what waits in a queue is
-    /// cancelled, what runs ends by itself, and `on_cancel` follows, also
-    /// where the run had finished.
+    /// cancelled, what runs (by the ledger, or by a `progress` fact of who
+    /// keeps none) ends by itself, and `on_cancel` follows, also where the run
+    /// had finished.
     pub(super) fn withdraw(&mut self, now: Timestamp, commands: &mut Vec<Command>) {
         match self.phase {
             Phase::Finished if self.on_cancel.is_empty() || self.result == Some(RunResult::Cancelled) => {
@@ -220,6 +227,7 @@ impl Run {
             .actions
             .iter()
             .filter(|action| action.is_awaited() && action.step < on_cancel)
+            .filter(|action| action.standing != Standing::Started)
         {
             self.settle(action, Why::Withdrawn, commands);
         }

@@ -14,11 +14,10 @@ use std::{
 };
 
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
-    TextEncoder, core::Collector,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
-pub use prometheus::Error;
+pub use prometheus::{Error, Gauge, Histogram, IntCounter};
 pub use vectors::{Counters, Gauges, Histograms};
 
 use crate::process::Identity;

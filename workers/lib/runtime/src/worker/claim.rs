@@ -4,7 +4,7 @@
 //! writing the outcome into it. Its revision is the fencing token: a write at an old revision fails, and
 //! whoever sees that has lost the claim and says nothing more.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hollowtrees_bus::{
     Bus, Revision, Store, StoreError, Versioned, WriteError,
@@ -30,7 +30,7 @@ pub(crate) struct Claim {
     store: Store<proto::LedgerEntry>,
     lease: Lease,
     key: String,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 struct State {
@@ -43,7 +43,7 @@ struct State {
 /// What came of trying to claim.
 pub(crate) enum Taken {
     /// It is ours to do.
-    Ours(Claim),
+    Ours(Box<Claim>),
     /// It was done before; its outcome may have been lost on the way.
     Done(Box<proto::Outcome>),
     /// Someone alive does it, or it cannot be told yet.
@@ -59,9 +59,14 @@ pub(crate) enum TakeError {
     Read(#[from] StoreError),
 }
 
-/// The claim is someone else's now.
+/// Why a claim was not moved on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lost;
+pub(crate) enum ClaimError {
+    /// It is someone else's now.
+    Lost,
+    /// The record would be larger than the ledger takes.
+    TooLarge { bytes: usize },
+}
 
 /// What to do about a record that exists.
 #[derive(Debug, PartialEq, Eq)]
@@ -113,17 +118,17 @@ pub(crate) async fn take(
         redrive: order.redrive,
     };
     let ours = |entry, revision| {
-        let state = Mutex::new(State {
+        let state = Arc::new(Mutex::new(State {
             entry,
             revision,
             proven_at,
-        });
-        Taken::Ours(Claim {
+        }));
+        Taken::Ours(Box::new(Claim {
             store: store.clone(),
             lease: lease.clone(),
             key: order.ledger_key.clone(),
             state,
-        })
+        }))
     };
     match store.create(&order.ledger_key, &fresh).await {
         Ok(revision) => return Ok(ours(fresh, revision)),
@@ -158,6 +163,7 @@ pub(crate) async fn take(
                 attempt,
                 checkpoint: found.checkpoint,
                 accepted_at: found.accepted_at,
+                redrive: found.redrive.max(fresh.redrive),
                 ..fresh
             }
         }
@@ -180,87 +186,116 @@ impl Claim {
         self.state.lock().await.entry.checkpoint.clone()
     }
 
-    /// Proves that the claim is still ours: at no cost while our word was fresh all along, else by a write.
-    pub(crate) async fn prove(&self) -> Result<(), Lost> {
-        let mut state = self.state.lock().await;
+    /// Proves that the claim is still ours: at no cost while our word was fresh all along, else by a write, and
+    /// not before our word is fresh again: until then others may take over.
+    pub(crate) async fn prove(&self) -> Result<(), ClaimError> {
+        let mut was_stale = false;
+        while !self.lease.is_fresh() {
+            was_stale = true;
+            tokio::time::sleep(RETRY_FLOOR).await;
+        }
         let lapses = self.lease.lapses();
-        if lapses == state.proven_at {
+        let proven_at = self.state.lock().await.proven_at;
+        if lapses == proven_at && !was_stale {
             return Ok(());
         }
-        let entry = state.entry.clone();
-        self.write(&mut state, entry).await?;
-        state.proven_at = lapses;
-        Ok(())
+        self.write(move |state| {
+            state.proven_at = lapses;
+            state.entry.clone()
+        })
+        .await
     }
 
     /// Stores what a later start needs to go on.
-    pub(crate) async fn save(&self, checkpoint: Struct) -> Result<(), Lost> {
-        let mut state = self.state.lock().await;
-        let entry = proto::LedgerEntry {
+    pub(crate) async fn save(&self, checkpoint: Struct) -> Result<(), ClaimError> {
+        self.write(|state| proto::LedgerEntry {
             checkpoint: Some(checkpoint),
             ..state.entry.clone()
-        };
-        self.write(&mut state, entry).await
+        })
+        .await
     }
 
     /// Counts a start that broke off, so that a poison action is known by it.
-    pub(crate) async fn count_start(&self) -> Result<u32, Lost> {
-        let mut state = self.state.lock().await;
-        let attempt = state.entry.attempt.saturating_add(1);
-        let entry = proto::LedgerEntry {
-            attempt,
-            ..state.entry.clone()
-        };
-        self.write(&mut state, entry).await?;
-        Ok(attempt)
+    pub(crate) async fn count_start(&self) -> Result<(), ClaimError> {
+        self.write(|state| {
+            let attempt = state.entry.attempt.saturating_add(1);
+            proto::LedgerEntry {
+                attempt,
+                ..state.entry.clone()
+            }
+        })
+        .await
     }
 
     /// Ends the claim with an outcome: from here on it is this one, whatever happens.
-    pub(crate) async fn finish(&self, outcome: proto::Outcome) -> Result<(), Lost> {
-        let mut state = self.state.lock().await;
-        let entry = proto::LedgerEntry {
+    pub(crate) async fn finish(&self, outcome: proto::Outcome) -> Result<(), ClaimError> {
+        self.write(|state| proto::LedgerEntry {
             state: ledger_state::DONE.to_owned(),
             outcome: Some(outcome),
             checkpoint: None,
             ..state.entry.clone()
-        };
-        self.write(&mut state, entry).await
+        })
+        .await
     }
 
-    /// One compare-and-set, tried until it is answered: until then nobody knows, and nothing else may be
-    /// done about the action. A conflict after an unanswered try may be our own earlier try: the nonce tells.
-    async fn write(&self, state: &mut State, mut entry: proto::LedgerEntry) -> Result<(), Lost> {
-        entry.nonce = nonce();
-        let mut unanswered = false;
-        let mut wait = RETRY_FLOOR;
-        loop {
-            let cause = match self.store.update(&self.key, &entry, state.revision).await {
-                Ok(revision) => {
-                    state.revision = revision;
+    /// Moves the claim on. In a task of its own: a caller that is dropped half-way (a time limit, a `select!`)
+    /// must not leave a write behind whose revision nobody knows.
+    async fn write(
+        &self,
+        change: impl FnOnce(&mut State) -> proto::LedgerEntry + Send + 'static,
+    ) -> Result<(), ClaimError> {
+        let mut state = Arc::clone(&self.state).lock_owned().await;
+        let (store, key) = (self.store.clone(), self.key.clone());
+        let writing = tokio::spawn(async move {
+            let entry = change(&mut state);
+            write(&store, &key, &mut state, entry).await
+        });
+        // It ends early only with the whole runtime.
+        writing.await.unwrap_or(Err(ClaimError::Lost))
+    }
+}
+
+/// One compare-and-set, tried until it is answered: until then nobody knows, and nothing else may be done
+/// about the action. A conflict after an unanswered try may be our own earlier try: the nonce tells.
+async fn write(
+    store: &Store<proto::LedgerEntry>,
+    key: &str,
+    state: &mut State,
+    mut entry: proto::LedgerEntry,
+) -> Result<(), ClaimError> {
+    entry.nonce = nonce();
+    let mut unanswered = false;
+    let mut wait = RETRY_FLOOR;
+    loop {
+        let cause = match store.update(key, &entry, state.revision).await {
+            Ok(revision) => {
+                state.revision = revision;
+                state.entry = entry;
+                return Ok(());
+            }
+            Err(WriteError::Conflict { .. }) if unanswered => match store.get(key).await {
+                Ok(Some(found)) if found.value.nonce == entry.nonce => {
+                    state.revision = found.revision;
                     state.entry = entry;
                     return Ok(());
                 }
-                Err(WriteError::Conflict { .. }) if unanswered => match self.store.get(&self.key).await {
-                    Ok(Some(found)) if found.value.nonce == entry.nonce => {
-                        state.revision = found.revision;
-                        state.entry = entry;
-                        return Ok(());
-                    }
-                    Ok(_) | Err(StoreError::Newer { .. } | StoreError::Unreadable { .. }) => {
-                        return Err(Lost);
-                    }
-                    Err(error @ StoreError::Unavailable { .. }) => error.to_string(),
-                },
-                Err(WriteError::Conflict { .. }) => return Err(Lost),
-                Err(error @ WriteError::Unavailable { .. }) => {
-                    unanswered = true;
-                    error.to_string()
+                Ok(Some(found)) if found.revision > state.revision => return Err(ClaimError::Lost),
+                Ok(_) => "what was read is older than what is known".to_owned(),
+                Err(StoreError::Newer { .. } | StoreError::Unreadable { .. }) => {
+                    return Err(ClaimError::Lost);
                 }
-            };
-            tracing::debug!(cause, "A ledger write was not answered; it is tried again.");
-            tokio::time::sleep(wait.mul_f64(rand::random_range(0.5..=1.0))).await;
-            wait = wait.saturating_mul(2).min(RETRY_CAP);
-        }
+                Err(error @ StoreError::Unavailable { .. }) => error.to_string(),
+            },
+            Err(WriteError::Conflict { .. }) => return Err(ClaimError::Lost),
+            Err(WriteError::TooLarge { bytes, .. }) => return Err(ClaimError::TooLarge { bytes }),
+            Err(error @ WriteError::Unavailable { .. }) => {
+                unanswered = true;
+                error.to_string()
+            }
+        };
+        tracing::debug!(cause, "A ledger write was not answered; it is tried again.");
+        tokio::time::sleep(wait.mul_f64(rand::random_range(0.5..=1.0))).await;
+        wait = wait.saturating_mul(2).min(RETRY_CAP);
     }
 }
 

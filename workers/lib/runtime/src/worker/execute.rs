@@ -10,15 +10,13 @@ use hollowtrees_bus::{
 };
 use hollowtrees_schemas::{envelope, outgoing, proto};
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
 
 use super::{
     Failure, Handler, Job, Report, Settings,
-    claim::{self, Claim, Lost, Taken},
-    job::Control,
-    order::{Mode, Order},
+    attempt::Attempt,
+    claim::{self, Claim, ClaimError, Taken},
+    order::Mode,
     outcome::Author,
-    parcel::Parcel,
     telemetry::Telemetry,
 };
 
@@ -29,6 +27,11 @@ const UNANSWERED_DELAY: Duration = Duration::from_secs(1);
 /// First and longest wait between two starts of a handler.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
+/// An action whose incident could not be read is looked at again after this.
+const UNREAD_DELAY: Duration = Duration::from_millis(250);
+/// Characters of an outcome's message, where the whole is too large for the ledger.
+const LONGEST_MESSAGE: usize = 4_096;
+
 /// What all actions of a worker share.
 pub(crate) struct Core<H> {
     pub(crate) bus: Bus,
@@ -37,18 +40,6 @@ pub(crate) struct Core<H> {
     pub(crate) handler: Arc<H>,
     pub(crate) settings: Settings,
     pub(crate) telemetry: Telemetry,
-}
-
-/// One action that is ours to try, kept over its tries.
-pub(crate) struct Attempt {
-    pub(crate) order: Arc<Order>,
-    pub(crate) parcel: Arc<Parcel>,
-    pub(crate) control: watch::Sender<Control>,
-    pub(crate) claim: Option<Arc<Claim>>,
-    /// Times the handler asked for another try.
-    pub(crate) tries: u32,
-    /// When the handler was first started by this process.
-    pub(crate) first_started_at: Option<Timestamp>,
 }
 
 /// What the loop has to do about it afterwards.
@@ -63,7 +54,7 @@ impl<H: Handler> Core<H> {
     pub(crate) async fn execute(&self, mut attempt: Attempt) -> Ended {
         let claim = match attempt.claim.clone() {
             Some(claim) => claim,
-            None => match self.claim(&attempt).await {
+            None => match self.claim(&mut attempt).await {
                 Some(claim) => {
                     let claim = Arc::new(claim);
                     attempt.claim = Some(Arc::clone(&claim));
@@ -72,6 +63,15 @@ impl<H: Handler> Core<H> {
                 None => return Ended::Settled,
             },
         };
+        if !attempt.incident_heard {
+            let incident = self.bus.incidents().get(&attempt.order.incident_key).await;
+            attempt.hear(incident);
+        }
+        if !attempt.incident_heard {
+            // Withdrawn or not, nobody can say: nothing is started on no knowledge.
+            let next = later(self.author.now(), UNREAD_DELAY);
+            return Ended::Again(Box::new(attempt), next);
+        }
         let start = claim.attempt().await;
         if start > self.settings.poison_after {
             return self
@@ -86,28 +86,21 @@ impl<H: Handler> Core<H> {
     }
 
     /// Claims the action and reads its incident in one round trip. `None`: not ours, and seen to.
-    async fn claim(&self, attempt: &Attempt) -> Option<Claim> {
-        let order = &attempt.order;
+    async fn claim(&self, attempt: &mut Attempt) -> Option<Claim> {
+        let order = Arc::clone(&attempt.order);
         let (taken, incident) = tokio::join!(
             claim::take(
                 &self.bus,
                 &self.lease,
                 &self.author.worker,
-                order,
+                &order,
                 self.author.now()
             ),
             self.bus.incidents().get(&order.incident_key),
         );
-        match incident {
-            Ok(Some(incident)) => {
-                observe(&attempt.control, order, &incident.value);
-            }
-            // A custom action may have no incident; a stale read may not know it yet.
-            Ok(None) => {}
-            Err(error) => tracing::debug!(action = %order.id, %error, "The incident could not be read."),
-        }
+        attempt.hear(incident);
         match taken {
-            Ok(Taken::Ours(claim)) => return Some(claim),
+            Ok(Taken::Ours(claim)) => return Some(*claim),
             Ok(Taken::Done(outcome)) => self.answer_again(attempt, *outcome).await,
             Ok(Taken::Busy) => {
                 if let Some(delivery) = attempt.parcel.take() {
@@ -195,11 +188,11 @@ impl<H: Handler> Core<H> {
                 tracing::error!(action = %order.id, error = %broken, "A handler broke off; the action is tried again.");
                 self.telemetry.handler_broke(&order.action.kind);
                 match claim.count_start().await {
-                    Ok(_) => {
+                    Ok(()) => {
                         self.try_again(attempt, &claim, start, first, broken.to_string(), None)
                             .await
                     }
-                    Err(Lost) => self.lost(&attempt),
+                    Err(_) => self.lost(&attempt),
                 }
             }
         }
@@ -248,15 +241,44 @@ impl<H: Handler> Core<H> {
     /// Ledger, outcome, ack: in this order.
     async fn conclude(&self, attempt: &Attempt, claim: &Claim, start: u32, report: Report) -> Ended {
         let outcome = self.outcome_of(attempt, start, report);
-        if claim.finish(outcome.clone()).await == Err(Lost) {
-            self.tell_late(attempt, outcome).await;
-            return self.lost(attempt);
-        }
+        let outcome = match self.finish(claim, outcome).await {
+            Ok(outcome) => outcome,
+            Err(late) => {
+                self.tell_late(attempt, *late).await;
+                return self.lost(attempt);
+            }
+        };
         self.tell(attempt, &outcome).await;
         if let Some(delivery) = attempt.parcel.take() {
             delivery.ack().await;
         }
         Ended::Settled
+    }
+
+    /// Writes the end into the ledger, without its detail if it is too large with it; the outcome as it was
+    /// written. `Err`: someone else's won.
+    async fn finish(
+        &self,
+        claim: &Claim,
+        mut outcome: proto::Outcome,
+    ) -> Result<proto::Outcome, Box<proto::Outcome>> {
+        loop {
+            match claim.finish(outcome.clone()).await {
+                Ok(()) => return Ok(outcome),
+                Err(ClaimError::TooLarge { bytes }) if outcome.detail.is_some() => {
+                    tracing::warn!(
+                        action = outcome.action_id,
+                        bytes,
+                        "An outcome is kept without its detail: it is too large."
+                    );
+                    outcome.detail = None;
+                }
+                Err(ClaimError::TooLarge { .. }) if outcome.message.len() > LONGEST_MESSAGE => {
+                    outcome.message = outcome.message.chars().take(LONGEST_MESSAGE).collect();
+                }
+                Err(_) => return Err(Box::new(outcome)),
+            }
+        }
     }
 
     /// Dead letter, ledger, outcome, TERM: in this order.
@@ -287,10 +309,10 @@ impl<H: Handler> Core<H> {
         }
         self.telemetry.dead_lettered(&order.action.kind, class);
         let outcome = self.outcome_of(attempt, start, Report::failed(reason, text));
-        if claim.finish(outcome.clone()).await == Err(Lost) {
+        let Ok(outcome) = self.finish(claim, outcome).await else {
             delivery.abandon();
             return Ended::Settled;
-        }
+        };
         self.tell(attempt, &outcome).await;
         delivery.term().await;
         Ended::Settled
@@ -343,7 +365,7 @@ impl<H: Handler> Core<H> {
     async fn tell_late(&self, attempt: &Attempt, mut late: proto::Outcome) {
         late.late = true;
         let source = self.author.source(&attempt.order);
-        let until = later(self.author.now(), Duration::from_secs(5));
+        let until = later(Timestamp::now(), Duration::from_secs(5));
         if let Ok(out) = outgoing::outcome(&envelope::outcome(late, &source), self.author.format)
             && let Err(error) = self.bus.publish(&out, Some(until)).await
         {
@@ -359,22 +381,6 @@ impl<H: Handler> Core<H> {
         }
         Ended::Settled
     }
-}
-
-/// Takes over what an incident says of an action of its own generation.
-pub(crate) fn observe(control: &watch::Sender<Control>, order: &Order, incident: &proto::Incident) -> bool {
-    use hollowtrees_schemas::names::state;
-    if !order.belongs_to(incident) {
-        return false;
-    }
-    let deadline = order.deadline_under(Some(incident));
-    let cancelled = incident.state == state::CANCELLED && !order.action.on_cancel;
-    control.send_if_modified(|control| {
-        let changed = control.deadline != deadline || control.cancelled != cancelled;
-        control.deadline = deadline;
-        control.cancelled = cancelled;
-        changed
-    })
 }
 
 fn poison_text(start: u32) -> (String, String) {

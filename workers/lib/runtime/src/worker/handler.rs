@@ -1,12 +1,12 @@
 //! What a worker of one's own implements, and what it answers.
 
-use std::{future::Future, time::Duration};
+use std::{fmt, future::Future, time::Duration};
 
 use hollowtrees_schemas::names::result;
 use jiff::Timestamp;
 use pbjson_types::Struct;
 
-use super::Job;
+use super::{Job, claim::ClaimError};
 
 /// One kind of action a worker serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub enum Failure {
 
 impl Failure {
     /// May go better later.
-    pub fn transient(cause: impl ToString) -> Self {
+    pub fn transient(cause: impl fmt::Display) -> Self {
         Self::Transient {
             cause: cause.to_string(),
             after: None,
@@ -142,10 +142,22 @@ impl Failure {
     }
 
     /// Can never go well.
-    pub fn rejected(reason: impl Into<String>, cause: impl ToString) -> Self {
+    pub fn rejected(reason: impl Into<String>, cause: impl fmt::Display) -> Self {
         Self::Rejected {
             reason: reason.into(),
             cause: cause.to_string(),
+        }
+    }
+}
+
+impl From<ClaimError> for Failure {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::Lost => Self::Lost,
+            ClaimError::TooLarge { bytes } => Self::rejected(
+                "checkpoint-too-large",
+                format!("its checkpoint would take {bytes} bytes; the worker has to keep less"),
+            ),
         }
     }
 }

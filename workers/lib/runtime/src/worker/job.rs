@@ -21,6 +21,8 @@ pub(crate) struct Control {
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) cancelled: bool,
     pub(crate) stopping: bool,
+    /// Changes of the incident that are in this: an older record, read late, says nothing new.
+    pub(crate) changes: u64,
 }
 
 /// One start of one action.
@@ -76,7 +78,7 @@ impl Job {
     ///
     /// Costs nothing while this process spoke to the bus in time, and one write after it did not.
     pub async fn fence(&self) -> Result<(), Failure> {
-        self.claim.prove().await.map_err(|_| Failure::Lost)
+        Ok(self.claim.prove().await?)
     }
 
     /// What an earlier start saved; `None` on a first one.
@@ -86,7 +88,7 @@ impl Job {
 
     /// Saves what a later start needs to go on from here. Proves the claim as well.
     pub async fn save(&self, checkpoint: Struct) -> Result<(), Failure> {
-        self.claim.save(checkpoint).await.map_err(|_| Failure::Lost)
+        Ok(self.claim.save(checkpoint).await?)
     }
 
     /// Tells everyone of a fact on the way (`cordoned`, ...). Told again after a take-over it is still one fact.
@@ -101,7 +103,7 @@ impl Job {
                 .outcome(&self.order, result::PROGRESS, self.attempt, Some(self.started_at))
         };
         let envelope = envelope::outcome(fact, self.author.source(&self.order));
-        let limit = self.author.now() + PROGRESS_LIMIT;
+        let limit = Timestamp::now() + PROGRESS_LIMIT;
         let published = match outgoing::outcome(&envelope, self.author.format) {
             Ok(out) => self
                 .bus

@@ -15,6 +15,7 @@
 //! - an action ends with one outcome, written to the ledger before it is told and told before the ack;
 //! - `test` never reaches a handler, `dry-run` only one that knows it.
 
+mod attempt;
 mod claim;
 mod execute;
 mod handler;

@@ -9,6 +9,7 @@ use hollowtrees_schemas::{
     key,
     names::{effect, header, mode, when_expired},
     proto::{self, time},
+    subject::Subject,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -84,6 +85,19 @@ impl Order {
                 return Err(invalid(field, value, "it must not be empty"));
             }
         }
+        let named = Subject::Action {
+            cluster: action.cluster.clone(),
+            action: action.kind.clone(),
+            instance: action.instance.clone(),
+        };
+        // Permissions are given by subject: data must not say it is of another cluster, kind or instance.
+        if delivery.subject.parse().as_ref() != Ok(&named) {
+            return Err(invalid(
+                "subject",
+                &delivery.subject,
+                "it must be the one its cluster, kind and instance make",
+            ));
+        }
         let mode = match action.mode.as_str() {
             "" | mode::LIVE => Mode::Live,
             mode::DRY_RUN => Mode::DryRun,
@@ -156,7 +170,7 @@ impl Order {
         let Some(incident) = incident.filter(|incident| self.belongs_to(incident)) else {
             return self.deadline;
         };
-        if self.own_deadline || self.deadline.is_none() {
+        if self.own_deadline {
             return self.deadline;
         }
         incident
@@ -174,8 +188,10 @@ impl Order {
 
     /// How long one handler may take from `now`: until the outcome is due, and never longer than `limit`.
     pub(crate) fn time_limit(&self, now: Timestamp, limit: Duration) -> Duration {
-        self.close_at
-            .and_then(|close_at| Duration::try_from(close_at.duration_since(now)).ok())
-            .map_or(limit, |left| left.min(limit))
+        self.close_at.map_or(limit, |close_at| {
+            Duration::try_from(close_at.duration_since(now))
+                .unwrap_or_default()
+                .min(limit)
+        })
     }
 }

@@ -56,7 +56,7 @@ impl Author {
             worker: Some(self.worker.clone()),
             attempt,
             times: Some(proto::Times {
-                noticed_at: action.noticed_at.clone(),
+                noticed_at: action.noticed_at,
                 published_at: Some(time::to_proto(order.published_at)),
                 accepted_at: Some(time::to_proto(order.accepted_at)),
                 started_at: started_at.map(time::to_proto),

@@ -25,7 +25,8 @@ use crate::metrics::{self, Metrics};
 
 use super::{
     Handler, Settings,
-    execute::{Attempt, Core, Ended, observe},
+    attempt::{Attempt, observe},
+    execute::{Core, Ended},
     job::Control,
     order::{BadOrder, Order},
     outcome::Author,
@@ -41,6 +42,8 @@ const KEEPALIVE_EVERY: Duration = Duration::from_millis(1_500);
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// An action handed out again while its end is being written comes once more after this.
 const SETTLED_DELAY: Duration = Duration::from_secs(1);
+/// A redriven action waits this long for the one it repeats.
+const REDRIVE_DELAY: Duration = Duration::from_secs(2);
 /// A message that cannot be kept as a dead letter is handed back for this long.
 const DEAD_LETTER_DELAY: Duration = Duration::from_secs(5);
 
@@ -113,6 +116,8 @@ struct Loop<H> {
     /// Those that wait; those that run are with their task.
     waiting: HashMap<String, Attempt>,
     running: JoinSet<(String, Ended)>,
+    /// The last round of keep-alives.
+    keeping_alive: Option<tokio::task::JoinHandle<()>>,
     /// Action id of each task, for one that breaks off.
     tasks: HashMap<tokio::task::Id, String>,
 }
@@ -133,6 +138,7 @@ impl<H: Handler> Loop<H> {
             queue: Queue::default(),
             waiting: HashMap::new(),
             running: JoinSet::new(),
+            keeping_alive: None,
             tasks: HashMap::new(),
         }
     }
@@ -188,6 +194,11 @@ impl<H: Handler> Loop<H> {
         };
         let id = order.id.to_string();
         if let Some(held) = self.held.get(&id) {
+            if order.redrive > held.order.redrive {
+                // The first one has to end before it can be done once more.
+                tokio::spawn(delivery.nak(REDRIVE_DELAY));
+                return;
+            }
             self.core.telemetry.adopted(&order.action.kind);
             if let Some(settled_meanwhile) = held.parcel.adopt(delivery) {
                 tokio::spawn(settled_meanwhile.nak(SETTLED_DELAY));
@@ -200,6 +211,7 @@ impl<H: Handler> Loop<H> {
             deadline: order.deadline,
             cancelled: false,
             stopping: false,
+            changes: 0,
         });
         self.held.insert(
             id.clone(),
@@ -223,6 +235,7 @@ impl<H: Handler> Loop<H> {
             claim: None,
             tries: 0,
             first_started_at: None,
+            incident_heard: false,
         };
         self.wait(id, attempt, not_before);
     }
@@ -324,23 +337,29 @@ impl<H: Handler> Loop<H> {
         }
     }
 
-    fn keep_alive(&self) {
+    /// One round at a time, and none while the connection is away: rounds that wait in its queue would come
+    /// before everything else once it is back, and keep nothing alive.
+    fn keep_alive(&mut self) {
         self.core
             .telemetry
             .clock_is_off_by(self.core.lease.clock_offset());
+        let under_way = self
+            .keeping_alive
+            .as_ref()
+            .is_some_and(|round| !round.is_finished());
+        if under_way || !self.core.bus.is_connected() {
+            return;
+        }
         let alive: Vec<_> = self
             .held
             .values()
             .filter_map(|held| held.parcel.keepalive())
             .collect();
-        if alive.is_empty() {
-            return;
-        }
-        tokio::spawn(async move {
+        self.keeping_alive = Some(tokio::spawn(async move {
             for delivery in alive {
                 delivery.touch().await;
             }
-        });
+        }));
     }
 
     /// What nobody can read is kept as a dead letter before the server forgets it.

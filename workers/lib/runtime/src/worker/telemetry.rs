@@ -138,5 +138,5 @@ impl Telemetry {
 
 /// Exact up to 2^32, more than any process holds.
 fn count(number: usize) -> f64 {
-    u32::try_from(number).map_or(f64::from(u32::MAX), f64::from)
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }

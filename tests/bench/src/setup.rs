@@ -1,0 +1,138 @@
+//! A server with everything on it, a router beside it, and messages.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, Result};
+use hollowtrees_bus::{
+    Bus, Options, apply,
+    topology::{self, Consumer, Profile},
+};
+use hollowtrees_harness::{Nats, Worker, ports::Port};
+use hollowtrees_schemas::{
+    envelope::{self, DataFormat},
+    outgoing::{self, Outgoing},
+    proto,
+    proto::time::to_proto,
+};
+use jiff::{SignedDuration, Timestamp};
+
+const RULES: &str = "
+version: 1
+rules:
+  - name: plain
+    match: { exact: { data.kind: spot-interruption } }
+    steps: [{ actions: [work] }]
+";
+
+/// A fresh server and a connection to it.
+pub(crate) struct Setup {
+    pub(crate) nats: Nats,
+    pub(crate) bus: Bus,
+}
+
+impl Setup {
+    pub(crate) async fn start() -> Result<Self> {
+        let nats = Nats::start().await?;
+        let bus = Bus::connect(&Options::new(nats.url())).await?;
+        let mut consumers = topology::consumers();
+        consumers.push(work_consumer());
+        apply::apply(&bus, Profile::LOCAL, &consumers).await?;
+        Ok(Self { nats, bus })
+    }
+
+    /// Another connection, as another process would have.
+    pub(crate) async fn another(&self) -> Result<Bus> {
+        Ok(Bus::connect(&Options::new(self.nats.url())).await?)
+    }
+
+    /// A router process with one rule: one action of kind `work` a notice.
+    pub(crate) async fn router(&self) -> Result<Router> {
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("rules.yaml");
+        std::fs::write(&file, RULES)?;
+        let port = Port::reserve()?;
+        let worker = Worker::builder("router", router_program()?)
+            .env("HT_NATS__URL", self.nats.url())
+            .env("HT_HEALTH__LISTEN", port.addr().to_string())
+            .env("HT_RULES__FILE", file.display().to_string())
+            .env("HT_LOG__FILTER", "warn")
+            .start()?;
+        worker
+            .ready(&format!("http://{}/readyz", port.addr()), Duration::from_secs(60))
+            .await?;
+        Ok(Router {
+            _worker: worker,
+            _port: port,
+            _directory: directory,
+        })
+    }
+}
+
+/// A router process; stopped when dropped.
+pub(crate) struct Router {
+    _worker: Worker,
+    _port: Port,
+    _directory: tempfile::TempDir,
+}
+
+pub(crate) fn work_consumer() -> Consumer {
+    Consumer::actions("work", None, &["work"])
+}
+
+/// Built beside this program.
+fn router_program() -> Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name("bench-router");
+    anyhow::ensure!(
+        program.exists(),
+        "{} is missing: build it with `cargo build --release -p hollowtrees-bench`",
+        program.display()
+    );
+    Ok(program)
+}
+
+/// A notice about `instance`, as an agent sends it.
+pub(crate) fn notice(instance: &str) -> Result<Outgoing> {
+    let now = Timestamp::now();
+    let notice = proto::Notice {
+        cluster: "c1".to_owned(),
+        provider: "aws".to_owned(),
+        account: "123456789012".to_owned(),
+        region: "eu-west-1".to_owned(),
+        instance: instance.to_owned(),
+        kind: "spot-interruption".to_owned(),
+        provider_action: "terminate".to_owned(),
+        noticed_at: Some(to_proto(now)),
+        deadline: Some(to_proto(now + SignedDuration::from_mins(10))),
+        ..proto::Notice::default()
+    };
+    outgoing::notice(
+        &envelope::notice(notice, "/aws/123456789012/eu-west-1/imds"),
+        DataFormat::Json,
+    )
+    .context("a notice is encoded")
+}
+
+/// An action about `instance`, as the router sends it.
+pub(crate) fn action(instance: &str) -> Result<Outgoing> {
+    use hollowtrees_schemas::id::{ActionId, IncidentKey};
+    let now = Timestamp::now();
+    let incident = IncidentKey::new("c1", instance, "live");
+    let action = proto::Action {
+        id: ActionId::per_instance(&incident, 1, "work", "certain").to_string(),
+        cluster: "c1".to_owned(),
+        kind: "work".to_owned(),
+        instance: instance.to_owned(),
+        generation: 1,
+        certainty: "certain".to_owned(),
+        mode: "live".to_owned(),
+        noticed_at: Some(to_proto(now)),
+        deadline: Some(to_proto(now + SignedDuration::from_mins(10))),
+        close_at: Some(to_proto(now + SignedDuration::from_mins(15))),
+        ..proto::Action::default()
+    };
+    outgoing::action(
+        &envelope::action(action, "/hollowtrees/c1/router"),
+        DataFormat::Json,
+    )
+    .context("an action is encoded")
+}

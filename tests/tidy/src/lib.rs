@@ -1,0 +1,1 @@
+//! The checks are in `tests/`; there is nothing to link.

@@ -1,0 +1,5 @@
+//! `hollowtrees-agent`
+
+fn main() -> std::process::ExitCode {
+    hollowtrees_agent::main()
+}

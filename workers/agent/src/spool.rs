@@ -1,0 +1,195 @@
+//! Notices that the bus has not stored yet: in memory, bounded, none of them lost to its age.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use hollowtrees_schemas::id::MessageId;
+use tokio::sync::Notify;
+
+use crate::notice::Message;
+
+/// A bounded queue. Cheap to clone; all clones share it.
+#[derive(Debug, Clone)]
+pub struct Spool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    most: usize,
+    waiting: Mutex<VecDeque<Message>>,
+    changed: Notify,
+}
+
+/// What became of an offered notice.
+#[derive(Debug)]
+pub enum Offered {
+    /// It waits.
+    Kept,
+    /// The same one waits already.
+    Known,
+    /// It waits, and the oldest had to go: a newer notice is worth more than an older one.
+    InPlaceOf(Box<Message>),
+}
+
+impl Spool {
+    /// Holds at most `most` notices, at least one.
+    pub fn new(most: usize) -> Self {
+        Self(Arc::new(Inner {
+            most: most.max(1),
+            waiting: Mutex::default(),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// Takes a notice in.
+    pub fn offer(&self, message: Message) -> Offered {
+        let mut waiting = self.waiting();
+        if waiting
+            .iter()
+            .any(|known| known.outgoing.message_id == message.outgoing.message_id)
+        {
+            return Offered::Known;
+        }
+        let gone = if waiting.len() >= self.0.most {
+            waiting.pop_front()
+        } else {
+            None
+        };
+        waiting.push_back(message);
+        drop(waiting);
+        self.0.changed.notify_waiters();
+        gone.map_or(Offered::Kept, |gone| Offered::InPlaceOf(Box::new(gone)))
+    }
+
+    /// The notice to publish next, which stays in until [`Spool::remove`]. Waits for one.
+    pub async fn next(&self) -> Message {
+        loop {
+            let changed = self.0.changed.notified();
+            if let Some(message) = self.waiting().front().cloned() {
+                return message;
+            }
+            changed.await;
+        }
+    }
+
+    /// It is stored, or never will be.
+    pub fn remove(&self, id: &MessageId) {
+        self.waiting()
+            .retain(|message| message.outgoing.message_id != *id);
+        self.0.changed.notify_waiters();
+    }
+
+    /// It could not be stored this time: the others first.
+    pub fn postpone(&self, id: &MessageId) {
+        let mut waiting = self.waiting();
+        if waiting
+            .front()
+            .is_some_and(|message| message.outgoing.message_id == *id)
+        {
+            waiting.rotate_left(1);
+        }
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting().len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends when none waits any more.
+    pub async fn emptied(&self) {
+        loop {
+            let changed = self.0.changed.notified();
+            if self.is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Message>> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hollowtrees_schemas::{codec::Wire, names::kind, outgoing::Outgoing, subject::Subject};
+
+    use super::*;
+
+    fn message(name: &str) -> Message {
+        let subject = Subject::Notice {
+            cluster: "c".into(),
+            kind: "k".into(),
+            instance: name.into(),
+        };
+        let wire = Wire {
+            headers: Vec::new(),
+            body: bytes::Bytes::new(),
+        };
+        let outgoing = Outgoing {
+            subject,
+            wire,
+            message_id: MessageId::of("test", name),
+        };
+        Message {
+            kind: kind::SPOT_INTERRUPTION,
+            outgoing,
+        }
+    }
+
+    async fn next(spool: &Spool) -> Subject {
+        spool.next().await.outgoing.subject
+    }
+
+    #[tokio::test]
+    async fn the_oldest_goes_first_and_is_the_first_to_be_given_up() {
+        let spool = Spool::new(2);
+        assert!(matches!(spool.offer(message("a")), Offered::Kept));
+        assert!(matches!(spool.offer(message("a")), Offered::Known));
+        assert!(matches!(spool.offer(message("b")), Offered::Kept));
+        let Offered::InPlaceOf(gone) = spool.offer(message("c")) else {
+            panic!("three do not fit")
+        };
+        assert_eq!(gone.outgoing.subject, message("a").outgoing.subject);
+        assert_eq!(next(&spool).await, message("b").outgoing.subject);
+        assert_eq!(spool.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_stored_does_not_hold_up_the_others() {
+        let spool = Spool::new(9);
+        for name in ["a", "b"] {
+            spool.offer(message(name));
+        }
+        let first = spool.next().await.outgoing.message_id;
+        spool.postpone(&first);
+        spool.postpone(&first);
+        assert_eq!(next(&spool).await, message("b").outgoing.subject);
+        spool.remove(&message("b").outgoing.message_id);
+        assert_eq!(next(&spool).await, message("a").outgoing.subject);
+    }
+
+    #[tokio::test]
+    async fn waiting_for_one_and_for_none() {
+        let spool = Spool::new(9);
+        spool.emptied().await;
+        let taker = {
+            let spool = spool.clone();
+            tokio::spawn(async move {
+                let message = spool.next().await;
+                spool.remove(&message.outgoing.message_id);
+            })
+        };
+        tokio::task::yield_now().await;
+        spool.offer(message("a"));
+        spool.emptied().await;
+        taker.await.unwrap();
+    }
+}

@@ -1,0 +1,112 @@
+//! The drain action.
+
+use std::sync::Arc;
+
+use hollowtrees_cluster::{
+    Node,
+    cordon::Cordoned,
+    engine::{Ended, Summary},
+    events::Happened,
+};
+use hollowtrees_domain::{
+    drain::{Force, Wish},
+    words::Certainty,
+};
+use hollowtrees_runtime::worker::{Failure, Job, Report};
+use hollowtrees_schemas::{
+    names::{reason, when_expired},
+    proto::time,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    report,
+    worker::{Drainer, Limits, failure, holder, not_found, stopping},
+};
+
+/// The drain speaks for itself shortly before the loop speaks for it.
+const LAST_WORDS: SignedDuration = SignedDuration::from_secs(2);
+
+/// Cordons the node and empties it, as far as the time allows.
+pub(crate) async fn run(drainer: &Drainer, mut job: Job, node: &Arc<Node>) -> Result<Report, Failure> {
+    let started_at = Timestamp::now();
+    let cluster = &drainer.cluster;
+    let cordoned = cluster.cordon(node, &holder(job.action())).await;
+    let cordoned = cordoned.map_err(|refusal| failure(node, "cordon", &refusal))?;
+    if cordoned == Cordoned::NodeGone {
+        return Ok(not_found(job.action()));
+    }
+    let cordoned_at = Timestamp::now();
+    let until = give_up_at(&job, &drainer.limits, started_at);
+    // The engine is under way while the rest of the world is told.
+    let mut ticket = cluster.drain(node, wish(&job, &drainer.limits, started_at), Some(until));
+    let story = format!("{}.{}", node.uid, job.action().generation);
+    cluster.tell(
+        node,
+        Happened::Draining,
+        &story,
+        &report::beginning(job.action(), job.deadline()),
+    );
+    let message = format!("{} takes no new pods.", node.name);
+    job.progress(reason::CORDONED, &message, None).await;
+
+    let summary = loop {
+        if job.is_stopping() {
+            return Err(stopping());
+        }
+        if job.is_cancelled() {
+            let done = ticket.leave();
+            return Ok(report::cancelled(node, done.as_ref()).cordoned_at(cordoned_at));
+        }
+        tokio::select! {
+            summary = ticket.ended() => break summary,
+            () = job.changed() => ticket.change(wish(&job, &drainer.limits, started_at)),
+        }
+    };
+    match summary {
+        None
+        | Some(Summary {
+            ended: Ended::Stopping,
+            ..
+        }) => Err(stopping()),
+        Some(summary) => {
+            let happened = if summary.ended == Ended::Empty {
+                Happened::Drained
+            } else {
+                Happened::NotDrained
+            };
+            cluster.tell(node, happened, &story, &report::sentence(node, &summary));
+            Ok(report::of(node, &summary).cordoned_at(cordoned_at))
+        }
+    }
+}
+
+/// What the action wants by now.
+pub(crate) fn wish(job: &Job, limits: &Limits, started_at: Timestamp) -> Wish {
+    let action = job.action();
+    // One that was asked to run late has no deadline any more.
+    let run_late = action.when_expired == when_expired::RUN;
+    let deadline = job
+        .deadline()
+        .filter(|deadline| !(run_late && *deadline <= started_at));
+    // What cannot be read allows least.
+    let certainty = action.certainty.parse().unwrap_or(Certainty::Advisory);
+    Wish {
+        deadline,
+        force: Force::of(certainty, limits.near),
+    }
+}
+
+/// When an outcome has to be there, whatever the pods do.
+fn give_up_at(job: &Job, limits: &Limits, started_at: Timestamp) -> Timestamp {
+    let limit = started_at.checked_add(limits.time).unwrap_or(Timestamp::MAX);
+    let closes = job
+        .action()
+        .close_at
+        .as_ref()
+        .and_then(|at| time::from_proto(at).ok());
+    let end = closes
+        .filter(|_| job.action().redrive == 0)
+        .map_or(limit, |closes| closes.min(limit));
+    end.checked_sub(LAST_WORDS).unwrap_or(end)
+}

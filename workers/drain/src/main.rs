@@ -1,0 +1,5 @@
+//! `hollowtrees-drain`
+
+fn main() -> std::process::ExitCode {
+    hollowtrees_drain::main()
+}

@@ -1,0 +1,58 @@
+//! What would be done, in a dry run.
+
+use hollowtrees_cluster::Node;
+use hollowtrees_domain::drain::{Assessed, Step};
+use hollowtrees_runtime::worker::{Job, Report};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    drain::wish,
+    report::{capped, detail},
+    worker::Drainer,
+};
+
+pub(crate) fn cordon(node: &Node) -> Report {
+    let state = if node.is_unschedulable() {
+        "unschedulable"
+    } else {
+        "schedulable"
+    };
+    Report::succeeded(format!(
+        "Dry run: {}, which is {state}, would be cordoned.",
+        node.name
+    ))
+}
+
+pub(crate) fn uncordon(node: &Node) -> Report {
+    Report::succeeded(format!("Dry run: the cordon of {} would be let go.", node.name))
+}
+
+pub(crate) fn drain(drainer: &Drainer, job: &Job, node: &Node) -> Report {
+    let wish = wish(job, &drainer.limits, Timestamp::now());
+    drainer.cluster.rehearse(node, &wish, |assessment| {
+        let path = |assessed: &Assessed<'_>| assessed.pod.path();
+        let goes: Vec<String> = assessment
+            .pods
+            .iter()
+            .filter(|pod| pod.tier.is_some())
+            .map(path)
+            .collect();
+        let skipped: Vec<_> = assessment
+            .pods
+            .iter()
+            .filter_map(|assessed| match assessed.step {
+                Step::Skip(skip) => Some(json!({"pod": path(assessed), "reason": skip.as_str()})),
+                _ => None,
+            })
+            .collect();
+        let message = format!(
+            "Dry run: {} would be cordoned, {} pods evicted, {} left alone.",
+            node.name,
+            goes.len(),
+            skipped.len()
+        );
+        let told = json!({"node": &*node.name, "would_evict": capped(goes), "skipped": capped(skipped)});
+        detail(Report::succeeded(message), told)
+    })
+}

@@ -1,0 +1,179 @@
+//! From an action to the cluster and back.
+
+use std::sync::Arc;
+
+use hollowtrees_cluster::{
+    Cluster, Node, Refusal,
+    cordon::{Cordoned, Released},
+};
+use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
+use hollowtrees_schemas::{
+    names::{kind, reason},
+    proto::{self, time},
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{config, drain, rehearsal};
+
+/// Serves cordon, drain and uncordon with one engine for all nodes.
+pub struct Drainer {
+    pub(crate) cluster: Cluster,
+    pub(crate) limits: Limits,
+}
+
+/// How long is waited for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) time: SignedDuration,
+    pub(crate) node_wait: SignedDuration,
+    /// How close to its time a scheduled end counts as certain.
+    pub(crate) near: SignedDuration,
+}
+
+impl Drainer {
+    /// A handler for the nodes of this cluster.
+    pub fn new(cluster: Cluster, settings: &config::Drain) -> Self {
+        let span = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+        let limits = Limits {
+            time: span(settings.time_limit),
+            node_wait: span(settings.node_wait),
+            near: span(settings.scheduled_force_within),
+        };
+        Self { cluster, limits }
+    }
+}
+
+impl Handler for Drainer {
+    async fn handle(&self, mut job: Job) -> Result<Report, Failure> {
+        let node = match self.find(&mut job).await? {
+            Found::Node(node) => node,
+            Found::Nothing => return Ok(not_found(job.action())),
+            Found::Withdrawn => {
+                return Ok(Report::cancelled(
+                    "The incident was withdrawn; nothing was touched.",
+                ));
+            }
+        };
+        match (job.action().kind.as_str(), job.is_dry_run()) {
+            (kind::CORDON, false) => self.cordon(&job, &node).await,
+            (kind::UNCORDON, false) => self.uncordon(&job, &node).await,
+            (kind::DRAIN, false) => drain::run(self, job, &node).await,
+            (kind::CORDON, true) => Ok(rehearsal::cordon(&node)),
+            (kind::UNCORDON, true) => Ok(rehearsal::uncordon(&node)),
+            (kind::DRAIN, true) => Ok(rehearsal::drain(self, &job, &node)),
+            (other, _) => Err(Failure::rejected(
+                "unknown-kind",
+                format!("this worker knows cordon, drain and uncordon, not `{other}`"),
+            )),
+        }
+    }
+}
+
+enum Found {
+    Node(Arc<Node>),
+    Nothing,
+    Withdrawn,
+}
+
+impl Drainer {
+    /// The action's node. One that is not known yet is waited for, as long after the first notice as a machine takes to
+    /// join; no longer where there is no time.
+    async fn find(&self, job: &mut Job) -> Result<Found, Failure> {
+        let action = job.action().clone();
+        let noticed_at = action
+            .noticed_at
+            .as_ref()
+            .and_then(|at| time::from_proto(at).ok());
+        let until = noticed_at
+            .unwrap_or_else(Timestamp::now)
+            .checked_add(self.limits.node_wait)
+            .unwrap_or(Timestamp::MAX);
+        let alias = action.target.as_ref().map_or("", |target| target.node.as_str());
+        loop {
+            let until = job.deadline().map_or(until, |deadline| until.min(deadline));
+            tokio::select! {
+                found = self.cluster.find(&action.instance, alias, until) => {
+                    return Ok(found.map_or(Found::Nothing, Found::Node));
+                }
+                () = job.changed() => {
+                    if job.is_stopping() {
+                        return Err(stopping());
+                    }
+                    if job.is_cancelled() {
+                        return Ok(Found::Withdrawn);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn cordon(&self, job: &Job, node: &Node) -> Result<Report, Failure> {
+        let cordoned = self.cluster.cordon(node, &holder(job.action())).await;
+        let name = &node.name;
+        Ok(
+            match cordoned.map_err(|refusal| failure(node, "cordon", &refusal))? {
+                Cordoned::NodeGone => return Ok(not_found(job.action())),
+                Cordoned::Now => {
+                    Report::succeeded(format!("{name} takes no new pods.")).cordoned_at(Timestamp::now())
+                }
+                Cordoned::Already => Report::succeeded(format!("{name} took no new pods already."))
+                    .cordoned_at(Timestamp::now()),
+            },
+        )
+    }
+
+    async fn uncordon(&self, job: &Job, node: &Node) -> Result<Report, Failure> {
+        let released = self.cluster.uncordon(node, &holder(job.action())).await;
+        let name = &node.name;
+        Ok(
+            match released.map_err(|refusal| failure(node, "uncordon", &refusal))? {
+                Released::NodeGone => not_found(job.action()),
+                Released::Last => Report::succeeded(format!("{name} is as it was before its cordon.")),
+                Released::Held(others) => Report::succeeded(format!(
+                    "{name} was let go; {others} other incidents still hold it."
+                )),
+                Released::NotHeld => {
+                    Report::skipped("not-held", format!("This incident does not hold {name}."))
+                }
+            },
+        )
+    }
+}
+
+/// Who holds a cordon: an episode of an instance, whichever of its actions put it on.
+pub(crate) fn holder(action: &proto::Action) -> String {
+    format!("{}/{}", action.instance, action.generation)
+}
+
+pub(crate) fn not_found(action: &proto::Action) -> Report {
+    let alias = action.target.as_ref().map_or("", |target| target.node.as_str());
+    let named = if alias.is_empty() {
+        String::new()
+    } else {
+        format!(" (node {alias})")
+    };
+    Report::skipped(
+        reason::NODE_NOT_FOUND,
+        format!("The cluster has no node of {}{named}.", action.instance),
+    )
+}
+
+/// The process ends: whoever comes next finds in the cluster how far it is.
+pub(crate) fn stopping() -> Failure {
+    Failure::transient("the process ends; another one goes on")
+}
+
+/// Everything may go better later: even a missing permission can be granted. The deadline ends the tries.
+pub(crate) fn failure(node: &Node, doing: &str, refusal: &Refusal) -> Failure {
+    let after = match refusal {
+        Refusal::Transient { after, .. } | Refusal::Throttled { after } | Refusal::Budget { after, .. } => {
+            *after
+        }
+        Refusal::Denied { .. } => Some(std::time::Duration::from_secs(5)),
+        Refusal::Missing | Refusal::Replaced | Refusal::Changed => None,
+    };
+    Failure::Transient {
+        cause: format!("cannot {doing} {}: {refusal}", node.name),
+        after,
+    }
+}

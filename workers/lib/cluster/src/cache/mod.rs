@@ -1,0 +1,227 @@
+//! A picture of the cluster's nodes, pods and budgets, kept by three watches for all who ask: nobody lists or reads
+//! for one node or pod.
+
+mod objects;
+mod store;
+mod watch;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+};
+
+use hollowtrees_domain::drain::{Pod, budget::Budget, instance::Machine};
+use kube::Client;
+use tokio::{sync, task::JoinSet};
+
+use crate::cordon;
+pub(crate) use objects::WatchedNode;
+use store::Store;
+
+/// A node, as far as anybody looks at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Tells it from an earlier or later node of the same name.
+    pub uid: String,
+    /// `spec.providerID`
+    pub provider_id: String,
+    /// What its instance may be called.
+    pub instance_ids: Vec<String>,
+    /// Whether it is ready.
+    pub ready: bool,
+    pub(crate) cordon: cordon::Seen,
+}
+
+impl Node {
+    /// Whether it takes no new pods.
+    pub fn is_unschedulable(&self) -> bool {
+        self.cordon.unschedulable
+    }
+}
+
+/// What changed.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Node(Arc<str>),
+    /// Pods on this node.
+    Pods(Arc<str>),
+    /// A budget and what it allows now.
+    Budget(Arc<Budget>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Nodes,
+    Pods,
+    Budgets,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Nodes, Self::Pods, Self::Budgets];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes",
+            Self::Pods => "pods",
+            Self::Budgets => "poddisruptionbudgets",
+        }
+    }
+}
+
+/// How the watches do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Kinds that were listed whole once.
+    listed: BTreeSet<Kind>,
+    /// What broke a watch that has not come back.
+    broken: BTreeMap<Kind, String>,
+}
+
+impl Health {
+    /// Whether everything was seen once.
+    pub fn is_synced(&self) -> bool {
+        self.listed.len() == Kind::ALL.len()
+    }
+
+    /// What is wrong, if anything.
+    pub fn trouble(&self) -> Option<String> {
+        let broken = self.broken.iter().next();
+        let missing = Kind::ALL.into_iter().find(|kind| !self.listed.contains(kind));
+        match (broken, missing) {
+            (Some((kind, error)), _) => Some(format!("the watch of {} broke: {error}", kind.as_str())),
+            (None, Some(kind)) => Some(format!("the {} are not listed yet", kind.as_str())),
+            (None, None) => None,
+        }
+    }
+}
+
+/// The picture. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Cache {
+    inner: Arc<Inner>,
+}
+
+type Listener = Box<dyn Fn(&Change) + Send + Sync>;
+
+struct Inner {
+    store: RwLock<Store>,
+    health: sync::watch::Sender<Health>,
+    listener: OnceLock<Listener>,
+    /// Counts the nodes that came or became another.
+    arrivals: sync::watch::Sender<u64>,
+}
+
+impl Cache {
+    pub(crate) fn new() -> Self {
+        let inner = Inner {
+            store: RwLock::default(),
+            health: sync::watch::Sender::default(),
+            listener: OnceLock::new(),
+            arrivals: sync::watch::Sender::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Hands every change to `listener`, which must be quick. The first one to ask is the one.
+    pub(crate) fn listen(&self, listener: impl Fn(&Change) + Send + Sync + 'static) {
+        self.inner.listener.set(Box::new(listener)).unwrap_or_default();
+    }
+
+    /// Starts the watches.
+    pub(crate) fn follow(&self, client: &Client, tasks: &mut JoinSet<()>) {
+        let (client, inner) = (client.clone(), Arc::clone(&self.inner));
+        tasks.spawn(watch::follow::<objects::WatchedNode>(
+            client.clone(),
+            Arc::clone(&inner),
+        ));
+        tasks.spawn(watch::follow::<objects::WatchedPod>(
+            client.clone(),
+            Arc::clone(&inner),
+        ));
+        tasks.spawn(watch::follow::<objects::WatchedBudget>(client, inner));
+    }
+
+    pub(crate) fn health(&self) -> sync::watch::Receiver<Health> {
+        self.inner.health.subscribe()
+    }
+
+    /// Changes when a node may have come that was asked for in vain.
+    pub(crate) fn arrivals(&self) -> sync::watch::Receiver<u64> {
+        self.inner.arrivals.subscribe()
+    }
+
+    pub(crate) fn node(&self, name: &str) -> Option<Arc<Node>> {
+        self.read(|store| store.node(name).cloned())
+    }
+
+    /// The node of an instance; by `alias`, its name, where the instance id leads nowhere.
+    pub(crate) fn find(&self, instance: &str, alias: &str) -> Option<Arc<Node>> {
+        self.read(|store| {
+            let by_name = |name: &str| {
+                store.node(name).filter(|node| {
+                    let machine = Machine {
+                        provider_id: &node.provider_id,
+                        ..Machine::default()
+                    };
+                    !machine.is_another(instance)
+                })
+            };
+            store
+                .node_of(instance)
+                .or_else(|| by_name(alias))
+                .or_else(|| by_name(instance))
+                .cloned()
+        })
+    }
+
+    pub(crate) fn pods_on(&self, node: &str) -> Vec<Arc<Pod>> {
+        self.read(|store| store.pods_on(node))
+    }
+
+    pub(crate) fn budgets_of(&self, pod: &Pod) -> Vec<Arc<Budget>> {
+        self.read(|store| store.budgets_of(pod))
+    }
+
+    /// Nodes and pods it knows.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        self.read(Store::counts)
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Store) -> T) -> T {
+        look(&self.inner.store.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Inner {
+    fn apply(&self, change: impl FnOnce(&mut Store) -> Vec<Change>) {
+        let changes = change(&mut self.store.write().unwrap_or_else(PoisonError::into_inner));
+        if changes.iter().any(|change| matches!(change, Change::Node(_))) {
+            self.arrivals.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        if let Some(listener) = self.listener.get() {
+            changes.iter().for_each(listener);
+        }
+    }
+
+    /// The last word of this watch was a good one, and its list is whole.
+    fn well(&self, kind: Kind) {
+        self.health.send_if_modified(|health| {
+            let first = health.listed.insert(kind);
+            if first {
+                tracing::info!(kind = kind.as_str(), "The cluster's objects are listed.");
+            }
+            health.broken.remove(&kind).is_some() || first
+        });
+    }
+
+    fn trouble(&self, kind: Kind, error: &str) {
+        tracing::warn!(kind = kind.as_str(), error, "A watch broke; it is started again.");
+        self.health.send_modify(|health| {
+            health.broken.insert(kind, error.to_owned());
+        });
+    }
+}

@@ -1,0 +1,445 @@
+//! Objects as they are read from a watch: only the fields somebody looks at, so that the rest of a large
+//! cluster's objects is neither kept nor even parsed.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use hollowtrees_domain::drain::{
+    Deletion, Owner, Pod,
+    budget::{Budget, Requirement, Selector},
+    instance::{GKE_INSTANCE_ID, Machine},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::Resource;
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+
+use super::Node;
+use crate::cordon;
+
+/// `terminationGracePeriodSeconds` of a pod that says none.
+const DEFAULT_GRACE_SECONDS: u32 = 30;
+/// `system-cluster-critical`; `system-node-critical` is above it.
+const CRITICAL_PRIORITY: i64 = 2_000_000_000;
+/// The kubelet's mark on the picture of a static pod.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+macro_rules! watched {
+    ($(#[$meta:meta])* $name:ident($content:ty) as $kind:literal in $group:literal, $plural:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        pub(crate) struct $name {
+            meta: ObjectMeta,
+            pub(crate) content: $content,
+        }
+
+        impl Resource for $name {
+            type DynamicType = ();
+            type Scope = kube::core::ClusterResourceScope;
+
+            fn kind((): &()) -> Cow<'_, str> {
+                $kind.into()
+            }
+            fn group((): &()) -> Cow<'_, str> {
+                $group.into()
+            }
+            fn version((): &()) -> Cow<'_, str> {
+                "v1".into()
+            }
+            fn plural((): &()) -> Cow<'_, str> {
+                $plural.into()
+            }
+            fn meta(&self) -> &ObjectMeta {
+                &self.meta
+            }
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.meta
+            }
+        }
+    };
+}
+
+watched! {
+    /// A node.
+    WatchedNode(Node) as "Node" in "", "nodes"
+}
+watched! {
+    /// A pod of any namespace.
+    WatchedPod(Pod) as "Pod" in "", "pods"
+}
+watched! {
+    /// A budget of any namespace.
+    WatchedBudget(Budget) as "PodDisruptionBudget" in "policy", "poddisruptionbudgets"
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Meta {
+    name: String,
+    namespace: String,
+    uid: String,
+    resource_version: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    owner_references: Vec<OwnerReference>,
+    finalizers: Vec<String>,
+    deletion_timestamp: Option<Time>,
+    deletion_grace_period_seconds: Option<i64>,
+}
+
+impl Meta {
+    /// What the watcher itself looks at.
+    fn for_watcher(&self) -> ObjectMeta {
+        ObjectMeta {
+            name: Some(self.name.clone()),
+            namespace: (!self.namespace.is_empty()).then(|| self.namespace.clone()),
+            resource_version: self.resource_version.clone(),
+            ..ObjectMeta::default()
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OwnerReference {
+    kind: String,
+    controller: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct RawPod {
+    metadata: Meta,
+    #[serde(default)]
+    spec: PodSpec,
+    #[serde(default)]
+    status: PodStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PodSpec {
+    node_name: String,
+    termination_grace_period_seconds: Option<i64>,
+    priority: Option<i64>,
+    priority_class_name: String,
+    volumes: Vec<Volume>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Volume {
+    empty_dir: Option<IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PodStatus {
+    phase: String,
+    container_statuses: Vec<ContainerStatus>,
+    init_container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ContainerStatus {
+    state: ContainerState,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ContainerState {
+    running: Option<IgnoredAny>,
+    terminated: Option<IgnoredAny>,
+}
+
+impl PodStatus {
+    fn finished(&self) -> bool {
+        matches!(self.phase.as_str(), "Succeeded" | "Failed")
+    }
+
+    /// None runs, and some did: one that waits to be started is not started any more in a pod that is deleted.
+    fn containers_ended(&self) -> bool {
+        let mut all = self
+            .container_statuses
+            .iter()
+            .chain(&self.init_container_statuses);
+        self.finished()
+            || (self
+                .container_statuses
+                .iter()
+                .any(|status| status.state.terminated.is_some())
+                && all.all(|status| status.state.running.is_none()))
+    }
+}
+
+impl<'de> Deserialize<'de> for WatchedPod {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let RawPod {
+            metadata,
+            spec,
+            status,
+        } = RawPod::deserialize(from)?;
+        let meta = metadata.for_watcher();
+        let annotations = metadata.annotations.unwrap_or_default();
+        let owner = match metadata
+            .owner_references
+            .iter()
+            .find(|owner| owner.controller == Some(true))
+        {
+            None => Owner::None,
+            Some(owner) if owner.kind == "DaemonSet" => Owner::DaemonSet,
+            Some(_) => Owner::Controller,
+        };
+        let content = Pod {
+            uid: metadata.uid,
+            namespace: metadata.namespace,
+            name: metadata.name,
+            node: spec.node_name,
+            labels: metadata.labels.unwrap_or_default(),
+            mirror: annotations.contains_key(MIRROR),
+            annotations,
+            grace_seconds: spec
+                .termination_grace_period_seconds
+                .map_or(DEFAULT_GRACE_SECONDS, seconds),
+            owner,
+            finished: status.finished(),
+            containers_ended: status.containers_ended(),
+            critical: spec
+                .priority
+                .is_some_and(|priority| priority >= CRITICAL_PRIORITY)
+                || matches!(
+                    spec.priority_class_name.as_str(),
+                    "system-cluster-critical" | "system-node-critical"
+                ),
+            empty_dir: spec.volumes.iter().any(|volume| volume.empty_dir.is_some()),
+            finalizers: metadata.finalizers,
+            deletion: metadata.deletion_timestamp.map(|at| Deletion {
+                ends_at: at.0,
+                grace_seconds: metadata.deletion_grace_period_seconds.map_or(0, seconds),
+            }),
+        };
+        Ok(Self { meta, content })
+    }
+}
+
+fn seconds(number: i64) -> u32 {
+    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
+}
+
+#[derive(Deserialize)]
+struct RawNode {
+    metadata: Meta,
+    #[serde(default)]
+    spec: NodeSpec,
+    #[serde(default)]
+    status: NodeStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct NodeSpec {
+    #[serde(rename = "providerID")]
+    provider_id: String,
+    unschedulable: bool,
+    taints: Option<serde_json::Value>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct NodeStatus {
+    node_info: NodeInfo,
+    conditions: Vec<Condition>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct NodeInfo {
+    #[serde(rename = "systemUUID")]
+    system_uuid: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+}
+
+impl<'de> Deserialize<'de> for WatchedNode {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let RawNode {
+            metadata,
+            spec,
+            status,
+        } = RawNode::deserialize(from)?;
+        let meta = metadata.for_watcher();
+        let annotation = |key: &str| metadata.annotations.as_ref().and_then(|all| all.get(key));
+        let machine = Machine {
+            provider_id: &spec.provider_id,
+            system_uuid: &status.node_info.system_uuid,
+            gke_instance_id: annotation(GKE_INSTANCE_ID).map_or("", String::as_str),
+        };
+        let content = Node {
+            instance_ids: machine.instance_ids(),
+            cordon: cordon::Seen {
+                unschedulable: spec.unschedulable,
+                taints: spec.taints,
+                has_labels: metadata.labels.is_some(),
+                exclusion: metadata
+                    .labels
+                    .as_ref()
+                    .and_then(|all| all.get(cordon::EXCLUSION_LABEL))
+                    .cloned(),
+                has_annotations: metadata.annotations.is_some(),
+                holders: annotation(cordon::HOLDERS_ANNOTATION).cloned(),
+            },
+            ready: status
+                .conditions
+                .iter()
+                .any(|condition| condition.kind == "Ready" && condition.status == "True"),
+            provider_id: spec.provider_id,
+            name: metadata.name.into(),
+            uid: metadata.uid,
+        };
+        Ok(Self { meta, content })
+    }
+}
+
+#[derive(Deserialize)]
+struct RawBudget {
+    metadata: Meta,
+    #[serde(default)]
+    spec: BudgetSpec,
+    #[serde(default)]
+    status: BudgetStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct BudgetSpec {
+    selector: Option<RawSelector>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RawSelector {
+    match_labels: BTreeMap<String, String>,
+    match_expressions: Vec<RawRequirement>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawRequirement {
+    key: String,
+    operator: String,
+    values: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct BudgetStatus {
+    disruptions_allowed: i64,
+}
+
+impl<'de> Deserialize<'de> for WatchedBudget {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let RawBudget {
+            metadata,
+            spec,
+            status,
+        } = RawBudget::deserialize(from)?;
+        let meta = metadata.for_watcher();
+        let content = Budget {
+            namespace: metadata.namespace,
+            name: metadata.name,
+            selector: spec.selector.map(|selector| Selector {
+                labels: selector.match_labels,
+                requirements: selector
+                    .match_expressions
+                    .into_iter()
+                    .map(|required| Requirement {
+                        key: required.key,
+                        operator: required.operator,
+                        values: required.values,
+                    })
+                    .collect(),
+            }),
+            allowed: seconds(status.disruptions_allowed),
+        };
+        Ok(Self { meta, content })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pod_is_read_as_far_as_it_matters() {
+        let pod: WatchedPod = serde_json::from_value(json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": "web-1", "namespace": "shop", "uid": "u", "resourceVersion": "7", "labels": {"app": "web"},
+                "ownerReferences": [{"kind": "DaemonSet", "controller": true, "name": "x", "uid": "y", "apiVersion": "v1"}],
+                "deletionTimestamp": "2026-01-31T12:00:00Z", "deletionGracePeriodSeconds": 45, "finalizers": ["a/b"],
+                "managedFields": [{"manager": "m", "fieldsV1": {"f:metadata": {}}}],
+            },
+            "spec": {"nodeName": "n", "priority": 2_000_001_000_i64, "volumes": [{"name": "v", "emptyDir": {}}]},
+            "status": {"phase": "Running", "containerStatuses": [
+                {"state": {"terminated": {"exitCode": 0}}}, {"state": {"waiting": {}}},
+            ]},
+        }))
+        .unwrap();
+        assert_eq!(
+            (
+                pod.meta().resource_version.as_deref(),
+                pod.meta().managed_fields.as_ref()
+            ),
+            (Some("7"), None)
+        );
+        let pod = pod.content;
+        assert_eq!(
+            (pod.path().as_str(), pod.node.as_str(), pod.grace_seconds),
+            ("shop/web-1", "n", 30)
+        );
+        assert_eq!(pod.owner, Owner::DaemonSet);
+        assert!(pod.critical && pod.empty_dir && pod.containers_ended && !pod.finished && !pod.mirror);
+        assert_eq!(pod.deletion.unwrap().grace_seconds, 45);
+
+        let bare: WatchedPod =
+            serde_json::from_value(json!({"metadata": {"name": "p", "namespace": "d"}})).unwrap();
+        assert!(!bare.content.containers_ended && bare.content.owner == Owner::None);
+    }
+
+    #[test]
+    fn a_node_and_a_budget_are_read_as_far_as_they_matter() {
+        let node: WatchedNode = serde_json::from_value(json!({
+            "metadata": {"name": "n", "uid": "u", "labels": {"a": "b"}},
+            "spec": {"providerID": "aws:///us-east-1a/i-1", "taints": [{"key": "k", "effect": "NoSchedule"}]},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"systemUUID": "EC2"}},
+        }))
+        .unwrap();
+        let node = node.content;
+        assert_eq!(node.instance_ids, ["i-1"]);
+        assert!(
+            node.ready
+                && node.cordon.has_labels
+                && !node.cordon.has_annotations
+                && !node.cordon.unschedulable
+        );
+
+        let budget: WatchedBudget = serde_json::from_value(json!({
+            "metadata": {"name": "b", "namespace": "s"}, "spec": {"selector": {"matchLabels": {"app": "web"}}},
+            "status": {"disruptionsAllowed": 2},
+        }))
+        .unwrap();
+        assert_eq!(
+            (
+                budget.content.allowed,
+                budget.content.selector.unwrap().labels.len()
+            ),
+            (2, 1)
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! The annotation that says who holds a cordon.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+/// Value of [`super::HOLDERS_ANNOTATION`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Holders {
+    /// Incidents: `<instance>/<generation>`.
+    pub(crate) holders: BTreeSet<String>,
+    /// What the node was like before the first of them.
+    pub(crate) before: Before,
+}
+
+/// What we leave as it is when we go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Before {
+    /// Somebody else had cordoned it.
+    pub(crate) unschedulable: bool,
+    /// Somebody else had set [`super::EXCLUSION_LABEL`].
+    pub(crate) excluded: bool,
+}
+
+impl Holders {
+    /// What an annotation says; `None` where it says nothing one can read.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    pub(crate) fn write(&self) -> String {
+        // Sets and booleans can always be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

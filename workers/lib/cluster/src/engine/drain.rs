@@ -1,0 +1,287 @@
+//! One node that is drained.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use hollowtrees_domain::drain::{self, Assessment, Options, Pod, Step, Tier, Wish, order::Place};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::oneshot;
+
+use super::{
+    queue::Queue,
+    record::{Ended, Summary},
+    track::{Doing, Phase, Track, Wanted},
+};
+
+/// A pod that the scheduler bound before it saw the cordon shows up within this.
+const LATE_BINDINGS: SignedDuration = SignedDuration::from_millis(500);
+/// How long after the deadline it is waited for pods that were given all the time there was. Nothing is done any more.
+const AFTERMATH: SignedDuration = SignedDuration::from_secs(3);
+
+/// Somebody who wants the node drained.
+pub(super) struct Party {
+    pub(super) id: u64,
+    pub(super) wish: Wish,
+    /// When it waits no longer, deadline or not.
+    pub(super) until: Option<Timestamp>,
+    pub(super) answer: oneshot::Sender<Summary>,
+}
+
+impl Party {
+    fn ends_at(&self) -> Option<Timestamp> {
+        let deadline = self
+            .wish
+            .deadline
+            .map(|deadline| deadline.checked_add(AFTERMATH).unwrap_or(Timestamp::MAX));
+        match (deadline, self.until) {
+            (Some(deadline), Some(until)) => Some(deadline.min(until)),
+            (deadline, until) => deadline.or(until),
+        }
+    }
+}
+
+pub(super) struct Drain {
+    pub(super) node: Arc<str>,
+    pub(super) uid: String,
+    pub(super) parties: Vec<Party>,
+    began_at: Timestamp,
+    /// By pod uid.
+    pub(super) tracks: HashMap<Arc<str>, Track>,
+    /// Pods that stay, or have ended, as of the last look.
+    settled: BTreeMap<Arc<str>, Step>,
+    /// Pods of the last look.
+    present: HashSet<Arc<str>>,
+    pub(super) requests: u64,
+    /// Entry of this drain among the timers.
+    pub(super) due: Option<Timestamp>,
+}
+
+/// What a look at the cluster shows.
+pub(super) struct View {
+    /// The node is there and is this one.
+    pub(super) node_is_there: bool,
+    pub(super) pods: Vec<Arc<Pod>>,
+}
+
+impl Drain {
+    pub(super) fn new(node: Arc<str>, uid: String, now: Timestamp) -> Self {
+        Self {
+            node,
+            uid,
+            parties: Vec::new(),
+            began_at: now,
+            tracks: HashMap::new(),
+            settled: BTreeMap::new(),
+            present: HashSet::new(),
+            requests: 0,
+            due: None,
+        }
+    }
+
+    /// What all parties want, taken together.
+    pub(super) fn wish(&self) -> Wish {
+        self.parties
+            .iter()
+            .map(|party| party.wish)
+            .reduce(Wish::join)
+            .unwrap_or(Wish::PATIENT)
+    }
+
+    /// Looks at the node, puts into the queue what is to be asked, and says when to look again; or that it has ended.
+    pub(super) fn look(
+        &mut self,
+        view: &View,
+        options: &Options,
+        queue: &mut Queue,
+        now: Timestamp,
+    ) -> Option<Ended> {
+        if !view.node_is_there {
+            return Some(Ended::NodeGone);
+        }
+        let wish = self.wish();
+        let assessment = drain::assess(
+            view.pods.iter().map(Arc::as_ref),
+            options,
+            &wish,
+            |pod| {
+                self.tracks
+                    .get(pod.uid.as_str())
+                    .is_some_and(|track| track.refused)
+            },
+            now,
+        );
+        let mut due = assessment.due;
+        let empty = assessment.is_empty();
+        self.reconcile(&assessment, &view.pods, queue, now, &mut due);
+        self.answer_the_late(now);
+        if self.parties.is_empty() {
+            return Some(Ended::Late);
+        }
+        let settled_at = self.began_at.checked_add(LATE_BINDINGS).unwrap_or(now);
+        // A watch may be faster than the answer that tells whose doing it was.
+        let is_asking = self
+            .tracks
+            .values()
+            .any(|track| matches!(track.phase, Phase::InFlight(_)));
+        if empty && !is_asking && now >= settled_at {
+            return Some(Ended::Empty);
+        }
+        let ends = self.parties.iter().filter_map(Party::ends_at);
+        let settled = Some(settled_at).filter(|at| empty && *at > now);
+        self.due = due.into_iter().chain(ends).chain(settled).min();
+        None
+    }
+
+    fn reconcile(
+        &mut self,
+        assessment: &Assessment<'_>,
+        pods: &[Arc<Pod>],
+        queue: &mut Queue,
+        now: Timestamp,
+        due: &mut Option<Timestamp>,
+    ) {
+        self.settled.clear();
+        self.present.clear();
+        for (assessed, pod) in assessment.pods.iter().zip(pods) {
+            let uid = self
+                .tracks
+                .get_key_value(pod.uid.as_str())
+                .map_or_else(|| Arc::from(pod.uid.as_str()), |(uid, _)| Arc::clone(uid));
+            self.present.insert(Arc::clone(&uid));
+            if assessed.step.is_settled() {
+                self.settled.insert(Arc::clone(&uid), assessed.step);
+            }
+            let track = self
+                .tracks
+                .entry(Arc::clone(&uid))
+                .or_insert_with(|| Track::new(Arc::clone(pod)));
+            track.pod = Arc::clone(pod);
+            let wanted = Wanted::of(assessed.step);
+            match (&track.phase, wanted) {
+                (Phase::InFlight(_), _) | (Phase::Idle, None) => {}
+                // A watch that lags behind shows it as if nothing had been asked.
+                (Phase::Granted(until, before), Some(wanted))
+                    if *until > now && (*before == wanted || wanted != Wanted::Shorten) =>
+                {
+                    *due = Some(due.map_or(*until, |due| due.min(*until)));
+                }
+                (Phase::Waiting(until, before), Some(wanted)) if *before == wanted && *until > now => {
+                    *due = Some(due.map_or(*until, |due| due.min(*until)));
+                }
+                (Phase::Queued(place, _), None) => {
+                    queue.remove(place);
+                    track.phase = Phase::Idle;
+                }
+                // What it waited for is no longer asked.
+                (Phase::Waiting(..) | Phase::Granted(..), None) => track.phase = Phase::Idle,
+                (phase, Some(wanted)) => {
+                    let tier = assessed.tier.unwrap_or(Tier::Ordinary);
+                    let place = Place::new(assessed.latest_start, Arc::clone(&self.node), tier, uid);
+                    if let Phase::Queued(old, _) = phase
+                        && *old != place
+                    {
+                        queue.remove(old);
+                    }
+                    queue.insert(place.clone());
+                    track.phase = Phase::Queued(place, wanted);
+                }
+            }
+        }
+        // Whoever is gone is asked nothing more.
+        for (uid, track) in &mut self.tracks {
+            if !self.present.contains(uid)
+                && let Phase::Queued(place, _) = &track.phase
+            {
+                queue.remove(place);
+                track.phase = Phase::Idle;
+            }
+        }
+    }
+
+    /// Answers the parties whose time is over, though others wait on.
+    fn answer_the_late(&mut self, now: Timestamp) {
+        let (late, waiting): (Vec<Party>, Vec<Party>) = std::mem::take(&mut self.parties)
+            .into_iter()
+            .partition(|party| party.ends_at().is_some_and(|end| end <= now) || party.answer.is_closed());
+        self.parties = waiting;
+        for party in late {
+            // Nobody waits for the answer of a party that went without a word.
+            drop(party.answer.send(self.summary(Ended::Late)));
+        }
+    }
+
+    /// Answers everybody.
+    pub(super) fn end(&mut self, ended: Ended) {
+        let summary = self.summary(ended);
+        for party in self.parties.drain(..) {
+            drop(party.answer.send(summary.clone()));
+        }
+    }
+
+    /// Takes what it had in the queue out of it.
+    pub(super) fn withdraw(&mut self, queue: &mut Queue) {
+        for track in self.tracks.values_mut() {
+            if let Phase::Queued(place, _) = &track.phase {
+                queue.remove(place);
+                track.phase = Phase::Idle;
+            }
+        }
+    }
+
+    pub(super) fn summary(&self, ended: Ended) -> Summary {
+        let mut summary = Summary {
+            ended,
+            evicted: Vec::new(),
+            forced: BTreeMap::new(),
+            shortened: Vec::new(),
+            others: Vec::new(),
+            skipped: BTreeMap::new(),
+            finalizing: BTreeMap::new(),
+            left: BTreeMap::new(),
+            requests: self.requests,
+        };
+        for (uid, track) in &self.tracks {
+            let path = track.pod.path();
+            let settled = self.settled.get(uid);
+            if let Some(Step::Skip(skip)) = settled {
+                summary.skipped.insert(path, *skip);
+                continue;
+            }
+            if settled == Some(&Step::Ended) && !track.pod.finalizers.is_empty() {
+                summary
+                    .finalizing
+                    .insert(path.clone(), track.pod.finalizers.clone());
+            }
+            if track.shortened {
+                summary.shortened.push(path.clone());
+            }
+            if settled.is_none() && self.present.contains(uid) {
+                summary.left.insert(path.clone(), last_word(track));
+            }
+            match &track.doing {
+                Doing::Evicted => summary.evicted.push(path),
+                Doing::Forced(overridden) => {
+                    summary.forced.insert(path, overridden.clone());
+                }
+                Doing::Nobodys if !summary.left.contains_key(&path) => summary.others.push(path),
+                Doing::Nobodys => {}
+            }
+        }
+        summary.evicted.sort_unstable();
+        summary.shortened.sort_unstable();
+        summary.others.sort_unstable();
+        summary
+    }
+}
+
+fn last_word(track: &Track) -> String {
+    if track.pod.deletion.is_some() {
+        "still ending".to_owned()
+    } else if track.last_word.is_empty() {
+        "not asked yet".to_owned()
+    } else {
+        track.last_word.clone()
+    }
+}

@@ -1,0 +1,216 @@
+//! The one drain engine of a process: all nodes, all their pods, one queue, one clock.
+//!
+//! ```text
+//!  watches ──> cache ──> touched nodes ──> look: what is each pod's next step (domain::drain)
+//!                            ▲                    │
+//!  timers, parties ──────────┤                    ▼
+//!                            └── answers <── slots <── queue of all pods, the most urgent first
+//! ```
+//!
+//! Nothing is remembered that the cluster does not show, but what was asked and when to ask again; so an engine that
+//! takes a drain over goes on where the one before it was. A drained node costs an entry in a map; a slot is taken by a
+//! request under way, never by a pod that waits.
+
+mod drain;
+mod pace;
+mod queue;
+mod record;
+mod state;
+mod track;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use hollowtrees_domain::drain::{Options, Wish};
+use jiff::Timestamp;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cache::{Cache, Change, Node},
+    request::{Refusal, Requests},
+};
+use drain::Party;
+pub use record::{Ended, Override, Summary};
+use state::{Ask, State};
+use track::Wanted;
+
+/// Counts what the API server answers.
+pub trait Observer: Send + Sync + 'static {
+    /// A request about a pod (`evict`, `delete`, `shorten`) was answered: `granted`, `gone`, `budget`, `throttled`,
+    /// `trouble` or `denied`.
+    fn answered(&self, request: &'static str, answer: &'static str);
+}
+
+/// Counts nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn answered(&self, _request: &'static str, _answer: &'static str) {}
+}
+
+/// Drains nodes. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+impl Engine {
+    /// An engine that follows `cache`; [`Engine::run`] makes it move.
+    pub(crate) fn new(
+        cache: &Cache,
+        options: Options,
+        observer: Arc<dyn Observer>,
+        in_flight: usize,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::new(cache.clone(), options, observer, in_flight)),
+            wake: Notify::new(),
+        });
+        let listening = Arc::downgrade(&shared);
+        cache.listen(move |change| {
+            let Some(shared) = listening.upgrade() else { return };
+            let mut state = shared.state();
+            let woken = match change {
+                Change::Node(node) | Change::Pods(node) => state.touch(node),
+                Change::Budget(budget) => state.budget_changed(budget, Timestamp::now()),
+            };
+            drop(state);
+            if woken {
+                shared.wake.notify_one();
+            }
+        });
+        Self { shared }
+    }
+
+    /// Begins the drain of a node, or joins the one under way. `until`: waited no longer, deadline or not.
+    pub(crate) fn drain(&self, node: &Node, wish: Wish, until: Option<Timestamp>) -> Ticket {
+        let (answer, summary) = oneshot::channel();
+        let party = Party {
+            id: 0,
+            wish,
+            until,
+            answer,
+        };
+        let id = self
+            .shared
+            .state()
+            .join(&node.name, &node.uid, party, Timestamp::now());
+        self.shared.wake.notify_one();
+        Ticket {
+            shared: Arc::clone(&self.shared),
+            node: Arc::clone(&node.name),
+            id,
+            summary,
+        }
+    }
+
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        self.shared.state().counts()
+    }
+
+    /// Works until `stop`.
+    pub(crate) async fn run(self, requests: Requests, stop: CancellationToken) {
+        let mut asking = FuturesUnordered::new();
+        loop {
+            let (asks, next) = self.shared.state().advance(Timestamp::now());
+            for ask in asks {
+                let requests = requests.clone();
+                asking.push(async move {
+                    let answer = make(&requests, &ask).await;
+                    (ask, answer)
+                });
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some((ask, answer)) = asking.next(), if !asking.is_empty() => {
+                    self.shared.state().answered(&ask, answer, Timestamp::now());
+                }
+                () = self.shared.wake.notified() => {}
+                () = sleep_until(next) => {}
+            }
+        }
+        self.shared.state().stop();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn make(requests: &Requests, ask: &Ask) -> Result<(), Refusal> {
+    let pod = &ask.pod;
+    match ask.wanted {
+        Wanted::Evict => {
+            requests
+                .evict(&pod.namespace, &pod.name, &pod.uid, ask.grace)
+                .await
+        }
+        Wanted::Delete | Wanted::Shorten => {
+            let grace = ask.grace.unwrap_or(pod.grace_seconds).max(1);
+            requests.delete(&pod.namespace, &pod.name, &pod.uid, grace).await
+        }
+    }
+}
+
+/// The only timer there is.
+async fn sleep_until(at: Option<Timestamp>) {
+    match at {
+        Some(at) => {
+            let wait = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+            // Never before the moment itself, which has more digits than a timer.
+            tokio::time::sleep(wait + Duration::from_millis(1)).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// A party's part in a drain. Dropped, the party is out of it; the last one out ends it.
+pub struct Ticket {
+    shared: Arc<Shared>,
+    node: Arc<str>,
+    id: u64,
+    summary: oneshot::Receiver<Summary>,
+}
+
+impl Ticket {
+    /// The deadline moved, or force became allowed.
+    pub fn change(&self, wish: Wish) {
+        self.shared
+            .state()
+            .change(&self.node, self.id, |party| party.wish = wish);
+        self.shared.wake.notify_one();
+    }
+
+    /// Waits for the end. Safe to drop and call again; `None` once it was told.
+    pub async fn ended(&mut self) -> Option<Summary> {
+        (&mut self.summary).await.ok()
+    }
+
+    /// Leaves it, and says what was done so far; `None` where it has ended already.
+    pub fn leave(self) -> Option<Summary> {
+        self.shared.state().leave(&self.node, self.id)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.shared.state().leave(&self.node, self.id);
+        self.shared.wake.notify_one();
+    }
+}

@@ -1,0 +1,111 @@
+//! How many requests may be under way, as the API server lets us know.
+//!
+//! Priority and fairness answers 429 when it has had enough: the limit is halved and everything waits as long as was
+//! asked; then it grows again with each request that went well (the way of TCP).
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A pause the server did not give a length.
+const PAUSE: SignedDuration = SignedDuration::from_secs(1);
+/// The longest pause it may ask for.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+
+#[derive(Debug)]
+pub(super) struct Pace {
+    most: usize,
+    limit: f64,
+    in_flight: usize,
+    paused_until: Timestamp,
+}
+
+impl Pace {
+    pub(super) fn new(most: usize) -> Self {
+        let most = most.max(1);
+        Self {
+            most,
+            limit: as_f64(most),
+            in_flight: 0,
+            paused_until: Timestamp::MIN,
+        }
+    }
+
+    /// Takes a slot, if one is free.
+    pub(super) fn start(&mut self, now: Timestamp) -> bool {
+        let free = now >= self.paused_until && as_f64(self.in_flight) < self.limit;
+        if free {
+            self.in_flight += 1;
+        }
+        free
+    }
+
+    /// A request was answered.
+    pub(super) fn end(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.limit = (self.limit + 1.0 / self.limit).min(as_f64(self.most));
+    }
+
+    /// A request was turned away for being one too many.
+    pub(super) fn throttled(&mut self, now: Timestamp, after: Option<Duration>) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let pause = after
+            .and_then(|after| SignedDuration::try_from(after).ok())
+            .unwrap_or(PAUSE)
+            .min(LONGEST_PAUSE);
+        // Those that were under way together are turned away together: that is one word, not many.
+        if now >= self.paused_until {
+            self.limit = (self.limit / 2.0).max(1.0);
+        }
+        let until = now.checked_add(pause).unwrap_or(now);
+        self.paused_until = self.paused_until.max(until);
+    }
+
+    pub(super) fn paused_until(&self) -> Timestamp {
+        self.paused_until
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+}
+
+/// Exact up to 2^32, more than any process has under way.
+fn as_f64(number: usize) -> f64 {
+    u32::try_from(number).map_or_else(|_| f64::from(u32::MAX), f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millisecond: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_900_000_000_000 + millisecond).unwrap()
+    }
+
+    fn taken(pace: &mut Pace, now: Timestamp) -> usize {
+        std::iter::repeat_with(|| pace.start(now))
+            .take_while(|taken| *taken)
+            .count()
+    }
+
+    #[test]
+    fn it_slows_down_when_told_and_recovers() {
+        let mut pace = Pace::new(16);
+        assert_eq!(taken(&mut pace, at(0)), 16);
+        for _ in 0..8 {
+            pace.throttled(at(0), Some(Duration::from_secs(2)));
+        }
+        for _ in 0..8 {
+            pace.end();
+        }
+        assert_eq!(pace.in_flight(), 0);
+        assert_eq!(taken(&mut pace, at(1_999)), 0, "all wait as long as was asked");
+        // Halved once, and grown a little by the eight that went well.
+        assert_eq!(taken(&mut pace, at(2_000)), 9);
+        for _ in 0..200 {
+            pace.end();
+        }
+        assert_eq!(taken(&mut pace, at(3_000)), 16);
+    }
+}

@@ -1,0 +1,54 @@
+//! What became of the pods of a drained node.
+
+use std::collections::BTreeMap;
+
+use hollowtrees_domain::drain::Skip;
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Only pods that stay, or have ended, are left.
+    Empty,
+    /// Its time was over.
+    Late,
+    /// The node is gone, or another one has its name.
+    NodeGone,
+    /// It was called off.
+    Left,
+    /// The process ends.
+    Stopping,
+}
+
+/// What became of the pods, by `namespace/name`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// How it ended.
+    pub ended: Ended,
+    /// Evicted within their budgets.
+    pub evicted: Vec<String>,
+    /// Deleted past their budgets, with what was overridden.
+    pub forced: BTreeMap<String, Override>,
+    /// Given less grace than they had, since they would have ended past the deadline.
+    pub shortened: Vec<String>,
+    /// Gone or going by somebody else's doing.
+    pub others: Vec<String>,
+    /// Left alone, and why.
+    pub skipped: BTreeMap<String, Skip>,
+    /// Ended, but held by these finalizers.
+    pub finalizing: BTreeMap<String, Vec<String>>,
+    /// Still there, and what was said last about them.
+    pub left: BTreeMap<String, String>,
+    /// Requests made for its pods.
+    pub requests: u64,
+}
+
+/// What a forced deletion went past.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Override {
+    /// Names of the budgets that cover the pod.
+    pub budgets: Vec<String>,
+    /// The last refusal.
+    pub refusal: String,
+    /// Seconds of grace it was given.
+    pub grace_seconds: u32,
+}

@@ -1,0 +1,167 @@
+//! What is remembered of one pod while its node is drained. What to do follows from the cluster; this is only what has
+//! been asked and when to ask again.
+
+use std::{sync::Arc, time::Duration};
+
+use hollowtrees_domain::drain::{Pod, Step, order::Place};
+use jiff::{SignedDuration, Timestamp};
+
+use super::record::Override;
+use crate::request::Refusal;
+
+/// First and longest wait after a budget's refusal.
+const BUDGET_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// First and longest wait after a server's trouble.
+const TROUBLE_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// Wait after a plain no.
+const DENIED_WAIT: Duration = Duration::from_secs(5);
+/// What was granted is asked again when the watch has not shown it after this long.
+const CONFIRM_WITHIN: SignedDuration = SignedDuration::from_secs(10);
+
+/// What can be asked about a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Evict,
+    Delete,
+    Shorten,
+}
+
+impl Wanted {
+    pub(super) fn of(step: Step) -> Option<Self> {
+        match step {
+            Step::Evict { .. } => Some(Self::Evict),
+            Step::Delete { .. } => Some(Self::Delete),
+            Step::Shorten { .. } => Some(Self::Shorten),
+            Step::Skip(_) | Step::Ended | Step::Await | Step::Gate | Step::Late => None,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Evict => "evict",
+            Self::Delete => "delete",
+            Self::Shorten => "shorten",
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Idle,
+    Queued(Place, Wanted),
+    InFlight(Wanted),
+    /// Not again before.
+    Waiting(Timestamp, Wanted),
+    /// Done; the watch shows it until then, or it is asked again.
+    Granted(Timestamp, Wanted),
+}
+
+/// Who ended it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Nobodys,
+    Evicted,
+    Forced(Override),
+}
+
+#[derive(Debug)]
+pub(super) struct Track {
+    /// As it was seen last.
+    pub(super) pod: Arc<Pod>,
+    pub(super) phase: Phase,
+    pub(super) doing: Doing,
+    pub(super) shortened: bool,
+    /// The last eviction was refused for something other than the server's load.
+    pub(super) refused: bool,
+    /// A budget stands in the way: a change of it is worth another try.
+    pub(super) blocked: bool,
+    /// The last refusal, in the server's words.
+    pub(super) last_word: String,
+    tries: u32,
+}
+
+impl Track {
+    pub(super) fn new(pod: Arc<Pod>) -> Self {
+        Self {
+            pod,
+            phase: Phase::Idle,
+            doing: Doing::Nobodys,
+            shortened: false,
+            refused: false,
+            blocked: false,
+            last_word: String::new(),
+            tries: 0,
+        }
+    }
+
+    /// Takes in an answer, and says what it was for those who count.
+    pub(super) fn answered(
+        &mut self,
+        wanted: Wanted,
+        answer: Result<Override, Refusal>,
+        now: Timestamp,
+        paused_until: Timestamp,
+    ) -> &'static str {
+        let wait_until = |wait: Duration| {
+            SignedDuration::try_from(wait)
+                .ok()
+                .and_then(|wait| now.checked_add(wait).ok())
+                .unwrap_or(Timestamp::MAX)
+        };
+        let confirmed_by = now.checked_add(CONFIRM_WITHIN).unwrap_or(Timestamp::MAX);
+        self.blocked = false;
+        let (until, word) = match answer {
+            Ok(overridden) => {
+                (self.tries, self.refused) = (0, false);
+                match wanted {
+                    // What was forced before stays forced: evicting it again is granted for that reason.
+                    Wanted::Evict if self.doing == Doing::Nobodys => self.doing = Doing::Evicted,
+                    Wanted::Evict => {}
+                    Wanted::Delete => self.doing = Doing::Forced(overridden),
+                    Wanted::Shorten => self.shortened = true,
+                }
+                self.phase = Phase::Granted(confirmed_by, wanted);
+                return "granted";
+            }
+            Err(Refusal::Missing | Refusal::Replaced) => {
+                self.phase = Phase::Granted(confirmed_by, wanted);
+                return "gone";
+            }
+            Err(Refusal::Throttled { .. }) => {
+                // One after another when the pause is over, in the order of the queue.
+                (paused_until, "throttled")
+            }
+            Err(Refusal::Budget { message, after }) => {
+                (self.refused, self.blocked, self.last_word) = (true, true, message);
+                (wait_until(self.backoff(BUDGET_WAITS, after)), "budget")
+            }
+            Err(refusal @ (Refusal::Transient { .. } | Refusal::Changed)) => {
+                let after = match &refusal {
+                    Refusal::Transient { after, .. } => *after,
+                    _ => None,
+                };
+                (self.refused, self.last_word) = (true, refusal.to_string());
+                (wait_until(self.backoff(TROUBLE_WAITS, after)), "trouble")
+            }
+            Err(Refusal::Denied { message }) => {
+                (self.refused, self.last_word) = (true, message);
+                (wait_until(jittered(DENIED_WAIT)), "denied")
+            }
+        };
+        self.phase = Phase::Waiting(until, wanted);
+        word
+    }
+
+    fn backoff(&mut self, (first, longest): (Duration, Duration), after: Option<Duration>) -> Duration {
+        let wait = first
+            .saturating_mul(2_u32.saturating_pow(self.tries))
+            .min(longest);
+        self.tries = self.tries.saturating_add(1);
+        jittered(wait).max(after.unwrap_or_default())
+    }
+}
+
+/// Between half of it and all of it.
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(rand::random_range(0.5..=1.0))
+}

@@ -1,0 +1,117 @@
+//! What `kubectl describe node` shows of a drain: an event at its start and one at its end.
+//!
+//! They are told on the side, one after another and once: no drain waits for them, and one more than can be kept is
+//! dropped.
+
+use futures::StreamExt;
+use k8s_openapi::{
+    api::core::v1::{Event, EventSource, ObjectReference},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+    jiff::Timestamp,
+};
+use tokio::sync::mpsc;
+
+use crate::{cache::Node, request::Requests};
+
+/// Nodes have no namespace; their events are kept here.
+pub const NAMESPACE: &str = "default";
+/// Who tells.
+const COMPONENT: &str = "hollowtrees-drain";
+/// Events that wait to be told.
+const WAITING: usize = 4_096;
+/// Events told at once.
+const AT_ONCE: usize = 4;
+/// The API server takes no longer message.
+const LONGEST_MESSAGE: usize = 1_024;
+
+/// What happened to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// Its drain began.
+    Draining,
+    /// It is empty.
+    Drained,
+    /// It is not, and nothing more is done.
+    NotDrained,
+}
+
+impl Happened {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Draining => "HollowtreesDraining",
+            Self::Drained => "HollowtreesDrained",
+            Self::NotDrained => "HollowtreesNotDrained",
+        }
+    }
+
+    fn is_warning(self) -> bool {
+        self == Self::NotDrained
+    }
+}
+
+/// Where events are handed in. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Events {
+    sender: mpsc::Sender<Event>,
+}
+
+impl Events {
+    pub(crate) fn new(requests: Requests) -> (Self, impl Future<Output = ()> + Send) {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let waiting = futures::stream::unfold(receiver, |mut receiver| async {
+            let event = receiver.recv().await?;
+            Some((event, receiver))
+        });
+        let telling = waiting.for_each_concurrent(AT_ONCE, move |event| {
+            let requests = requests.clone();
+            async move {
+                // One that was told already, by whoever had this drain before, is refused as well.
+                if let Err(error) = requests.event(NAMESPACE, &event).await {
+                    tracing::debug!(%error, "An event was not told.");
+                }
+            }
+        });
+        (Self { sender }, telling)
+    }
+
+    /// Tells of `node`. The same `story` tells each thing once, whoever tells it.
+    pub(crate) fn tell(&self, node: &Node, happened: Happened, story: &str, message: &str) {
+        let now = Some(Time(Timestamp::now()));
+        let event = Event {
+            metadata: ObjectMeta {
+                name: Some(format!("{story}.{}", happened.reason().to_ascii_lowercase())),
+                namespace: Some(NAMESPACE.to_owned()),
+                ..ObjectMeta::default()
+            },
+            involved_object: ObjectReference {
+                api_version: Some("v1".to_owned()),
+                kind: Some("Node".to_owned()),
+                name: Some(node.name.to_string()),
+                // `kubectl describe node` looks for events by the node's name in place of its uid.
+                uid: Some(node.name.to_string()),
+                ..ObjectReference::default()
+            },
+            reason: Some(happened.reason().to_owned()),
+            type_: Some(
+                if happened.is_warning() {
+                    "Warning"
+                } else {
+                    "Normal"
+                }
+                .to_owned(),
+            ),
+            message: Some(message.chars().take(LONGEST_MESSAGE).collect()),
+            source: Some(EventSource {
+                component: Some(COMPONENT.to_owned()),
+                host: None,
+            }),
+            first_timestamp: now.clone(),
+            last_timestamp: now,
+            count: Some(1),
+            ..Event::default()
+        };
+        if self.sender.try_send(event).is_err() {
+            tracing::debug!(node = %node.name, "Too many events wait; one is not told.");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! A Kubernetes cluster, as the workers see it. The only crate that names kube.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`connect`] | the way to the API server |
+//! | `request` | one request, and what its answer means |
+//! | `cache` | nodes, pods and budgets, kept by watches |
+//! | [`cordon`] | keeps new pods off a node and lets them back |
+//! | [`engine`] | drains all nodes of a process |
+//! | [`events`] | tells of it on the node |
+//!
+//! [`Cluster`] puts them together.
+
+mod cache;
+pub mod connect;
+pub mod cordon;
+pub mod engine;
+pub mod events;
+mod request;
+
+use std::{sync::Arc, time::Duration};
+
+use hollowtrees_domain::drain::{self, Assessment, Options, Pod, Wish};
+use jiff::Timestamp;
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use cache::Cache;
+pub use cache::{Health, Node};
+pub use connect::{Access, ConnectError};
+use cordon::{Cordoned, Cordons, Released};
+use engine::{Engine, Observer, Ticket};
+use events::{Events, Happened};
+pub use request::Refusal;
+use request::Requests;
+
+/// How much is asked of the API server at once, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which pods go.
+    pub options: Options,
+    /// Requests about pods under way at once.
+    pub in_flight: usize,
+    /// How long one request may take.
+    pub request_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            options: Options::default(),
+            in_flight: 64,
+            request_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A cluster. Cheap to clone; its tasks end when `stop` does, or with the last clone.
+#[derive(Clone)]
+pub struct Cluster {
+    cache: Cache,
+    cordons: Cordons,
+    engine: Engine,
+    events: Events,
+    options: Options,
+    _tasks: Arc<JoinSet<()>>,
+}
+
+impl Cluster {
+    /// Connects and starts the watches and the engine. The API server need not answer yet: see [`Cluster::health`].
+    ///
+    /// # Errors
+    /// Nothing says where the API server is, or what says so cannot be used.
+    pub async fn connect(
+        access: &Access,
+        settings: Settings,
+        observer: Arc<dyn Observer>,
+        stop: CancellationToken,
+    ) -> Result<Self, ConnectError> {
+        let client = connect::client(access).await?;
+        Ok(Self::start(&client, settings, observer, stop))
+    }
+
+    fn start(
+        client: &kube::Client,
+        settings: Settings,
+        observer: Arc<dyn Observer>,
+        stop: CancellationToken,
+    ) -> Self {
+        let requests = Requests::new(client.clone(), settings.request_timeout);
+        let mut tasks = JoinSet::new();
+        let cache = Cache::new();
+        let engine = Engine::new(&cache, settings.options.clone(), observer, settings.in_flight);
+        cache.follow(client, &mut tasks);
+        tasks.spawn(engine.clone().run(requests.clone(), stop));
+        let (events, telling) = Events::new(requests.clone());
+        tasks.spawn(telling);
+        Self {
+            cache,
+            cordons: Cordons::new(requests),
+            engine,
+            events,
+            options: settings.options,
+            _tasks: Arc::new(tasks),
+        }
+    }
+
+    /// How the watches do, and every change of it.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.cache.health()
+    }
+
+    /// The node of an instance, by its id or, where that leads nowhere, by `alias`, its name. Waits for the cache to be
+    /// whole, and then until `until` for a node that has not joined yet.
+    pub async fn find(&self, instance: &str, alias: &str, until: Timestamp) -> Option<Arc<Node>> {
+        let (mut health, mut arrivals) = (self.cache.health(), self.cache.arrivals());
+        // What is seen is there, whether or not all is seen.
+        loop {
+            arrivals.borrow_and_update();
+            if let Some(node) = self.cache.find(instance, alias) {
+                return Some(node);
+            }
+            // Absence is believed only where everything was seen and nothing is amiss.
+            let whole = health.borrow_and_update().trouble().is_none();
+            let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+            if whole && left.is_zero() {
+                return None;
+            }
+            tokio::select! {
+                changed = arrivals.changed() => changed.ok()?,
+                changed = health.changed() => changed.ok()?,
+                () = tokio::time::sleep(left), if !left.is_zero() => {}
+            }
+        }
+    }
+
+    /// Keeps new pods off a node, in the name of `holder`.
+    ///
+    /// # Errors
+    /// The API server did not do it.
+    pub async fn cordon(&self, node: &Node, holder: &str) -> Result<Cordoned, Refusal> {
+        self.cordons.cordon(node, holder).await
+    }
+
+    /// Lets go of a node; the last holder lets pods back.
+    ///
+    /// # Errors
+    /// The API server did not do it.
+    pub async fn uncordon(&self, node: &Node, holder: &str) -> Result<Released, Refusal> {
+        self.cordons.uncordon(node, holder).await
+    }
+
+    /// Drains a node, or joins who does. It should be cordoned. `until`: waited no longer, deadline or not.
+    pub fn drain(&self, node: &Node, wish: Wish, until: Option<Timestamp>) -> Ticket {
+        self.engine.drain(node, wish, until)
+    }
+
+    /// What would be done about a node's pods now.
+    pub fn rehearse<T>(&self, node: &Node, wish: &Wish, tell: impl FnOnce(&Assessment<'_>) -> T) -> T {
+        let pods = self.cache.pods_on(&node.name);
+        let pods = pods.iter().map(Arc::as_ref);
+        tell(&drain::assess(
+            pods,
+            &self.options,
+            wish,
+            |_| false,
+            Timestamp::now(),
+        ))
+    }
+
+    /// The node as it is now.
+    pub fn node(&self, name: &str) -> Option<Arc<Node>> {
+        self.cache.node(name)
+    }
+
+    /// The pods bound to a node.
+    pub fn pods_on(&self, node: &str) -> Vec<Arc<Pod>> {
+        self.cache.pods_on(node)
+    }
+
+    /// Puts an event on a node. The same `story` (a name of its own, such as an action's id) tells each thing once.
+    pub fn tell(&self, node: &Node, happened: Happened, story: &str, message: &str) {
+        self.events.tell(node, happened, story, message);
+    }
+
+    /// How much it holds and does.
+    pub fn counts(&self) -> Counts {
+        let (nodes, pods) = self.cache.counts();
+        let (draining, queued, in_flight) = self.engine.counts();
+        Counts {
+            nodes,
+            pods,
+            draining,
+            queued,
+            in_flight,
+        }
+    }
+}
+
+/// How much a [`Cluster`] holds and does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Nodes it knows.
+    pub nodes: usize,
+    /// Pods it knows.
+    pub pods: usize,
+    /// Nodes being drained.
+    pub draining: usize,
+    /// Pods whose turn has not come.
+    pub queued: usize,
+    /// Requests about pods under way.
+    pub in_flight: usize,
+}

@@ -1,0 +1,14 @@
+//! The engine against a real control plane with simulated nodes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod cordon;
+mod drain;
+mod force;
+mod support;

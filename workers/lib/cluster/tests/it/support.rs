@@ -1,0 +1,259 @@
+//! A cluster of one's own on the shared control plane, seen through the role the worker has.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use hollowtrees_cluster::{
+    Access, Cluster, Node, Settings,
+    engine::{Ended, Summary, Unobserved},
+};
+use hollowtrees_domain::drain::{Force, Options, Wish};
+use hollowtrees_harness::{
+    ControlPlane, Error,
+    control_plane::{Audit, Client, fixtures},
+    eventually,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const BOUND: Duration = Duration::from_secs(90);
+
+/// The role the worker asks for, as it is deployed.
+const RBAC: &str = include_str!("../../../../drain/rbac.yaml");
+
+/// Nodes and a namespace by one name.
+pub(crate) struct Ground {
+    pub(crate) plane: Arc<ControlPlane>,
+    /// May do anything.
+    pub(crate) admin: Client,
+    pub(crate) name: String,
+    /// Of a service account that has the worker's role and nothing else.
+    pub(crate) kubeconfig: PathBuf,
+}
+
+impl Ground {
+    /// So many ready nodes `<name>-<i>`.
+    pub(crate) async fn new(name: &str, nodes: usize) -> Self {
+        let plane = ControlPlane::shared().await.unwrap();
+        let admin = plane.client().unwrap();
+        admin.namespace(name).await.unwrap();
+        admin
+            .post_all("/api/v1/nodes", fixtures::nodes(name, nodes))
+            .await
+            .unwrap();
+        for i in 0..nodes {
+            let path = format!("/api/v1/nodes/{name}-{i}");
+            eventually(format!("{path} to be ready"), BOUND, async || {
+                is_ready(&admin.get(&path).await?)
+            })
+            .await;
+        }
+        let kubeconfig = plane.kubeconfig_for_service_account(name, "drain").await.unwrap();
+        grant(&admin, name).await;
+        Self {
+            plane,
+            admin,
+            name: name.to_owned(),
+            kubeconfig,
+        }
+    }
+
+    /// The user the cluster's requests are made by.
+    pub(crate) fn user(&self) -> String {
+        format!("system:serviceaccount:{}:drain", self.name)
+    }
+
+    pub(crate) fn audit(&self) -> Audit {
+        self.plane.audit().from_now().unwrap()
+    }
+
+    /// A cluster that has seen everything.
+    pub(crate) async fn cluster(&self) -> Cluster {
+        self.cluster_with(Options::default()).await
+    }
+
+    pub(crate) async fn cluster_with(&self, options: Options) -> Cluster {
+        let access = Access {
+            kubeconfig: Some(self.kubeconfig.clone()),
+            context: None,
+        };
+        let settings = Settings {
+            options,
+            ..Settings::default()
+        };
+        let stop = CancellationToken::new();
+        let cluster = Cluster::connect(&access, settings, Arc::new(Unobserved), stop)
+            .await
+            .unwrap();
+        let mut health = cluster.health();
+        tokio::time::timeout(BOUND, health.wait_for(|health| health.trouble().is_none()))
+            .await
+            .expect("the watches to be in step")
+            .unwrap();
+        cluster
+    }
+
+    /// The node of the instance with this number, as the cluster sees it.
+    pub(crate) async fn node(&self, cluster: &Cluster, i: usize) -> Arc<Node> {
+        let id = fixtures::instance_id(&self.name, i);
+        cluster
+            .find(&id, "", Timestamp::now() + SignedDuration::from_secs(30))
+            .await
+            .expect("the node is known")
+    }
+
+    pub(crate) async fn read_node(&self, i: usize) -> Value {
+        self.admin
+            .get(&format!("/api/v1/nodes/{}-{i}", self.name))
+            .await
+            .unwrap()
+    }
+
+    pub(crate) fn pods_path(&self) -> String {
+        format!("/api/v1/namespaces/{}/pods", self.name)
+    }
+
+    pub(crate) fn budgets_path(&self) -> String {
+        format!("/apis/policy/v1/namespaces/{}/poddisruptionbudgets", self.name)
+    }
+
+    pub(crate) async fn post_pods(&self, pods: impl IntoIterator<Item = Value>) {
+        let pods: Vec<Value> = pods.into_iter().collect();
+        self.admin
+            .post_all(&self.pods_path(), pods.clone())
+            .await
+            .unwrap();
+        for pod in pods {
+            let path = format!(
+                "{}/{}",
+                self.pods_path(),
+                pod["metadata"]["name"].as_str().unwrap()
+            );
+            eventually(format!("{path} to run"), BOUND, async || {
+                let pod = self.admin.get(&path).await?;
+                match pod["status"]["phase"].as_str() {
+                    Some("Running" | "Succeeded" | "Failed") => Ok(()),
+                    _ => Err(Error::new(pod["status"].to_string())),
+                }
+            })
+            .await;
+        }
+    }
+
+    /// A budget, once the controller has counted.
+    pub(crate) async fn budget(&self, app: &str, min_available: usize, allowed: u64) {
+        self.admin
+            .post(&self.budgets_path(), &fixtures::budget(app, min_available))
+            .await
+            .unwrap();
+        self.budget_allows(app, allowed).await;
+    }
+
+    pub(crate) async fn budget_allows(&self, app: &str, allowed: u64) {
+        let path = format!("{}/{app}", self.budgets_path());
+        eventually(format!("{path} to allow {allowed}"), BOUND, async || {
+            let budget = self.admin.get(&path).await?;
+            let status = &budget["status"];
+            if status["disruptionsAllowed"] == allowed
+                && status["observedGeneration"] == budget["metadata"]["generation"]
+                && status["expectedPods"].as_u64().unwrap_or(0) > 0
+            {
+                Ok(())
+            } else {
+                Err(Error::new(status.to_string()))
+            }
+        })
+        .await;
+    }
+
+    /// Pods that the cluster's own picture has on a node.
+    pub(crate) async fn seen(&self, cluster: &Cluster, node: &Node, count: usize) {
+        eventually(
+            format!("{count} pods of {} to be seen", node.name),
+            BOUND,
+            async || {
+                let seen = cluster.pods_on(&node.name);
+                if seen.len() == count {
+                    Ok(())
+                } else {
+                    Err(Error::new(format!("{seen:?}")))
+                }
+            },
+        )
+        .await;
+    }
+
+    pub(crate) async fn names_on(&self, node: &str) -> Vec<String> {
+        let path = format!("{}?fieldSelector=spec.nodeName%3D{node}", self.pods_path());
+        let pods = self.admin.list(&path).await.unwrap();
+        pods.iter()
+            .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+/// Cordons and drains as the worker does.
+pub(crate) async fn drain(cluster: &Cluster, node: &Node, wish: Wish) -> Summary {
+    cluster.cordon(node, "i-test/1").await.unwrap();
+    let mut ticket = cluster.drain(node, wish, None);
+    tokio::time::timeout(BOUND, ticket.ended())
+        .await
+        .expect("the drain to end")
+        .unwrap()
+}
+
+pub(crate) fn within(seconds: i64, force: Force) -> Wish {
+    Wish {
+        deadline: Some(Timestamp::now() + SignedDuration::from_secs(seconds)),
+        force,
+    }
+}
+
+pub(crate) fn paths(ground: &Ground, names: &[&str]) -> Vec<String> {
+    names
+        .iter()
+        .map(|name| format!("{}/{name}", ground.name))
+        .collect()
+}
+
+pub(crate) fn assert_empty(summary: &Summary) {
+    assert_eq!(summary.ended, Ended::Empty, "{summary:?}");
+    assert!(summary.left.is_empty(), "{summary:?}");
+}
+
+fn is_ready(object: &Value) -> Result<(), Error> {
+    let conditions = object["status"]["conditions"].as_array();
+    let ready = conditions.is_some_and(|all| {
+        all.iter()
+            .any(|one| one["type"] == "Ready" && one["status"] == "True")
+    });
+    if ready {
+        Ok(())
+    } else {
+        Err(Error::new(object["status"].to_string()))
+    }
+}
+
+/// Gives the service account `drain` of a namespace the role in the worker's manifest, and nothing else.
+async fn grant(admin: &Client, namespace: &str) {
+    for document in RBAC.split("\n---\n") {
+        let mut object: Value = serde_saphyr::from_str(document).unwrap();
+        let (kind, role) = (
+            object["kind"].as_str().unwrap().to_owned(),
+            object["metadata"]["name"].clone(),
+        );
+        let path = match kind.as_str() {
+            "ClusterRole" => "/apis/rbac.authorization.k8s.io/v1/clusterroles".to_owned(),
+            "ClusterRoleBinding" => "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings".to_owned(),
+            "Role" => "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles".to_owned(),
+            "RoleBinding" => "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings".to_owned(),
+            "ServiceAccount" => continue,
+            other => panic!("{other}"),
+        };
+        if kind.ends_with("Binding") {
+            object["metadata"]["name"] = format!("{}-{namespace}", role.as_str().unwrap()).into();
+            object["subjects"] = json!([{"kind": "ServiceAccount", "name": "drain", "namespace": namespace}]);
+        }
+        admin.ensure(&path, &object).await.unwrap();
+    }
+}
