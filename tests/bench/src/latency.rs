@@ -52,8 +52,8 @@ async fn measure(sent: &Sent, measured: &mpsc::Sender<Duration>, instance: &str)
 
 /// A system that waits: one notice, and the next when its handler has started.
 pub(crate) async fn idle(count: usize) -> Result<()> {
-    let ours = ours(count, None).await?;
-    let floor = floor(count, None).await?;
+    let ours = Box::pin(ours(count, None)).await?;
+    let floor = Box::pin(floor(count, None)).await?;
     let bars = [Some(Duration::from_micros(500)), Some(Duration::from_millis(2))];
     latency_rows("notice -> handler, idle", &ours, &floor, bars);
     Ok(())
@@ -62,8 +62,8 @@ pub(crate) async fn idle(count: usize) -> Result<()> {
 /// A system under load: notices at a steady rate.
 pub(crate) async fn loaded(count: usize, per_second: u32) -> Result<()> {
     let pace = Some(Duration::from_secs(1) / per_second);
-    let ours = ours(count, pace).await?;
-    let floor = floor(count, pace).await?;
+    let ours = Box::pin(ours(count, pace)).await?;
+    let floor = Box::pin(floor(count, pace)).await?;
     latency_rows(
         &format!("notice -> handler, {per_second}/s"),
         &ours,
@@ -92,7 +92,7 @@ async fn ours(count: usize, pace: Option<Duration>) -> Result<Latencies> {
     let settings = Settings::new("work", vec![Kind::new("work")]);
     let (bus, stopping) = (setup.another().await?, stop.clone());
     let worker =
-        tokio::spawn(async move { serve(bus, handler, settings, process, &metrics, stopping, || {}).await });
+        tokio::spawn(async move { serve(bus, handler, settings, process, &metrics, stopping, |_| {}).await });
     let publisher = setup.bus.clone();
     let latencies = drive(count, pace, &sent, results, async |instance: String| {
         publisher.publish(&setup::notice(&instance)?, None).await?;

@@ -110,7 +110,7 @@ pub(crate) async fn worker(count: usize) -> Result<()> {
         let began = Instant::now();
         let worker =
             tokio::spawn(
-                async move { serve(bus, Empty, settings, process, &metrics, stopping, || {}).await },
+                async move { serve(bus, Empty, settings, process, &metrics, stopping, |_| {}).await },
             );
         let ended = stored(&setup, Stream::Outcomes, count).await?;
         stop.cancel();

@@ -163,7 +163,7 @@ fn line_of(message: &Message, told: &mut Told) -> Option<String> {
             let line = format!("outcome     {} {word}: {}", outcome.kind, outcome.message);
             told.outcomes
                 .entry(outcome.action_id.clone())
-                .or_insert_with(Vec::new)
+                .or_default()
                 .push(outcome);
             Some(line)
         }

@@ -83,6 +83,7 @@ fn the_configuration_page_is_true() {
     let workers = [
         ("router", hollowtrees_router::config::DEFAULTS),
         ("agent", hollowtrees_agent::DEFAULTS),
+        ("drain", hollowtrees_drain::config::DEFAULTS),
     ];
     for (worker, own) in workers {
         write!(page, "\n## {worker}\n\n```toml\n{}\n```\n", own.trim()).unwrap();

@@ -61,9 +61,7 @@ pub(crate) async fn take(core: Arc<Core>, feed: Feed, mut deliveries: Deliveries
         let (core, suspects) = (Arc::clone(&core), Arc::clone(&suspects));
         tasks.spawn(async move { work(&core, feed, delivery, &suspects).await });
     }
-    for delivery in deliveries.leftover() {
-        delivery.hand_over().await;
-    }
+    deliveries.stop().await;
     tasks.close();
     tasks.wait().await;
 }

@@ -20,6 +20,7 @@ use crate::{
     drive::Happened,
     events::event_of,
     records::Loaded,
+    retell,
     trouble::{Refusal, Trouble},
 };
 
@@ -244,7 +245,8 @@ async fn follow_incident(
         .tell(loaded, &[Happened::Incident(Box::new(incident.clone()))])
         .await?;
     if redelivered {
-        if !loaded.run.is_finished() {
+        // Finished or not: it may have ended before anyone took up what its router left.
+        if !loaded.run.is_finished() || retell::is_lately(loaded.run.started_at, core.now()) {
             core.run_started(&loaded.run).await?;
         }
         core.resume(loaded).await?;

@@ -40,7 +40,7 @@ impl Retelling {
 
     /// A record ended then.
     pub(crate) fn ended(&mut self, item: &Item, at: Timestamp, now: Timestamp) {
-        if !self.gathering || now.duration_since(at) > WITHIN {
+        if !self.gathering || !is_lately(at, now) {
             return;
         }
         self.ended.insert((at, item.clone()));
@@ -68,6 +68,11 @@ impl Retelling {
             tracing::debug!(count, "What ended lately was told again.");
         });
     }
+}
+
+/// Whether an event of that moment may be told again without being stored twice.
+pub(crate) fn is_lately(at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(at) <= WITHIN
 }
 
 /// When a run ended, as its record says.

@@ -146,7 +146,7 @@ pub(crate) fn run(bus: &Bus, handler: &Scripted, settings: Settings) -> Running 
     let stop = CancellationToken::new();
     let (bus, handler, counted, stopped) = (bus.clone(), handler.clone(), metrics.clone(), stop.clone());
     let task =
-        tokio::spawn(async move { serve(bus, handler, settings, process, &counted, stopped, || {}).await });
+        tokio::spawn(async move { serve(bus, handler, settings, process, &counted, stopped, |_| {}).await });
     Running { stop, task, metrics }
 }
 

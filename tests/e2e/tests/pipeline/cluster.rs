@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use hollowtrees_bus::{
     Bus,
-    read::{From, Until},
+    read::{From, ReadError, Until},
     topology::Profile,
 };
 use hollowtrees_e2e::{
@@ -95,7 +95,9 @@ async fn routers_killed_on_three_servers_lose_and_repeat_nothing() {
     assert_eq!(books.outcomes.len(), 2 * instances.len());
     for event in ["started", "finished"] {
         eventually(format!("every run to be told {event} once"), BOUND, async || {
-            let told = told(&pipeline.bus, event).await;
+            let told = told(&pipeline.bus, event)
+                .await
+                .map_err(|error| error.to_string())?;
             let often: Vec<_> = told.iter().filter(|(_, count)| **count != 1).collect();
             if told.len() == instances.len() && often.is_empty() {
                 Ok(())
@@ -108,16 +110,15 @@ async fn routers_killed_on_three_servers_lose_and_repeat_nothing() {
 }
 
 /// How often an event of the runs was told, by instance.
-async fn told(bus: &Bus, event: &str) -> BTreeMap<String, usize> {
+async fn told(bus: &Bus, event: &str) -> Result<BTreeMap<String, usize>, ReadError> {
     let filter = format!("ht.run.v1.*.{event}.*");
     let mut reading = bus
         .read(Stream::Incidents, &[filter], From::First, Until::Present)
-        .await
-        .unwrap();
+        .await?;
     let mut told = BTreeMap::new();
-    while let Some(message) = reading.next().await.unwrap() {
+    while let Some(message) = reading.next().await? {
         let run = Envelope::<proto::Run>::decode(&message.wire).unwrap().data;
         *told.entry(run.instance).or_default() += 1;
     }
-    told
+    Ok(told)
 }

@@ -105,7 +105,7 @@ impl World {
         );
         let task =
             tokio::spawn(
-                async move { serve(bus, drainer, settings, process, &metrics, stopped, || {}).await },
+                async move { serve(bus, drainer, settings, process, &metrics, stopped, |_| {}).await },
             );
         Running { stop, task }
     }

@@ -55,6 +55,9 @@ pub struct Deliveries {
     trouble: watch::Sender<Option<String>>,
 }
 
+/// How long the server may take to close an inbox.
+const CLOSE: Duration = Duration::from_secs(1);
+
 /// Why messages cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsumeError {
@@ -127,7 +130,7 @@ impl Deliveries {
                     }
                     Ok(Step::Looking | Step::Done) => {}
                     Err(cause) => {
-                        self.postpone(&format!("what ends the connection cannot be looked for: {cause}"))
+                        self.postpone(&format!("what ends the connection cannot be looked for: {cause}"));
                     }
                 }
                 continue;
@@ -161,14 +164,18 @@ impl Deliveries {
         }
     }
 
-    /// What was delivered and not yet read: to be handed over when the process stops taking.
-    pub fn leftover(&mut self) -> Vec<Delivery> {
-        let mut left: Vec<_> = self.rescue.leftover().into_iter().collect();
-        while let Some(delivery) = self.buffered() {
-            left.push(delivery);
+    /// Stops taking: closes the inbox, then hands over what had come and was not taken. The server sends nothing
+    /// more to this process before this returns, so that what is handed back, here or afterwards, goes to others.
+    pub async fn stop(mut self) {
+        let found = self.rescue.leftover();
+        let come = match self.pull.take() {
+            Some(pull) => pull.close(CLOSE).await,
+            None => Vec::new(),
+        };
+        let taken = come.into_iter().filter_map(|message| self.receive(message));
+        for delivery in found.into_iter().chain(taken) {
+            delivery.hand_over().await;
         }
-        self.pull = None;
-        left
     }
 
     /// Deliveries held now.

@@ -30,9 +30,8 @@ pub(crate) fn parse(block: &[u8]) -> Result<Vec<(String, String)>, String> {
         .ok_or("its header block does not begin with NATS/1.0")?
         .trim();
     let code = status.split(' ').next().unwrap_or_default();
-    if !code.is_empty()
-        && !(code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit()) && code >= "100")
-    {
+    let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit()) && code >= "100";
+    if !code.is_empty() && !is_code {
         return Err("the status in its header block is no number".to_owned());
     }
     let mut pairs = Vec::new();

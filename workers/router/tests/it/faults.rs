@@ -124,3 +124,19 @@ async fn writes_whose_replies_are_lost_are_done_once() {
         .await;
     assert_distinct(published.iter().map(|(_, action)| &action.id));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_router_that_starts_before_the_bus_waits_for_it() {
+    let mut world = World::start().await;
+    world.nats.kill();
+    let router = world.router("").await;
+    router
+        .worker
+        .logged("The bus cannot be reached yet.", BOUND)
+        .await
+        .unwrap();
+    world.nats.restart().await.unwrap();
+    router.ready().await;
+    world.send(spot("i-1")).await;
+    world.action("drain", "i-1").await;
+}

@@ -148,6 +148,26 @@ impl Pull {
         None
     }
 
+    /// Closes the inbox and returns what had come and what was on its way. Once this answered, the server sends
+    /// nothing more here: what is handed back goes to someone else. Gives up after `limit`.
+    pub(super) async fn close(mut self, limit: Duration) -> Vec<async_nats::Message> {
+        let mut left = Vec::new();
+        let draining = async {
+            if self.messages.drain().await.is_err() {
+                return;
+            }
+            while let Some(message) = self.messages.next().await {
+                if let Word::Message(message) = self.sort(message) {
+                    left.push(message);
+                }
+            }
+        };
+        if tokio::time::timeout(limit, draining).await.is_err() {
+            tracing::debug!("An inbox could not be drained in time; what was on its way comes again.");
+        }
+        left
+    }
+
     /// Whether messages are due on it.
     pub(super) fn is_asked(&self) -> bool {
         self.outstanding > 0

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use hollowtrees_bus::{
     Bus, Deliveries, apply,
+    consume::{UNREADABLE, UNREADABLE_HEADERS},
     dead::{Class, Reason},
     read::{From, Until},
     topology::{Consumer, Profile},
@@ -28,7 +29,7 @@ const HEADERS: [&[u8]; 5] = [
     b"NATS/1.0\r\nX-value: \xff\xfe\r\n\r\n",
     b"NATS/1.0\r\nX bad: 1\r\n\r\n",
     b"NATS/1.0\r\nno colon\r\n\r\n",
-    b"NATS/1.0 abc\r\n\r\n",
+    b"NATS/1.0\r\nX-\xc3\xa9: 1\r\n\r\n",
 ];
 
 /// Publishes as no client of ours would.
@@ -72,6 +73,7 @@ async fn take(bus: &Bus, from: &mut Deliveries, good: usize, bad: usize) -> (BTr
             delivery.ack().await;
             continue;
         };
+        assert!(delivery.wire.header(UNREADABLE).is_some(), "{:?}", delivery.wire);
         let reason = Reason {
             class: Class::Undecodable,
             text: error.to_string(),
@@ -136,7 +138,7 @@ async fn an_unreadable_notice_is_buried_and_the_good_ones_get_through() {
             .await
             .unwrap();
     }
-    let bad: Vec<_> = HEADERS
+    let mut bad: Vec<_> = HEADERS
         .iter()
         .enumerate()
         .map(|(number, &headers)| {
@@ -146,6 +148,11 @@ async fn an_unreadable_notice_is_buried_and_the_good_ones_get_through() {
             )
         })
         .collect();
+    // White space of Unicode is none to the server; the client counts one argument too many.
+    bad.push((
+        "ht.notice.v1.c1.spot-interruption.i\u{a0}1".to_owned(),
+        b"NATS/1.0\r\na: b\r\n\r\n",
+    ));
     publish_raw(nats.addr(), &bad).await;
     for number in 3..6 {
         direct
@@ -153,9 +160,9 @@ async fn an_unreadable_notice_is_buried_and_the_good_ones_get_through() {
             .await
             .unwrap();
     }
-    let (fine, dead) = take(&bus, &mut from, 6, HEADERS.len()).await;
-    assert_eq!(dead, BTreeSet::from([4, 5, 6, 7, 8]));
-    assert_eq!(fine, BTreeSet::from([1, 2, 3, 9, 10, 11]));
+    let (fine, dead) = take(&bus, &mut from, 6, bad.len()).await;
+    assert_eq!(dead, BTreeSet::from([4, 5, 6, 7, 8, 9]));
+    assert_eq!(fine, BTreeSet::from([1, 2, 3, 10, 11, 12]));
     assert!(proxy.connections() <= 8, "{} connections", proxy.connections());
     settled(&bus, &mut from, &proxy).await;
 
@@ -166,14 +173,8 @@ async fn an_unreadable_notice_is_buried_and_the_good_ones_get_through() {
         let header = letter.headers.iter().find(|header| header.name == name);
         header.map(|header| header.value.clone()).unwrap_or_default()
     };
-    assert!(
-        kept(hollowtrees_bus::consume::UNREADABLE).contains("UTF-8"),
-        "{letter:?}"
-    );
-    assert!(
-        kept(hollowtrees_bus::consume::UNREADABLE_HEADERS).contains(r"X-\xff-bad: 1"),
-        "{letter:?}"
-    );
+    assert!(kept(UNREADABLE).contains("UTF-8"), "{letter:?}");
+    assert!(kept(UNREADABLE_HEADERS).contains(r"X-\xff-bad: 1"), "{letter:?}");
 }
 
 #[tokio::test]
@@ -228,8 +229,10 @@ async fn an_unreadable_message_that_is_handed_back_comes_again() {
 }
 
 #[tokio::test]
-async fn a_stored_status_line_is_a_message_like_any_other() {
-    let World { nats, bus, .. } = world().await;
+async fn a_status_line_of_a_publisher_is_no_word_of_the_server() {
+    // nats-server 2.15 takes it off; another may not: what has an ack subject is a message.
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
     let mut from = bus.consume(&Consumer::router_notices(), 8).await.unwrap();
     let statuses: [&[u8]; 3] = [
         b"NATS/1.0 100 Idle Heartbeat\r\n\r\n",
@@ -250,16 +253,15 @@ async fn a_stored_status_line_is_a_message_like_any_other() {
 
 #[tokio::test]
 async fn a_reading_passes_over_what_cannot_be_read() {
-    let World {
-        nats, direct, bus, ..
-    } = world().await;
-    direct.publish(&notice("i-1"), None).await.unwrap();
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    bus.publish(&notice("i-1"), None).await.unwrap();
     let bad: Vec<_> = HEADERS
         .iter()
         .map(|&headers| ("ht.notice.v1.c1.alert.i-2".to_owned(), headers))
         .collect();
     publish_raw(nats.addr(), &bad).await;
-    direct.publish(&notice("i-3"), None).await.unwrap();
+    bus.publish(&notice("i-3"), None).await.unwrap();
     for filters in [vec![], vec!["ht.notice.v1.*.*.*".to_owned()]] {
         let mut reading = bus
             .read(Stream::Notices, &filters, From::First, Until::Present)

@@ -6,7 +6,7 @@
 //!               └ in-progress, adoption          └ take-over└ checkpoint, progress, retry
 //! ```
 //!
-//! A worker of one's own is a type with one method, [`Handler::handle`]; [`serve`] does the rest. What each
+//! A worker of one's own is a type with one method, [`Handler::handle`]; [`serve()`] does the rest. What each
 //! part promises:
 //!
 //! - at most [`Settings::accepted`] actions are held and at most [`Settings::running`] handlers run; those

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use hollowtrees_schemas::proto;
+use tokio::sync::watch;
 
 use super::{Handler, Settings, serve};
-use crate::{Context, Failure, bus};
+use crate::{Context, Failure, bus, health::Check};
 
 /// Kept of the process's grace for handing over and saying goodbye.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -34,8 +35,25 @@ pub async fn run<T, H: Handler>(context: &Context<T>, settings: Settings, handle
         process,
         &context.metrics,
         stop,
-        move || serving.pass(),
+        |trouble| {
+            context.critical("readiness of the worker loop", tell_readiness(serving, trouble));
+        },
     )
     .await
     .map_err(|error| Failure::unavailable(&error))
+}
+
+/// Ready is who takes actions.
+async fn tell_readiness(serving: Check, mut trouble: watch::Receiver<Option<String>>) -> Result<(), Failure> {
+    loop {
+        match trouble.borrow_and_update().as_deref() {
+            Some(trouble) => serving.fail(trouble),
+            None => serving.pass(),
+        }
+        if trouble.changed().await.is_err() {
+            // The loop has ended, and says itself how.
+            serving.fail("no longer takes actions");
+            return std::future::pending().await;
+        }
+    }
 }

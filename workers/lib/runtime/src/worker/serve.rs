@@ -70,7 +70,7 @@ pub enum ServeError {
 /// Serves actions with `handler` until `stop`, then finishes or hands over what it holds.
 ///
 /// `process` names this start of this process; `metrics` takes what it counts;
-/// `serving` is called once actions are taken.
+/// `serving` is called once actions are taken, with what keeps them from being taken should that happen.
 pub async fn serve<H: Handler>(
     bus: Bus,
     handler: H,
@@ -78,11 +78,12 @@ pub async fn serve<H: Handler>(
     process: proto::Worker,
     metrics: &Metrics,
     stop: CancellationToken,
-    serving: impl FnOnce(),
+    serving: impl FnOnce(watch::Receiver<Option<String>>),
 ) -> Result<(), ServeError> {
     hollowtrees_bus::apply::verify(&bus).await?;
     let consumer = settings.consumer();
     let deliveries = bus.consume(&consumer, settings.accepted).await?;
+    let trouble = deliveries.trouble();
     let liveness = proto::Liveness {
         worker: Some(process.clone()),
         serves: settings.kinds.iter().map(|kind| kind.name.clone()).collect(),
@@ -103,7 +104,7 @@ pub async fn serve<H: Handler>(
         settings,
         telemetry,
     });
-    serving();
+    serving(trouble);
     Loop::new(core).run(deliveries, stop).await
 }
 
@@ -176,12 +177,14 @@ impl<H: Handler> Loop<H> {
         };
 
         deliveries.close();
+        // What is handed back must not come to this process once more: its pull has to be gone first.
+        let taken = taking.await;
         while let Some(delivery) = deliveries.recv().await {
             delivery.hand_over().await;
         }
         self.stop().await;
         watching.abort();
-        if taking.await.is_err() {
+        if taken.is_err() {
             return Err(ServeError::Ended("taking"));
         }
         result

@@ -30,9 +30,7 @@ pub(crate) fn deliveries(
                 }
             }
         }
-        for delivery in from.leftover() {
-            delivery.hand_over().await;
-        }
+        from.stop().await;
     });
     (receiver, task)
 }
