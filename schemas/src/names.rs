@@ -82,7 +82,7 @@ pub enum Bucket {
     Runs,
     /// [`crate::proto::LedgerEntry`] by cluster and action id.
     Ledger,
-    /// Auto-scaling groups by account, region and name.
+    /// [`crate::proto::Group`] by account, region and name.
     Groups,
     /// [`crate::proto::Liveness`] by kind and process.
     Workers,

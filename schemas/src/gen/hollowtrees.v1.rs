@@ -174,6 +174,208 @@ impl ::prost::Name for Header {
         "/hollowtrees.v1.Header".into()
     }
 }
+/// Who worked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Worker {
+    /// Kind of process: `drain`, `router`, ...
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// Unique to one start of one process.
+    #[prost(string, tag = "2")]
+    pub process: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub version: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Worker {
+    const NAME: &'static str = "Worker";
+    const PACKAGE: &'static str = "hollowtrees.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hollowtrees.v1.Worker".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hollowtrees.v1.Worker".into()
+    }
+}
+/// When what happened, for histograms without memory. Unset: it did not happen.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Times {
+    #[prost(message, optional, tag = "1")]
+    pub noticed_at: ::core::option::Option<::pbjson_types::Timestamp>,
+    /// The action was put on its stream.
+    #[prost(message, optional, tag = "2")]
+    pub published_at: ::core::option::Option<::pbjson_types::Timestamp>,
+    /// A worker took it.
+    #[prost(message, optional, tag = "3")]
+    pub accepted_at: ::core::option::Option<::pbjson_types::Timestamp>,
+    #[prost(message, optional, tag = "4")]
+    pub started_at: ::core::option::Option<::pbjson_types::Timestamp>,
+    #[prost(message, optional, tag = "5")]
+    pub cordoned_at: ::core::option::Option<::pbjson_types::Timestamp>,
+    #[prost(message, optional, tag = "6")]
+    pub ended_at: ::core::option::Option<::pbjson_types::Timestamp>,
+}
+impl ::prost::Name for Times {
+    const NAME: &'static str = "Times";
+    const PACKAGE: &'static str = "hollowtrees.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hollowtrees.v1.Times".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hollowtrees.v1.Times".into()
+    }
+}
+/// The result of an action: one final one, and `progress` facts before it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Outcome {
+    #[prost(string, tag = "1")]
+    pub action_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Kind of the action.
+    #[prost(string, tag = "3")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub instance: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "5")]
+    pub generation: u64,
+    /// `succeeded`, `failed`, `expired`, `cancelled`, `skipped`, or `progress`.
+    #[prost(string, tag = "6")]
+    pub result: ::prost::alloc::string::String,
+    /// One word a program can match: `deadline`, `node-not-found`, `dry-run`, ...
+    #[prost(string, tag = "7")]
+    pub reason: ::prost::alloc::string::String,
+    /// A sentence for a person.
+    #[prost(string, tag = "8")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub mode: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "10")]
+    pub worker: ::core::option::Option<Worker>,
+    /// Starts of the handler, this one included.
+    #[prost(uint32, tag = "11")]
+    pub attempt: u32,
+    #[prost(message, optional, tag = "12")]
+    pub times: ::core::option::Option<Times>,
+    #[prost(message, optional, tag = "13")]
+    pub deadline: ::core::option::Option<::pbjson_types::Timestamp>,
+    /// A final outcome that came after another final one had won.
+    #[prost(bool, tag = "14")]
+    pub late: bool,
+    #[prost(message, optional, tag = "15")]
+    pub detail: ::core::option::Option<::pbjson_types::Struct>,
+    #[prost(uint32, tag = "16")]
+    pub redrive: u32,
+    #[prost(string, tag = "17")]
+    pub provider: ::prost::alloc::string::String,
+    #[prost(string, tag = "18")]
+    pub certainty: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Outcome {
+    const NAME: &'static str = "Outcome";
+    const PACKAGE: &'static str = "hollowtrees.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hollowtrees.v1.Outcome".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hollowtrees.v1.Outcome".into()
+    }
+}
+/// Who may change a group's sizes now; nobody where it is unset or past.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupLease {
+    #[prost(message, optional, tag = "1")]
+    pub holder: ::core::option::Option<Worker>,
+    #[prost(string, tag = "2")]
+    pub action_id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub until: ::core::option::Option<::pbjson_types::Timestamp>,
+}
+impl ::prost::Name for GroupLease {
+    const NAME: &'static str = "GroupLease";
+    const PACKAGE: &'static str = "hollowtrees.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hollowtrees.v1.GroupLease".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hollowtrees.v1.GroupLease".into()
+    }
+}
+/// One swap of an instance of a group: open, or ended not long ago.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupSwap {
+    #[prost(string, tag = "1")]
+    pub action_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub cluster: ::prost::alloc::string::String,
+    /// The instance that goes.
+    #[prost(string, tag = "3")]
+    pub instance: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub generation: u64,
+    /// The instance that comes; empty until it is launched.
+    #[prost(string, tag = "5")]
+    pub replacement: ::prost::alloc::string::String,
+    /// Units of MaxSize it needs above the base; 0 once it needs them no more.
+    #[prost(uint32, tag = "6")]
+    pub room: u32,
+    /// Units of desired capacity its attached replacement added and its detached instance has not yet taken away.
+    #[prost(uint32, tag = "7")]
+    pub surplus: u32,
+    /// Empty while it is open, then `succeeded`, `failed`, `cancelled` or `skipped`.
+    #[prost(string, tag = "8")]
+    pub result: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "9")]
+    pub opened_at: ::core::option::Option<::pbjson_types::Timestamp>,
+    #[prost(message, optional, tag = "10")]
+    pub ended_at: ::core::option::Option<::pbjson_types::Timestamp>,
+}
+impl ::prost::Name for GroupSwap {
+    const NAME: &'static str = "GroupSwap";
+    const PACKAGE: &'static str = "hollowtrees.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hollowtrees.v1.GroupSwap".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hollowtrees.v1.GroupSwap".into()
+    }
+}
+/// An auto-scaling group with its swaps: what its MaxSize was before the first open one, what we last wrote, and who
+/// may change it now.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Group {
+    /// Version of this record's layout; who meets a higher one does not write it.
+    #[prost(uint32, tag = "1")]
+    pub schema: u32,
+    #[prost(string, tag = "2")]
+    pub account: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub region: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub lease: ::core::option::Option<GroupLease>,
+    /// MaxSize before we raised it; meaningful while `written_max` is set.
+    #[prost(uint32, tag = "6")]
+    pub base_max: u32,
+    /// MaxSize as we are about to write it or last wrote it; 0: we raised nothing.
+    #[prost(uint32, tag = "7")]
+    pub written_max: u32,
+    #[prost(message, repeated, tag = "8")]
+    pub swaps: ::prost::alloc::vec::Vec<GroupSwap>,
+    /// Tells this write from any other.
+    #[prost(string, tag = "9")]
+    pub nonce: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Group {
+    const NAME: &'static str = "Group";
+    const PACKAGE: &'static str = "hollowtrees.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hollowtrees.v1.Group".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hollowtrees.v1.Group".into()
+    }
+}
 /// The newest notice of one kind or one provider event.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Fact {
@@ -279,112 +481,6 @@ impl ::prost::Name for Incident {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/hollowtrees.v1.Incident".into()
-    }
-}
-/// Who worked.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Worker {
-    /// Kind of process: `drain`, `router`, ...
-    #[prost(string, tag = "1")]
-    pub kind: ::prost::alloc::string::String,
-    /// Unique to one start of one process.
-    #[prost(string, tag = "2")]
-    pub process: ::prost::alloc::string::String,
-    #[prost(string, tag = "3")]
-    pub version: ::prost::alloc::string::String,
-}
-impl ::prost::Name for Worker {
-    const NAME: &'static str = "Worker";
-    const PACKAGE: &'static str = "hollowtrees.v1";
-    fn full_name() -> ::prost::alloc::string::String {
-        "hollowtrees.v1.Worker".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/hollowtrees.v1.Worker".into()
-    }
-}
-/// When what happened, for histograms without memory. Unset: it did not happen.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Times {
-    #[prost(message, optional, tag = "1")]
-    pub noticed_at: ::core::option::Option<::pbjson_types::Timestamp>,
-    /// The action was put on its stream.
-    #[prost(message, optional, tag = "2")]
-    pub published_at: ::core::option::Option<::pbjson_types::Timestamp>,
-    /// A worker took it.
-    #[prost(message, optional, tag = "3")]
-    pub accepted_at: ::core::option::Option<::pbjson_types::Timestamp>,
-    #[prost(message, optional, tag = "4")]
-    pub started_at: ::core::option::Option<::pbjson_types::Timestamp>,
-    #[prost(message, optional, tag = "5")]
-    pub cordoned_at: ::core::option::Option<::pbjson_types::Timestamp>,
-    #[prost(message, optional, tag = "6")]
-    pub ended_at: ::core::option::Option<::pbjson_types::Timestamp>,
-}
-impl ::prost::Name for Times {
-    const NAME: &'static str = "Times";
-    const PACKAGE: &'static str = "hollowtrees.v1";
-    fn full_name() -> ::prost::alloc::string::String {
-        "hollowtrees.v1.Times".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/hollowtrees.v1.Times".into()
-    }
-}
-/// The result of an action: one final one, and `progress` facts before it.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Outcome {
-    #[prost(string, tag = "1")]
-    pub action_id: ::prost::alloc::string::String,
-    #[prost(string, tag = "2")]
-    pub cluster: ::prost::alloc::string::String,
-    /// Kind of the action.
-    #[prost(string, tag = "3")]
-    pub kind: ::prost::alloc::string::String,
-    #[prost(string, tag = "4")]
-    pub instance: ::prost::alloc::string::String,
-    #[prost(uint64, tag = "5")]
-    pub generation: u64,
-    /// `succeeded`, `failed`, `expired`, `cancelled`, `skipped`, or `progress`.
-    #[prost(string, tag = "6")]
-    pub result: ::prost::alloc::string::String,
-    /// One word a program can match: `deadline`, `node-not-found`, `dry-run`, ...
-    #[prost(string, tag = "7")]
-    pub reason: ::prost::alloc::string::String,
-    /// A sentence for a person.
-    #[prost(string, tag = "8")]
-    pub message: ::prost::alloc::string::String,
-    #[prost(string, tag = "9")]
-    pub mode: ::prost::alloc::string::String,
-    #[prost(message, optional, tag = "10")]
-    pub worker: ::core::option::Option<Worker>,
-    /// Starts of the handler, this one included.
-    #[prost(uint32, tag = "11")]
-    pub attempt: u32,
-    #[prost(message, optional, tag = "12")]
-    pub times: ::core::option::Option<Times>,
-    #[prost(message, optional, tag = "13")]
-    pub deadline: ::core::option::Option<::pbjson_types::Timestamp>,
-    /// A final outcome that came after another final one had won.
-    #[prost(bool, tag = "14")]
-    pub late: bool,
-    #[prost(message, optional, tag = "15")]
-    pub detail: ::core::option::Option<::pbjson_types::Struct>,
-    #[prost(uint32, tag = "16")]
-    pub redrive: u32,
-    #[prost(string, tag = "17")]
-    pub provider: ::prost::alloc::string::String,
-    #[prost(string, tag = "18")]
-    pub certainty: ::prost::alloc::string::String,
-}
-impl ::prost::Name for Outcome {
-    const NAME: &'static str = "Outcome";
-    const PACKAGE: &'static str = "hollowtrees.v1";
-    fn full_name() -> ::prost::alloc::string::String {
-        "hollowtrees.v1.Outcome".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/hollowtrees.v1.Outcome".into()
     }
 }
 /// Who does an action, and what came of it: one record an action.

@@ -1399,6 +1399,634 @@ impl<'de> serde::Deserialize<'de> for Fact {
         deserializer.deserialize_struct("hollowtrees.v1.Fact", FIELDS, GeneratedVisitor)
     }
 }
+impl serde::Serialize for Group {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if self.schema != 0 {
+            len += 1;
+        }
+        if !self.account.is_empty() {
+            len += 1;
+        }
+        if !self.region.is_empty() {
+            len += 1;
+        }
+        if !self.name.is_empty() {
+            len += 1;
+        }
+        if self.lease.is_some() {
+            len += 1;
+        }
+        if self.base_max != 0 {
+            len += 1;
+        }
+        if self.written_max != 0 {
+            len += 1;
+        }
+        if !self.swaps.is_empty() {
+            len += 1;
+        }
+        if !self.nonce.is_empty() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.Group", len)?;
+        if self.schema != 0 {
+            struct_ser.serialize_field("schema", &self.schema)?;
+        }
+        if !self.account.is_empty() {
+            struct_ser.serialize_field("account", &self.account)?;
+        }
+        if !self.region.is_empty() {
+            struct_ser.serialize_field("region", &self.region)?;
+        }
+        if !self.name.is_empty() {
+            struct_ser.serialize_field("name", &self.name)?;
+        }
+        if let Some(v) = self.lease.as_ref() {
+            struct_ser.serialize_field("lease", v)?;
+        }
+        if self.base_max != 0 {
+            struct_ser.serialize_field("baseMax", &self.base_max)?;
+        }
+        if self.written_max != 0 {
+            struct_ser.serialize_field("writtenMax", &self.written_max)?;
+        }
+        if !self.swaps.is_empty() {
+            struct_ser.serialize_field("swaps", &self.swaps)?;
+        }
+        if !self.nonce.is_empty() {
+            struct_ser.serialize_field("nonce", &self.nonce)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for Group {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "schema",
+            "account",
+            "region",
+            "name",
+            "lease",
+            "base_max",
+            "baseMax",
+            "written_max",
+            "writtenMax",
+            "swaps",
+            "nonce",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Schema,
+            Account,
+            Region,
+            Name,
+            Lease,
+            BaseMax,
+            WrittenMax,
+            Swaps,
+            Nonce,
+            __SkipField__,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "schema" => Ok(GeneratedField::Schema),
+                            "account" => Ok(GeneratedField::Account),
+                            "region" => Ok(GeneratedField::Region),
+                            "name" => Ok(GeneratedField::Name),
+                            "lease" => Ok(GeneratedField::Lease),
+                            "baseMax" | "base_max" => Ok(GeneratedField::BaseMax),
+                            "writtenMax" | "written_max" => Ok(GeneratedField::WrittenMax),
+                            "swaps" => Ok(GeneratedField::Swaps),
+                            "nonce" => Ok(GeneratedField::Nonce),
+                            _ => Ok(GeneratedField::__SkipField__),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = Group;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct hollowtrees.v1.Group")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<Group, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut schema__ = None;
+                let mut account__ = None;
+                let mut region__ = None;
+                let mut name__ = None;
+                let mut lease__ = None;
+                let mut base_max__ = None;
+                let mut written_max__ = None;
+                let mut swaps__ = None;
+                let mut nonce__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Schema => {
+                            if schema__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("schema"));
+                            }
+                            schema__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
+                        GeneratedField::Account => {
+                            if account__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("account"));
+                            }
+                            account__ = map_.next_value()?;
+                        }
+                        GeneratedField::Region => {
+                            if region__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("region"));
+                            }
+                            region__ = map_.next_value()?;
+                        }
+                        GeneratedField::Name => {
+                            if name__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("name"));
+                            }
+                            name__ = map_.next_value()?;
+                        }
+                        GeneratedField::Lease => {
+                            if lease__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("lease"));
+                            }
+                            lease__ = map_.next_value()?;
+                        }
+                        GeneratedField::BaseMax => {
+                            if base_max__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("baseMax"));
+                            }
+                            base_max__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
+                        GeneratedField::WrittenMax => {
+                            if written_max__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("writtenMax"));
+                            }
+                            written_max__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
+                        GeneratedField::Swaps => {
+                            if swaps__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("swaps"));
+                            }
+                            swaps__ = map_.next_value()?;
+                        }
+                        GeneratedField::Nonce => {
+                            if nonce__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("nonce"));
+                            }
+                            nonce__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(Group {
+                    schema: schema__.unwrap_or_default(),
+                    account: account__.unwrap_or_default(),
+                    region: region__.unwrap_or_default(),
+                    name: name__.unwrap_or_default(),
+                    lease: lease__,
+                    base_max: base_max__.unwrap_or_default(),
+                    written_max: written_max__.unwrap_or_default(),
+                    swaps: swaps__.unwrap_or_default(),
+                    nonce: nonce__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("hollowtrees.v1.Group", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for GroupLease {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if self.holder.is_some() {
+            len += 1;
+        }
+        if !self.action_id.is_empty() {
+            len += 1;
+        }
+        if self.until.is_some() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupLease", len)?;
+        if let Some(v) = self.holder.as_ref() {
+            struct_ser.serialize_field("holder", v)?;
+        }
+        if !self.action_id.is_empty() {
+            struct_ser.serialize_field("actionId", &self.action_id)?;
+        }
+        if let Some(v) = self.until.as_ref() {
+            struct_ser.serialize_field("until", &crate::proto::json::Time(v))?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for GroupLease {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "holder",
+            "action_id",
+            "actionId",
+            "until",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Holder,
+            ActionId,
+            Until,
+            __SkipField__,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "holder" => Ok(GeneratedField::Holder),
+                            "actionId" | "action_id" => Ok(GeneratedField::ActionId),
+                            "until" => Ok(GeneratedField::Until),
+                            _ => Ok(GeneratedField::__SkipField__),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = GroupLease;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct hollowtrees.v1.GroupLease")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<GroupLease, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut holder__ = None;
+                let mut action_id__ = None;
+                let mut until__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Holder => {
+                            if holder__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("holder"));
+                            }
+                            holder__ = map_.next_value()?;
+                        }
+                        GeneratedField::ActionId => {
+                            if action_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("actionId"));
+                            }
+                            action_id__ = map_.next_value()?;
+                        }
+                        GeneratedField::Until => {
+                            if until__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("until"));
+                            }
+                            until__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(GroupLease {
+                    holder: holder__,
+                    action_id: action_id__.unwrap_or_default(),
+                    until: until__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("hollowtrees.v1.GroupLease", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for GroupSwap {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.action_id.is_empty() {
+            len += 1;
+        }
+        if !self.cluster.is_empty() {
+            len += 1;
+        }
+        if !self.instance.is_empty() {
+            len += 1;
+        }
+        if self.generation != 0 {
+            len += 1;
+        }
+        if !self.replacement.is_empty() {
+            len += 1;
+        }
+        if self.room != 0 {
+            len += 1;
+        }
+        if self.surplus != 0 {
+            len += 1;
+        }
+        if !self.result.is_empty() {
+            len += 1;
+        }
+        if self.opened_at.is_some() {
+            len += 1;
+        }
+        if self.ended_at.is_some() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupSwap", len)?;
+        if !self.action_id.is_empty() {
+            struct_ser.serialize_field("actionId", &self.action_id)?;
+        }
+        if !self.cluster.is_empty() {
+            struct_ser.serialize_field("cluster", &self.cluster)?;
+        }
+        if !self.instance.is_empty() {
+            struct_ser.serialize_field("instance", &self.instance)?;
+        }
+        if self.generation != 0 {
+            #[allow(clippy::needless_borrow)]
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            struct_ser.serialize_field("generation", ToString::to_string(&self.generation).as_str())?;
+        }
+        if !self.replacement.is_empty() {
+            struct_ser.serialize_field("replacement", &self.replacement)?;
+        }
+        if self.room != 0 {
+            struct_ser.serialize_field("room", &self.room)?;
+        }
+        if self.surplus != 0 {
+            struct_ser.serialize_field("surplus", &self.surplus)?;
+        }
+        if !self.result.is_empty() {
+            struct_ser.serialize_field("result", &self.result)?;
+        }
+        if let Some(v) = self.opened_at.as_ref() {
+            struct_ser.serialize_field("openedAt", &crate::proto::json::Time(v))?;
+        }
+        if let Some(v) = self.ended_at.as_ref() {
+            struct_ser.serialize_field("endedAt", &crate::proto::json::Time(v))?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for GroupSwap {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "action_id",
+            "actionId",
+            "cluster",
+            "instance",
+            "generation",
+            "replacement",
+            "room",
+            "surplus",
+            "result",
+            "opened_at",
+            "openedAt",
+            "ended_at",
+            "endedAt",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            ActionId,
+            Cluster,
+            Instance,
+            Generation,
+            Replacement,
+            Room,
+            Surplus,
+            Result,
+            OpenedAt,
+            EndedAt,
+            __SkipField__,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "actionId" | "action_id" => Ok(GeneratedField::ActionId),
+                            "cluster" => Ok(GeneratedField::Cluster),
+                            "instance" => Ok(GeneratedField::Instance),
+                            "generation" => Ok(GeneratedField::Generation),
+                            "replacement" => Ok(GeneratedField::Replacement),
+                            "room" => Ok(GeneratedField::Room),
+                            "surplus" => Ok(GeneratedField::Surplus),
+                            "result" => Ok(GeneratedField::Result),
+                            "openedAt" | "opened_at" => Ok(GeneratedField::OpenedAt),
+                            "endedAt" | "ended_at" => Ok(GeneratedField::EndedAt),
+                            _ => Ok(GeneratedField::__SkipField__),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = GroupSwap;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct hollowtrees.v1.GroupSwap")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<GroupSwap, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut action_id__ = None;
+                let mut cluster__ = None;
+                let mut instance__ = None;
+                let mut generation__ = None;
+                let mut replacement__ = None;
+                let mut room__ = None;
+                let mut surplus__ = None;
+                let mut result__ = None;
+                let mut opened_at__ = None;
+                let mut ended_at__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::ActionId => {
+                            if action_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("actionId"));
+                            }
+                            action_id__ = map_.next_value()?;
+                        }
+                        GeneratedField::Cluster => {
+                            if cluster__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("cluster"));
+                            }
+                            cluster__ = map_.next_value()?;
+                        }
+                        GeneratedField::Instance => {
+                            if instance__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("instance"));
+                            }
+                            instance__ = map_.next_value()?;
+                        }
+                        GeneratedField::Generation => {
+                            if generation__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("generation"));
+                            }
+                            generation__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
+                        GeneratedField::Replacement => {
+                            if replacement__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("replacement"));
+                            }
+                            replacement__ = map_.next_value()?;
+                        }
+                        GeneratedField::Room => {
+                            if room__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("room"));
+                            }
+                            room__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
+                        GeneratedField::Surplus => {
+                            if surplus__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("surplus"));
+                            }
+                            surplus__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
+                        GeneratedField::Result => {
+                            if result__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("result"));
+                            }
+                            result__ = map_.next_value()?;
+                        }
+                        GeneratedField::OpenedAt => {
+                            if opened_at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("openedAt"));
+                            }
+                            opened_at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
+                        }
+                        GeneratedField::EndedAt => {
+                            if ended_at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("endedAt"));
+                            }
+                            ended_at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(GroupSwap {
+                    action_id: action_id__.unwrap_or_default(),
+                    cluster: cluster__.unwrap_or_default(),
+                    instance: instance__.unwrap_or_default(),
+                    generation: generation__.unwrap_or_default(),
+                    replacement: replacement__.unwrap_or_default(),
+                    room: room__.unwrap_or_default(),
+                    surplus: surplus__.unwrap_or_default(),
+                    result: result__.unwrap_or_default(),
+                    opened_at: opened_at__,
+                    ended_at: ended_at__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("hollowtrees.v1.GroupSwap", FIELDS, GeneratedVisitor)
+    }
+}
 impl serde::Serialize for Header {
     #[allow(deprecated)]
     fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>

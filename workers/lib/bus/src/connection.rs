@@ -41,6 +41,7 @@ struct Inner {
     incidents: Store<proto::Incident>,
     runs: Store<proto::Run>,
     ledger: Store<proto::LedgerEntry>,
+    groups: Store<proto::Group>,
     workers: Store<proto::Liveness>,
 }
 
@@ -168,6 +169,7 @@ impl Bus {
                 incidents: Store::new(context.clone(), Bucket::Incidents, connected.clone()),
                 runs: Store::new(context.clone(), Bucket::Runs, connected.clone()),
                 ledger: Store::new(context.clone(), Bucket::Ledger, connected.clone()),
+                groups: Store::new(context.clone(), Bucket::Groups, connected.clone()),
                 workers: Store::new(context.clone(), Bucket::Workers, connected.clone()),
                 client,
                 context,
@@ -190,6 +192,11 @@ impl Bus {
     /// The ledger of actions, by [`hollowtrees_schemas::key::ledger`].
     pub fn ledger(&self) -> &Store<proto::LedgerEntry> {
         &self.inner.ledger
+    }
+
+    /// Auto-scaling groups with swaps under way, by [`hollowtrees_schemas::key::group`].
+    pub fn groups(&self) -> &Store<proto::Group> {
+        &self.inner.groups
     }
 
     /// Live processes, by [`hollowtrees_schemas::key::worker`].

@@ -47,6 +47,12 @@ impl Record for proto::LedgerEntry {
     }
 }
 
+impl Record for proto::Group {
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
 impl Record for proto::Liveness {
     fn schema(&self) -> u32 {
         SCHEMA

@@ -42,6 +42,21 @@ impl Job {
         &self.order.action
     }
 
+    /// The bus, for records of the worker's own and those it reads.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// This process, as it signs.
+    pub fn worker(&self) -> &proto::Worker {
+        &self.author.worker
+    }
+
+    /// The time deadlines are compared with: by the bus server's clock where ours is far off it.
+    pub fn now(&self) -> Timestamp {
+        self.author.now()
+    }
+
     /// Nothing may be touched; say what would be done.
     pub fn is_dry_run(&self) -> bool {
         self.order.mode == Mode::DryRun
