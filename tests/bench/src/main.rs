@@ -1,19 +1,26 @@
 //! `cargo bench-pipeline`: prints a table, each figure with the floor of the same run beside it.
 //!
-//! The floor is a bare loop on the bare client that makes the same JetStream and key-value calls and nothing else.
+//! The floor is a bare loop on a bare client that makes the same calls and nothing else.
 #![allow(clippy::print_stdout, reason = "a program whose output is a table")]
 
+mod agent;
+mod burst;
 mod floor;
 mod latency;
 mod sample;
 mod setup;
 mod throughput;
 
-use clap::Parser;
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum};
 
 /// How fast the pipeline is on this machine.
 #[derive(Parser)]
 struct Arguments {
+    /// Only these rows; all of them if it is not given.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Rows>,
     /// Notices sent one by one for the latency of an idle system.
     #[arg(long, default_value_t = 1_000)]
     idle: usize,
@@ -29,20 +36,60 @@ struct Arguments {
     /// Actions that wait when the worker starts.
     #[arg(long, default_value_t = 10_000)]
     actions: usize,
+    /// Nodes that go at once in the burst.
+    #[arg(long, default_value_t = 100)]
+    nodes: usize,
+    /// Pods on each of them.
+    #[arg(long, default_value_t = 10)]
+    pods: usize,
+    /// How long the agent is left idle before it is measured, and how long its processor time is taken.
+    #[arg(long, default_value_t = 600)]
+    agent_seconds: u64,
+    /// A built agent to measure; without it `cargo build-agent` makes one.
+    #[arg(long)]
+    agent: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rows {
+    /// Notice to handler.
+    Latency,
+    /// Notices a second of the router.
+    Router,
+    /// Actions a second of the worker loop.
+    Worker,
+    /// Many nodes at once on a Kubernetes API server.
+    Burst,
+    /// Memory and processor time of the node agent.
+    Agent,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    let wants = |rows| arguments.only.is_empty() || arguments.only.contains(&rows);
     println!(
-        "nats-server of the testbed, R1, file storage, loopback; {} cores",
+        "nats-server and Kubernetes API of the testbed, one copy each, file storage, loopback; {} cores",
         std::thread::available_parallelism()?
     );
     println!();
     println!("{}", sample::HEADER);
-    latency::idle(arguments.idle).await?;
-    latency::loaded(arguments.loaded, arguments.per_second).await?;
-    throughput::router(arguments.notices).await?;
-    throughput::worker(arguments.actions).await?;
+    if wants(Rows::Latency) {
+        latency::idle(arguments.idle).await?;
+        latency::loaded(arguments.loaded, arguments.per_second).await?;
+    }
+    if wants(Rows::Router) {
+        throughput::router(arguments.notices).await?;
+    }
+    if wants(Rows::Worker) {
+        throughput::worker(arguments.actions).await?;
+    }
+    if wants(Rows::Burst) {
+        burst::burst(arguments.nodes, arguments.pods).await?;
+    }
+    if wants(Rows::Agent) {
+        let idle = Duration::from_secs(arguments.agent_seconds);
+        agent::agent(arguments.agent, idle).await?;
+    }
     Ok(())
 }

@@ -67,3 +67,26 @@ pub(crate) fn rate_row(what: &str, count: usize, ours: Duration, floor: Duration
         share * 100.0
     );
 }
+
+/// Prints how long ours took beside the floor. The bar is a multiple of the floor.
+pub(crate) fn ratio_row(what: &str, ours: Duration, floor: Duration, bar: Option<f64>) {
+    let ratio = ours.as_secs_f64() / floor.as_secs_f64();
+    let (bar, met) = match bar {
+        Some(bar) => (format!("<= {bar:.2} x"), verdict(ratio <= bar)),
+        None => (String::new(), ""),
+    };
+    println!("| {what} | {ours:.2?} | {floor:.2?} | {ratio:.2} x | {bar} | {met} |");
+}
+
+/// Prints a figure that has a limit of its own and no floor, or one that is only shown.
+pub(crate) fn limit_row(what: &str, found: f64, unit: &str, limit: Option<f64>) {
+    let (limit, met) = match limit {
+        Some(limit) => (format!("<= {limit} {unit}"), verdict(found <= limit)),
+        None => (String::new(), ""),
+    };
+    println!("| {what} | {found:.2} {unit} | | | {limit} | {met} |");
+}
+
+fn verdict(met: bool) -> &'static str {
+    if met { "met" } else { "NOT MET" }
+}

@@ -1,6 +1,9 @@
 //! A server with everything on it, a router beside it, and messages.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use hollowtrees_bus::{
@@ -16,7 +19,7 @@ use hollowtrees_schemas::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-const RULES: &str = "
+const WORK_RULES: &str = "
 version: 1
 rules:
   - name: plain
@@ -32,10 +35,15 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) async fn start() -> Result<Self> {
+        Self::with(work_consumer()).await
+    }
+
+    /// With the consumer of another worker.
+    pub(crate) async fn with(consumer: Consumer) -> Result<Self> {
         let nats = Nats::start().await?;
         let bus = Bus::connect(&Options::new(nats.url())).await?;
         let mut consumers = topology::consumers();
-        consumers.push(work_consumer());
+        consumers.push(consumer);
         apply::apply(&bus, Profile::LOCAL, &consumers).await?;
         Ok(Self { nats, bus })
     }
@@ -46,42 +54,62 @@ impl Setup {
     }
 
     /// A router process with one rule: one action of kind `work` a notice.
-    pub(crate) async fn router(&self) -> Result<Router> {
+    pub(crate) async fn router(&self) -> Result<Process> {
+        self.router_by(WORK_RULES).await
+    }
+
+    /// A router process with these rules.
+    pub(crate) async fn router_by(&self, rules: &str) -> Result<Process> {
         let directory = tempfile::tempdir()?;
         let file = directory.path().join("rules.yaml");
-        std::fs::write(&file, RULES)?;
+        std::fs::write(&file, rules)?;
+        let env = [("HT_RULES__FILE", file.display().to_string())];
+        let mut process = self.process("router", &program("bench-router")?, &env).await?;
+        process._directory = Some(directory);
+        Ok(process)
+    }
+
+    /// A process of ours on this bus, once it is ready.
+    pub(crate) async fn process(
+        &self,
+        name: &str,
+        program: &Path,
+        env: &[(&str, String)],
+    ) -> Result<Process> {
         let port = Port::reserve()?;
-        let worker = Worker::builder("router", router_program()?)
+        let mut builder = Worker::builder(name, program)
             .env("HT_NATS__URL", self.nats.url())
             .env("HT_HEALTH__LISTEN", port.addr().to_string())
-            .env("HT_RULES__FILE", file.display().to_string())
-            .env("HT_LOG__FILTER", "warn")
-            .start()?;
+            .env("HT_LOG__FILTER", "warn");
+        for (name, value) in env {
+            builder = builder.env(name, value);
+        }
+        let worker = builder.start()?;
         worker
             .ready(&format!("http://{}/readyz", port.addr()), Duration::from_secs(60))
             .await?;
-        Ok(Router {
+        Ok(Process {
             _worker: worker,
             _port: port,
-            _directory: directory,
+            _directory: None,
         })
     }
 }
 
-/// A router process; stopped when dropped.
-pub(crate) struct Router {
+/// A process of ours; stopped when dropped.
+pub(crate) struct Process {
     _worker: Worker,
     _port: Port,
-    _directory: tempfile::TempDir,
+    _directory: Option<tempfile::TempDir>,
 }
 
 pub(crate) fn work_consumer() -> Consumer {
     Consumer::actions("work", None, &["work"])
 }
 
-/// Built beside this program.
-fn router_program() -> Result<PathBuf> {
-    let program = std::env::current_exe()?.with_file_name("bench-router");
+/// A program that is built beside this one.
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name(name);
     anyhow::ensure!(
         program.exists(),
         "{} is missing: build it with `cargo build --release -p hollowtrees-bench`",

@@ -116,6 +116,7 @@ impl Settings {
             },
             in_flight: self.cluster.in_flight,
             request_timeout: self.cluster.request_timeout,
+            ..hollowtrees_cluster::Settings::default()
         }
     }
 

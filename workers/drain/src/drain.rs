@@ -9,7 +9,7 @@ use hollowtrees_cluster::{
     events::Happened,
 };
 use hollowtrees_domain::{
-    drain::{Force, Wish},
+    drain::{Force, Want, Wish},
     words::Certainty,
 };
 use hollowtrees_runtime::worker::{Failure, Job, Report};
@@ -20,6 +20,7 @@ use hollowtrees_schemas::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    params::Params,
     report,
     worker::{Drainer, Limits, failure, holder, not_found, stopping},
 };
@@ -28,18 +29,24 @@ use crate::{
 const LAST_WORDS: SignedDuration = SignedDuration::from_secs(2);
 
 /// Cordons the node and empties it, as far as the time allows.
-pub(crate) async fn run(drainer: &Drainer, mut job: Job, node: &Arc<Node>) -> Result<Report, Failure> {
-    let started_at = Timestamp::now();
+pub(crate) async fn run(
+    drainer: &Drainer,
+    params: Params,
+    mut job: Job,
+    node: &Arc<Node>,
+) -> Result<Report, Failure> {
+    let started_at = job.now();
     let cluster = &drainer.cluster;
     let cordoned = cluster.cordon(node, &holder(job.action())).await;
     let cordoned = cordoned.map_err(|refusal| failure(node, "cordon", &refusal))?;
     if cordoned == Cordoned::NodeGone {
         return Ok(not_found(job.action()));
     }
-    let cordoned_at = Timestamp::now();
+    let cordoned_at = job.now();
     let until = give_up_at(&job, &drainer.limits, started_at);
     // The engine is under way while the rest of the world is told.
-    let mut ticket = cluster.drain(node, wish(&job, &drainer.limits, started_at), Some(until));
+    let asked = |job: &Job| want(job, params, &drainer.limits, started_at);
+    let mut ticket = cluster.drain(node, asked(&job), Some(until));
     let story = format!("{}.{}", node.uid, job.action().generation);
     cluster.tell(
         node,
@@ -60,7 +67,10 @@ pub(crate) async fn run(drainer: &Drainer, mut job: Job, node: &Arc<Node>) -> Re
         }
         tokio::select! {
             summary = ticket.ended() => break summary,
-            () = job.changed() => ticket.change(wish(&job, &drainer.limits, started_at)),
+            () = job.changed() => {
+                cluster.clock().correct(job.now());
+                ticket.change(asked(&job));
+            }
         }
     };
     match summary {
@@ -82,7 +92,7 @@ pub(crate) async fn run(drainer: &Drainer, mut job: Job, node: &Arc<Node>) -> Re
 }
 
 /// What the action wants by now.
-pub(crate) fn wish(job: &Job, limits: &Limits, started_at: Timestamp) -> Wish {
+pub(crate) fn want(job: &Job, params: Params, limits: &Limits, started_at: Timestamp) -> Want {
     let action = job.action();
     // One that was asked to run late has no deadline any more.
     let run_late = action.when_expired == when_expired::RUN;
@@ -91,9 +101,13 @@ pub(crate) fn wish(job: &Job, limits: &Limits, started_at: Timestamp) -> Wish {
         .filter(|deadline| !(run_late && *deadline <= started_at));
     // What cannot be read allows least.
     let certainty = action.certainty.parse().unwrap_or(Certainty::Advisory);
-    Wish {
+    let wish = Wish {
         deadline,
-        force: Force::of(certainty, limits.near),
+        force: Force::of(certainty, limits.near).at_most(params.force),
+    };
+    Want {
+        wish,
+        terms: params.terms,
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `run` | the process: connects, serves, ends |
 //! | [`worker`] | from an action to the cluster and back: [`worker::Drainer`] |
 //! | `drain` | the drain action |
+//! | [`params`] | what an action says of it |
 //! | `rehearsal` | the same in a dry run |
 //! | `report` | what is told of a drain |
 //! | [`telemetry`] | what is counted |
@@ -13,6 +14,7 @@
 //! What is done to a node, and when, is decided in `hollowtrees_domain::drain` and done in `hollowtrees-cluster`.
 
 pub mod config;
+pub mod params;
 pub mod telemetry;
 pub mod worker;
 

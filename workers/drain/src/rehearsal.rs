@@ -3,11 +3,11 @@
 use hollowtrees_cluster::Node;
 use hollowtrees_domain::drain::{Assessed, Step};
 use hollowtrees_runtime::worker::{Job, Report};
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
-    drain::wish,
+    drain::want,
+    params::Params,
     report::{capped, detail},
     worker::Drainer,
 };
@@ -28,9 +28,9 @@ pub(crate) fn uncordon(node: &Node) -> Report {
     Report::succeeded(format!("Dry run: the cordon of {} would be let go.", node.name))
 }
 
-pub(crate) fn drain(drainer: &Drainer, job: &Job, node: &Node) -> Report {
-    let wish = wish(job, &drainer.limits, Timestamp::now());
-    drainer.cluster.rehearse(node, &wish, |assessment| {
+pub(crate) fn drain(drainer: &Drainer, params: Params, job: &Job, node: &Node) -> Report {
+    let want = want(job, params, &drainer.limits, job.now());
+    drainer.cluster.rehearse(node, want, |assessment| {
         let path = |assessed: &Assessed<'_>| assessed.pod.path();
         let goes: Vec<String> = assessment
             .pods

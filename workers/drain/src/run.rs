@@ -18,13 +18,14 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     let settings = &context.config.own;
     let telemetry = Telemetry::register(&context.metrics)?;
+    // Before anything else: nobody is ready who has not seen the cluster.
+    let check = context.checks.register("cluster");
     let stop = CancellationToken::new();
     let observer = Arc::new(telemetry.clone());
     let cluster = Cluster::connect(&settings.access(), settings.engine(), observer, stop.clone())
         .await
         .map_err(|error| Failure::new(Code::Unavailable, error))?;
     telemetry.follow(&context.metrics, &cluster);
-    let check = context.checks.register("cluster");
     let telling = tokio::spawn(tell_readiness(cluster.clone(), check));
 
     let drainer = Drainer::new(cluster, &settings.drain);

@@ -13,7 +13,7 @@ use hollowtrees_schemas::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{config, drain, rehearsal};
+use crate::{config, drain, params::Params, rehearsal};
 
 /// Serves cordon, drain and uncordon with one engine for all nodes.
 pub struct Drainer {
@@ -45,6 +45,12 @@ impl Drainer {
 
 impl Handler for Drainer {
     async fn handle(&self, mut job: Job) -> Result<Report, Failure> {
+        let params = match job.action().kind.as_str() {
+            kind::DRAIN => Params::of_drain(job.action())?,
+            _ => Params::none(job.action()).map(|()| Params::default())?,
+        };
+        // The loop knows how far our clock is off the bus's.
+        self.cluster.clock().correct(job.now());
         let node = match self.find(&mut job).await? {
             Found::Node(node) => node,
             Found::Nothing => return Ok(not_found(job.action())),
@@ -57,10 +63,10 @@ impl Handler for Drainer {
         match (job.action().kind.as_str(), job.is_dry_run()) {
             (kind::CORDON, false) => self.cordon(&job, &node).await,
             (kind::UNCORDON, false) => self.uncordon(&job, &node).await,
-            (kind::DRAIN, false) => drain::run(self, job, &node).await,
+            (kind::DRAIN, false) => drain::run(self, params, job, &node).await,
             (kind::CORDON, true) => Ok(rehearsal::cordon(&node)),
             (kind::UNCORDON, true) => Ok(rehearsal::uncordon(&node)),
-            (kind::DRAIN, true) => Ok(rehearsal::drain(self, &job, &node)),
+            (kind::DRAIN, true) => Ok(rehearsal::drain(self, params, &job, &node)),
             (other, _) => Err(Failure::rejected(
                 "unknown-kind",
                 format!("this worker knows cordon, drain and uncordon, not `{other}`"),
@@ -85,7 +91,7 @@ impl Drainer {
             .as_ref()
             .and_then(|at| time::from_proto(at).ok());
         let until = noticed_at
-            .unwrap_or_else(Timestamp::now)
+            .unwrap_or_else(|| job.now())
             .checked_add(self.limits.node_wait)
             .unwrap_or(Timestamp::MAX);
         let alias = action.target.as_ref().map_or("", |target| target.node.as_str());
@@ -96,6 +102,7 @@ impl Drainer {
                     return Ok(found.map_or(Found::Nothing, Found::Node));
                 }
                 () = job.changed() => {
+                    self.cluster.clock().correct(job.now());
                     if job.is_stopping() {
                         return Err(stopping());
                     }
@@ -114,10 +121,11 @@ impl Drainer {
             match cordoned.map_err(|refusal| failure(node, "cordon", &refusal))? {
                 Cordoned::NodeGone => return Ok(not_found(job.action())),
                 Cordoned::Now => {
-                    Report::succeeded(format!("{name} takes no new pods.")).cordoned_at(Timestamp::now())
+                    Report::succeeded(format!("{name} takes no new pods.")).cordoned_at(job.now())
                 }
-                Cordoned::Already => Report::succeeded(format!("{name} took no new pods already."))
-                    .cordoned_at(Timestamp::now()),
+                Cordoned::Already => {
+                    Report::succeeded(format!("{name} took no new pods already.")).cordoned_at(job.now())
+                }
             },
         )
     }

@@ -14,6 +14,8 @@
 mod support;
 
 mod actions;
+mod faults;
+mod params;
 mod process;
 mod withdrawal;
 mod world;

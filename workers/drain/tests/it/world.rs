@@ -6,8 +6,9 @@ use hollowtrees_bus::{
     Bus, Deliveries, Options, apply,
     topology::{self, Consumer, Profile},
 };
+use hollowtrees_cluster::Cluster;
 use hollowtrees_drain::{config, worker::Drainer};
-use hollowtrees_harness::{Nats, control_plane::fixtures};
+use hollowtrees_harness::{Nats, control_plane::fixtures, proxy};
 use hollowtrees_runtime::{
     config::Loader,
     metrics::Metrics,
@@ -58,8 +59,13 @@ impl Running {
 
 impl World {
     pub(crate) async fn new(name: &str, nodes: usize) -> Self {
-        let (nats, ground) = tokio::join!(Nats::start(), Ground::new(name, nodes));
-        let nats = nats.unwrap();
+        Self::on(Ground::new(name, nodes).await).await
+    }
+
+    /// A bus for this ground.
+    pub(crate) async fn on(ground: Ground) -> Self {
+        let nats = Nats::start().await.unwrap();
+        let name = ground.name.as_str();
         let bus = Bus::connect(&Options::new(nats.url())).await.unwrap();
         let env = [
             ("HT_CLUSTER__NAME".to_owned(), name.to_owned()),
@@ -89,7 +95,22 @@ impl World {
 
     /// Starts a worker.
     pub(crate) async fn worker(&self) -> Running {
-        let drainer = Drainer::new(self.ground.cluster().await, &self.settings.drain);
+        self.worker_of(self.ground.cluster().await)
+    }
+
+    /// Starts a worker whose requests to the API server go through a proxy.
+    pub(crate) async fn worker_through(&self, proxy: &proxy::Http) -> Running {
+        let kubeconfig = &self.ground.kubeconfig;
+        let via = self
+            .ground
+            .plane
+            .kubeconfig_via(kubeconfig, &proxy.url())
+            .unwrap();
+        self.worker_of(self.ground.cluster_by(via, self.settings.engine()).await)
+    }
+
+    fn worker_of(&self, cluster: Cluster) -> Running {
+        let drainer = Drainer::new(cluster, &self.settings.drain);
         let identity = Identity::new("drain", "0.0.0");
         let process = proto::Worker {
             kind: "drain".to_owned(),

@@ -2,6 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`clock`] | the time deadlines are compared with |
 //! | [`connect`] | the way to the API server |
 //! | `request` | one request, and what its answer means |
 //! | `cache` | nodes, pods and budgets, kept by watches |
@@ -12,6 +13,7 @@
 //! [`Cluster`] puts them together.
 
 mod cache;
+pub mod clock;
 pub mod connect;
 pub mod cordon;
 pub mod engine;
@@ -20,13 +22,14 @@ mod request;
 
 use std::{sync::Arc, time::Duration};
 
-use hollowtrees_domain::drain::{self, Assessment, Options, Pod, Wish};
+use hollowtrees_domain::drain::{self, Assessment, Options, Pod, Want};
 use jiff::Timestamp;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use cache::Cache;
+use cache::{Cache, Limits};
 pub use cache::{Health, Node};
+use clock::Clock;
 pub use connect::{Access, ConnectError};
 use cordon::{Cordoned, Cordons, Released};
 use engine::{Engine, Observer, Ticket};
@@ -43,6 +46,9 @@ pub struct Settings {
     pub in_flight: usize,
     /// How long one request may take.
     pub request_timeout: Duration,
+    /// How long one watch lasts before it is begun anew where it was: a way that was lost without a word is noticed
+    /// after that.
+    pub watch_for: Duration,
 }
 
 impl Default for Settings {
@@ -51,6 +57,7 @@ impl Default for Settings {
             options: Options::default(),
             in_flight: 64,
             request_timeout: Duration::from_secs(10),
+            watch_for: Duration::from_secs(30),
         }
     }
 }
@@ -63,6 +70,7 @@ pub struct Cluster {
     engine: Engine,
     events: Events,
     options: Options,
+    clock: Clock,
     _tasks: Arc<JoinSet<()>>,
 }
 
@@ -90,8 +98,19 @@ impl Cluster {
         let requests = Requests::new(client.clone(), settings.request_timeout);
         let mut tasks = JoinSet::new();
         let cache = Cache::new();
-        let engine = Engine::new(&cache, settings.options.clone(), observer, settings.in_flight);
-        cache.follow(client, &mut tasks);
+        let clock = Clock::default();
+        let engine = Engine::new(
+            &cache,
+            settings.options.clone(),
+            observer,
+            settings.in_flight,
+            clock.clone(),
+        );
+        let limits = Limits {
+            request: settings.request_timeout,
+            watch: settings.watch_for,
+        };
+        cache.follow(client, limits, &mut tasks);
         tasks.spawn(engine.clone().run(requests.clone(), stop));
         let (events, telling) = Events::new(requests.clone());
         tasks.spawn(telling);
@@ -101,8 +120,14 @@ impl Cluster {
             engine,
             events,
             options: settings.options,
+            clock,
             _tasks: Arc::new(tasks),
         }
+    }
+
+    /// The clock that deadlines are compared with: who knows better corrects it.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// How the watches do, and every change of it.
@@ -122,7 +147,7 @@ impl Cluster {
             }
             // Absence is believed only where everything was seen and nothing is amiss.
             let whole = health.borrow_and_update().trouble().is_none();
-            let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+            let left = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
             if whole && left.is_zero() {
                 return None;
             }
@@ -139,6 +164,7 @@ impl Cluster {
     /// # Errors
     /// The API server did not do it.
     pub async fn cordon(&self, node: &Node, holder: &str) -> Result<Cordoned, Refusal> {
+        let _first = self.engine.cordoning();
         self.cordons.cordon(node, holder).await
     }
 
@@ -151,20 +177,20 @@ impl Cluster {
     }
 
     /// Drains a node, or joins who does. It should be cordoned. `until`: waited no longer, deadline or not.
-    pub fn drain(&self, node: &Node, wish: Wish, until: Option<Timestamp>) -> Ticket {
-        self.engine.drain(node, wish, until)
+    pub fn drain(&self, node: &Node, want: impl Into<Want>, until: Option<Timestamp>) -> Ticket {
+        self.engine.drain(node, want.into(), until)
     }
 
     /// What would be done about a node's pods now.
-    pub fn rehearse<T>(&self, node: &Node, wish: &Wish, tell: impl FnOnce(&Assessment<'_>) -> T) -> T {
+    pub fn rehearse<T>(&self, node: &Node, want: Want, tell: impl FnOnce(&Assessment<'_>) -> T) -> T {
         let pods = self.cache.pods_on(&node.name);
         let pods = pods.iter().map(Arc::as_ref);
         tell(&drain::assess(
             pods,
             &self.options,
-            wish,
+            &[want],
             |_| false,
-            Timestamp::now(),
+            self.clock.now(),
         ))
     }
 

@@ -17,6 +17,7 @@ use tokio::{sync, task::JoinSet};
 use crate::cordon;
 pub(crate) use objects::WatchedNode;
 use store::Store;
+pub(crate) use watch::Limits;
 
 /// A node, as far as anybody looks at it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,17 +133,19 @@ impl Cache {
     }
 
     /// Starts the watches.
-    pub(crate) fn follow(&self, client: &Client, tasks: &mut JoinSet<()>) {
+    pub(crate) fn follow(&self, client: &Client, limits: Limits, tasks: &mut JoinSet<()>) {
         let (client, inner) = (client.clone(), Arc::clone(&self.inner));
         tasks.spawn(watch::follow::<objects::WatchedNode>(
             client.clone(),
             Arc::clone(&inner),
+            limits,
         ));
         tasks.spawn(watch::follow::<objects::WatchedPod>(
             client.clone(),
             Arc::clone(&inner),
+            limits,
         ));
-        tasks.spawn(watch::follow::<objects::WatchedBudget>(client, inner));
+        tasks.spawn(watch::follow::<objects::WatchedBudget>(client, inner, limits));
     }
 
     pub(crate) fn health(&self) -> sync::watch::Receiver<Health> {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use hollowtrees_domain::drain::{self, Assessment, Options, Pod, Step, Tier, Wish, order::Place};
+use hollowtrees_domain::drain::{self, Assessment, Options, Pod, Step, Tier, Want, order::Place};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
@@ -23,7 +23,7 @@ const AFTERMATH: SignedDuration = SignedDuration::from_secs(3);
 /// Somebody who wants the node drained.
 pub(super) struct Party {
     pub(super) id: u64,
-    pub(super) wish: Wish,
+    pub(super) want: Want,
     /// When it waits no longer, deadline or not.
     pub(super) until: Option<Timestamp>,
     pub(super) answer: oneshot::Sender<Summary>,
@@ -32,6 +32,7 @@ pub(super) struct Party {
 impl Party {
     fn ends_at(&self) -> Option<Timestamp> {
         let deadline = self
+            .want
             .wish
             .deadline
             .map(|deadline| deadline.checked_add(AFTERMATH).unwrap_or(Timestamp::MAX));
@@ -80,13 +81,9 @@ impl Drain {
         }
     }
 
-    /// What all parties want, taken together.
-    pub(super) fn wish(&self) -> Wish {
-        self.parties
-            .iter()
-            .map(|party| party.wish)
-            .reduce(Wish::join)
-            .unwrap_or(Wish::PATIENT)
+    /// What all parties want.
+    pub(super) fn wants(&self) -> Vec<Want> {
+        self.parties.iter().map(|party| party.want).collect()
     }
 
     /// Looks at the node, puts into the queue what is to be asked, and says when to look again; or that it has ended.
@@ -100,11 +97,10 @@ impl Drain {
         if !view.node_is_there {
             return Some(Ended::NodeGone);
         }
-        let wish = self.wish();
         let assessment = drain::assess(
             view.pods.iter().map(Arc::as_ref),
             options,
-            &wish,
+            &self.wants(),
             |pod| {
                 self.tracks
                     .get(pod.uid.as_str())
@@ -217,6 +213,14 @@ impl Drain {
         let summary = self.summary(ended);
         for party in self.parties.drain(..) {
             drop(party.answer.send(summary.clone()));
+        }
+    }
+
+    /// The clock was set: no wait of before is longer than it may be by now.
+    pub(super) fn clock_stepped(&mut self, now: Timestamp) {
+        self.began_at = self.began_at.min(now);
+        for track in self.tracks.values_mut() {
+            track.clock_stepped(now);
         }
     }
 

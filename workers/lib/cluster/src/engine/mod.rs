@@ -27,13 +27,14 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use hollowtrees_domain::drain::{Options, Wish};
+use hollowtrees_domain::drain::{Options, Want};
 use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cache::{Cache, Change, Node},
+    clock::Clock,
     request::{Refusal, Requests},
 };
 use drain::Party;
@@ -65,6 +66,7 @@ pub(crate) struct Engine {
 struct Shared {
     state: Mutex<State>,
     wake: Notify,
+    clock: Clock,
 }
 
 impl Engine {
@@ -74,18 +76,21 @@ impl Engine {
         options: Options,
         observer: Arc<dyn Observer>,
         in_flight: usize,
+        clock: Clock,
     ) -> Self {
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(cache.clone(), options, observer, in_flight)),
             wake: Notify::new(),
+            clock,
         });
         let listening = Arc::downgrade(&shared);
         cache.listen(move |change| {
             let Some(shared) = listening.upgrade() else { return };
+            let now = shared.clock.now();
             let mut state = shared.state();
             let woken = match change {
                 Change::Node(node) | Change::Pods(node) => state.touch(node),
-                Change::Budget(budget) => state.budget_changed(budget, Timestamp::now()),
+                Change::Budget(budget) => state.budget_changed(budget, now),
             };
             drop(state);
             if woken {
@@ -96,18 +101,18 @@ impl Engine {
     }
 
     /// Begins the drain of a node, or joins the one under way. `until`: waited no longer, deadline or not.
-    pub(crate) fn drain(&self, node: &Node, wish: Wish, until: Option<Timestamp>) -> Ticket {
+    pub(crate) fn drain(&self, node: &Node, want: Want, until: Option<Timestamp>) -> Ticket {
         let (answer, summary) = oneshot::channel();
         let party = Party {
             id: 0,
-            wish,
+            want,
             until,
             answer,
         };
         let id = self
             .shared
             .state()
-            .join(&node.name, &node.uid, party, Timestamp::now());
+            .join(&node.name, &node.uid, party, self.shared.clock.now());
         self.shared.wake.notify_one();
         Ticket {
             shared: Arc::clone(&self.shared),
@@ -117,6 +122,12 @@ impl Engine {
         }
     }
 
+    /// While this is held a node is being cordoned, and pods give way.
+    pub(crate) fn cordoning(&self) -> Cordoning {
+        self.shared.state().cordon_began();
+        Cordoning(Arc::clone(&self.shared))
+    }
+
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
         self.shared.state().counts()
     }
@@ -124,8 +135,10 @@ impl Engine {
     /// Works until `stop`.
     pub(crate) async fn run(self, requests: Requests, stop: CancellationToken) {
         let mut asking = FuturesUnordered::new();
+        let clock = &self.shared.clock;
+        let mut steps = clock.steps();
         loop {
-            let (asks, next) = self.shared.state().advance(Timestamp::now());
+            let (asks, next) = self.shared.state().advance(clock.now());
             for ask in asks {
                 let requests = requests.clone();
                 asking.push(async move {
@@ -137,10 +150,12 @@ impl Engine {
                 biased;
                 () = stop.cancelled() => break,
                 Some((ask, answer)) = asking.next(), if !asking.is_empty() => {
-                    self.shared.state().answered(&ask, answer, Timestamp::now());
+                    self.shared.state().answered(&ask, answer, clock.now());
                 }
                 () = self.shared.wake.notified() => {}
-                () = sleep_until(next) => {}
+                // The clock holds the other end.
+                _ = steps.changed() => self.shared.state().clock_stepped(clock.now()),
+                () = sleep_until(next, clock) => {}
             }
         }
         self.shared.state().stop();
@@ -150,6 +165,17 @@ impl Engine {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A cordon under way.
+pub(crate) struct Cordoning(Arc<Shared>);
+
+impl Drop for Cordoning {
+    fn drop(&mut self) {
+        let now = self.0.clock.now();
+        self.0.state().cordon_ended(now);
+        self.0.wake.notify_one();
     }
 }
 
@@ -169,10 +195,10 @@ async fn make(requests: &Requests, ask: &Ask) -> Result<(), Refusal> {
 }
 
 /// The only timer there is.
-async fn sleep_until(at: Option<Timestamp>) {
+async fn sleep_until(at: Option<Timestamp>, clock: &Clock) {
     match at {
         Some(at) => {
-            let wait = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+            let wait = Duration::try_from(at.duration_since(clock.now())).unwrap_or_default();
             // Never before the moment itself, which has more digits than a timer.
             tokio::time::sleep(wait + Duration::from_millis(1)).await;
         }
@@ -190,10 +216,11 @@ pub struct Ticket {
 
 impl Ticket {
     /// The deadline moved, or force became allowed.
-    pub fn change(&self, wish: Wish) {
+    pub fn change(&self, want: impl Into<Want>) {
+        let want = want.into();
         self.shared
             .state()
-            .change(&self.node, self.id, |party| party.wish = wish);
+            .change(&self.node, self.id, |party| party.want = want);
         self.shared.wake.notify_one();
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Priority and fairness answers 429 when it has had enough: the limit is halved and everything waits as long as was
 //! asked; then it grows again with each request that went well (the way of TCP).
+//!
+//! While nodes are being cordoned only a few requests are made: a cordon is short and keeps new pods away, and a server
+//! that is busy with evictions would keep it waiting.
 
 use std::time::Duration;
 
@@ -12,12 +15,21 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// The longest pause it may ask for.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
+/// Requests under way while nodes are being cordoned.
+const BESIDE_CORDONS: usize = 8;
+/// In a burst the next cordon comes within this.
+const NEXT_CORDON: SignedDuration = SignedDuration::from_millis(50);
+
 #[derive(Debug)]
 pub(super) struct Pace {
     most: usize,
     limit: f64,
     in_flight: usize,
     paused_until: Timestamp,
+    /// Cordons under way.
+    cordons: usize,
+    /// When the last of them is long enough ago.
+    cordoned_by: Timestamp,
 }
 
 impl Pace {
@@ -28,16 +40,40 @@ impl Pace {
             limit: as_f64(most),
             in_flight: 0,
             paused_until: Timestamp::MIN,
+            cordons: 0,
+            cordoned_by: Timestamp::MIN,
         }
     }
 
     /// Takes a slot, if one is free.
     pub(super) fn start(&mut self, now: Timestamp) -> bool {
-        let free = now >= self.paused_until && as_f64(self.in_flight) < self.limit;
+        let gives_way = self.gives_way(now) && self.in_flight >= BESIDE_CORDONS;
+        let free = now >= self.paused_until && as_f64(self.in_flight) < self.limit && !gives_way;
         if free {
             self.in_flight += 1;
         }
         free
+    }
+
+    /// A node is being cordoned.
+    pub(super) fn cordon_began(&mut self) {
+        self.cordons += 1;
+    }
+
+    /// It is, or could not be.
+    pub(super) fn cordon_ended(&mut self, now: Timestamp) {
+        self.cordons = self.cordons.saturating_sub(1);
+        self.cordoned_by = now.checked_add(NEXT_CORDON).unwrap_or(now);
+    }
+
+    /// Whether few requests are made because of cordons.
+    fn gives_way(&self, now: Timestamp) -> bool {
+        self.cordons > 0 || now < self.cordoned_by
+    }
+
+    /// When it stops giving way, should no other cordon come; the end of the last one is told.
+    pub(super) fn gives_way_until(&self, now: Timestamp) -> Option<Timestamp> {
+        (self.cordons == 0 && now < self.cordoned_by).then_some(self.cordoned_by)
     }
 
     /// A request was answered.
@@ -59,6 +95,13 @@ impl Pace {
         }
         let until = now.checked_add(pause).unwrap_or(now);
         self.paused_until = self.paused_until.max(until);
+    }
+
+    /// The clock was set: a pause is no longer than the longest.
+    pub(super) fn clock_stepped(&mut self, now: Timestamp) {
+        let latest = now.checked_add(LONGEST_PAUSE).unwrap_or(now);
+        self.paused_until = self.paused_until.min(latest);
+        self.cordoned_by = self.cordoned_by.min(now);
     }
 
     pub(super) fn paused_until(&self) -> Timestamp {
@@ -107,5 +150,24 @@ mod tests {
             pace.end();
         }
         assert_eq!(taken(&mut pace, at(3_000)), 16);
+    }
+
+    #[test]
+    fn it_gives_way_to_cordons_but_never_stops() {
+        let mut pace = Pace::new(16);
+        pace.cordon_began();
+        pace.cordon_began();
+        assert_eq!(taken(&mut pace, at(0)), BESIDE_CORDONS);
+        pace.cordon_ended(at(0));
+        assert_eq!(
+            (taken(&mut pace, at(10)), pace.gives_way_until(at(10))),
+            (0, None)
+        );
+        pace.end();
+        assert_eq!(taken(&mut pace, at(10)), 1);
+        pace.cordon_ended(at(20));
+        assert_eq!(pace.gives_way_until(at(20)), Some(at(70)));
+        assert_eq!(taken(&mut pace, at(69)), 0, "another one may come");
+        assert_eq!(taken(&mut pace, at(70)), 8);
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use hollowtrees_domain::drain::{Options, Pod, budget::Budget};
+use hollowtrees_domain::drain::{Bearing, Options, Pod, budget::Budget};
 use jiff::Timestamp;
 
 use super::{
@@ -160,7 +160,8 @@ impl State {
         }
         let paused = Some(self.pace.paused_until()).filter(|until| !self.queue.is_empty() && *until > now);
         let timer = self.timers.first().map(|(at, _)| *at);
-        (asks, timer.into_iter().chain(paused).min())
+        let gives_way = self.pace.gives_way_until(now).filter(|_| !self.queue.is_empty());
+        (asks, timer.into_iter().chain(paused).chain(gives_way).min())
     }
 
     fn look(&mut self, node: &Arc<str>, now: Timestamp) {
@@ -184,25 +185,27 @@ impl State {
     /// The request for the pod at the head of the queue, with the grace it can have by now.
     fn ask(&mut self, node: &Arc<str>, uid: &Arc<str>, now: Timestamp) -> Option<Ask> {
         let drain = self.drains.get_mut(node)?;
-        let wish = drain.wish();
+        let wants = drain.wants();
         let track = drain.tracks.get_mut(uid)?;
         let Phase::Queued(_, wanted) = track.phase else {
             return None;
         };
-        if wish.deadline.is_some_and(|deadline| deadline <= now) {
-            track.phase = Phase::Idle;
-            return None;
-        }
-        let own = track.pod.grace_seconds;
-        let grace = match wanted {
-            Wanted::Evict => {
-                let left = wish.grace_left(own, now);
-                (wish.allows_force(now) && left < own).then_some(left)
+        let pod = &track.pod;
+        let going = match Bearing::of(pod, &self.options, &wants) {
+            Bearing::Goes(going) if going.wish.deadline.is_none_or(|deadline| deadline > now) => going,
+            Bearing::Goes(_) | Bearing::Stays(_) => {
+                track.phase = Phase::Idle;
+                return None;
             }
-            Wanted::Delete => Some(wish.grace_left(own, now)),
+        };
+        let grace = match wanted {
+            Wanted::Evict => going.eviction_grace(pod, now),
+            Wanted::Delete => Some(going.wish.grace_left(going.grace_seconds, now)),
             Wanted::Shorten => {
-                let granted = track.pod.deletion.map_or(own, |deletion| deletion.grace_seconds);
-                Some(wish.grace_left(granted, now))
+                let granted = pod
+                    .deletion
+                    .map_or(pod.grace_seconds, |deletion| deletion.grace_seconds);
+                Some(going.wish.grace_left(granted, now))
             }
         };
         track.phase = Phase::InFlight(wanted);
@@ -284,6 +287,25 @@ impl State {
             self.unblock(&namespace, node, &uid);
         }
         drain.end(ended);
+    }
+
+    /// A node is being cordoned.
+    pub(super) fn cordon_began(&mut self) {
+        self.pace.cordon_began();
+    }
+
+    /// It is, or could not be.
+    pub(super) fn cordon_ended(&mut self, now: Timestamp) {
+        self.pace.cordon_ended(now);
+    }
+
+    /// The clock was set.
+    pub(super) fn clock_stepped(&mut self, now: Timestamp) {
+        self.pace.clock_stepped(now);
+        for (node, drain) in &mut self.drains {
+            drain.clock_stepped(now);
+            self.touched.insert(Arc::clone(node));
+        }
     }
 
     /// Ends all drains.

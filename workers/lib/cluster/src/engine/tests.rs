@@ -1,6 +1,12 @@
 //! Answers a real API server gives too seldom, from one that is scripted.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use hollowtrees_domain::drain::{Force, Options, Wish};
 use http::{Method, Request, Response, StatusCode};
@@ -17,9 +23,9 @@ use crate::{Cluster, Settings};
 
 const BOUND: Duration = Duration::from_secs(30);
 
-/// What was asked about pods, and when.
+/// What was asked about pods, and when; and how many watches were.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<(String, Value, Timestamp)>>>);
+struct Seen(Arc<Mutex<Vec<(String, Value, Timestamp)>>>, Arc<AtomicUsize>);
 
 impl Seen {
     fn requests(&self) -> Vec<String> {
@@ -129,6 +135,7 @@ async fn serve(
         );
         if query.contains("watch=") {
             // Nothing ever happens: the response is never sent.
+            seen.1.fetch_add(1, Ordering::Relaxed);
             watches.push(send);
             continue;
         }
@@ -171,9 +178,15 @@ fn in_seconds(seconds: i64) -> Option<Timestamp> {
 
 /// Drains until the script is played, and says what was asked: after a script that does not end well, once more.
 async fn play(script: Vec<Scripted>, wish: Wish) -> (Seen, Summary) {
+    play_by(script, wish, SignedDuration::ZERO).await
+}
+
+/// The same on a machine whose clock is so far behind the right time.
+async fn play_by(script: Vec<Scripted>, wish: Wish, behind: SignedDuration) -> (Seen, Summary) {
     let is_granted = script.last().is_some_and(|last| last.status == 200);
     let expected = script.len() + usize::from(!is_granted);
     let (cluster, node, seen) = cluster(&["p"], script).await;
+    cluster.clock().correct(Timestamp::now() + behind);
     let ticket = cluster.drain(&node, wish, None);
     timeout(BOUND, async {
         while seen.requests().len() < expected {
@@ -264,6 +277,54 @@ async fn a_refused_pod_is_deleted_at_its_last_moment_only_if_it_may_be() {
     let (seen, summary) = play(vec![budget(), budget(), budget()], advisory).await;
     assert_eq!(seen.requests(), [EVICT; 4]);
     assert!(summary.forced.is_empty());
+}
+
+#[tokio::test]
+async fn the_last_moment_comes_by_the_right_time_whatever_this_machines_clock_says() {
+    for behind in [SignedDuration::from_hours(1), SignedDuration::from_hours(-1)] {
+        // By this machine's clock alone it would be an hour too late, or an hour too early.
+        let certain = Wish {
+            deadline: Some(Timestamp::now() + behind + SignedDuration::from_secs(2)),
+            force: Force::Always,
+        };
+        let (seen, summary) = play_by(vec![budget(), answer(200, json!({}))], certain, behind).await;
+        assert_eq!(seen.requests(), [EVICT, DELETE], "{behind}");
+        let grace = seen.body(1)["gracePeriodSeconds"].clone();
+        assert!(grace == 1 || grace == 2, "{grace} {behind}");
+        assert!(summary.forced.contains_key("s/p"), "{summary:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_asked_again_soon_though_the_clock_is_set_back() {
+    let (cluster, node, seen) = cluster(&["p"], (0..3).map(|_| budget()).collect()).await;
+    let _ticket = cluster.drain(&node, Wish::PATIENT, None);
+    let asked = async |count: usize| {
+        timeout(BOUND, async {
+            while seen.requests().len() < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .expect("it to be asked again");
+    };
+    asked(1).await;
+    cluster
+        .clock()
+        .correct(Timestamp::now() - SignedDuration::from_hours(1));
+    asked(3).await;
+}
+
+#[tokio::test]
+async fn a_watch_that_is_never_answered_is_asked_again() {
+    let (_cluster, _, seen) = cluster(&[], Vec::new()).await;
+    timeout(BOUND, async {
+        while seen.1.load(Ordering::Relaxed) < 3 * 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("each of the three watches to be asked three times");
 }
 
 #[tokio::test]

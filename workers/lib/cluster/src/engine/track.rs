@@ -152,6 +152,15 @@ impl Track {
         word
     }
 
+    /// The clock was set: what waits may be asked again, and what was granted is confirmed in the usual time.
+    pub(super) fn clock_stepped(&mut self, now: Timestamp) {
+        match &mut self.phase {
+            Phase::Waiting(until, _) => *until = now,
+            Phase::Granted(until, _) => *until = now.checked_add(CONFIRM_WITHIN).unwrap_or(Timestamp::MAX),
+            Phase::Idle | Phase::Queued(..) | Phase::InFlight(_) => {}
+        }
+    }
+
     fn backoff(&mut self, (first, longest): (Duration, Duration), after: Option<Duration>) -> Duration {
         let wait = first
             .saturating_mul(2_u32.saturating_pow(self.tries))

@@ -12,3 +12,4 @@ mod cordon;
 mod drain;
 mod force;
 mod support;
+mod watch;

@@ -34,7 +34,11 @@ pub(crate) struct Ground {
 impl Ground {
     /// So many ready nodes `<name>-<i>`.
     pub(crate) async fn new(name: &str, nodes: usize) -> Self {
-        let plane = ControlPlane::shared().await.unwrap();
+        Self::on(ControlPlane::shared().await.unwrap(), name, nodes).await
+    }
+
+    /// The same on this control plane.
+    pub(crate) async fn on(plane: Arc<ControlPlane>, name: &str, nodes: usize) -> Self {
         let admin = plane.client().unwrap();
         admin.namespace(name).await.unwrap();
         admin
@@ -73,13 +77,18 @@ impl Ground {
     }
 
     pub(crate) async fn cluster_with(&self, options: Options) -> Cluster {
-        let access = Access {
-            kubeconfig: Some(self.kubeconfig.clone()),
-            context: None,
-        };
         let settings = Settings {
             options,
             ..Settings::default()
+        };
+        self.cluster_by(self.kubeconfig.clone(), settings).await
+    }
+
+    /// One that goes by another kubeconfig, say through a fault proxy.
+    pub(crate) async fn cluster_by(&self, kubeconfig: PathBuf, settings: Settings) -> Cluster {
+        let access = Access {
+            kubeconfig: Some(kubeconfig),
+            context: None,
         };
         let stop = CancellationToken::new();
         let cluster = Cluster::connect(&access, settings, Arc::new(Unobserved), stop)

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Options, Pod, Skip, Tier, Verdict, Wish};
+use super::{Bearing, Going, Options, Pod, Skip, Tier, Want, Wish};
 
 /// A tier opens this long before its pods would have to be forced, whatever the tiers before it do: they
 /// shall have been asked the polite way at least.
@@ -87,48 +87,53 @@ impl Assessment<'_> {
     }
 }
 
-/// Assesses the pods of one node. `refused` tells whether a pod's eviction was refused before: at its last
+/// Assesses the pods of one node by what all parties want of it. `refused` tells whether a pod's eviction was refused before: at its last
 /// moment a pod is asked for politely once, and deleted after that.
 #[must_use]
 pub fn assess<'a>(
     pods: impl IntoIterator<Item = &'a Pod>,
     options: &Options,
-    wish: &Wish,
+    wants: &[Want],
     refused: impl Fn(&Pod) -> bool,
     now: Timestamp,
 ) -> Assessment<'a> {
-    let judged: Vec<(&Pod, Verdict)> = pods.into_iter().map(|pod| (pod, options.judge(pod))).collect();
+    let judged: Vec<(&Pod, Bearing)> = pods
+        .into_iter()
+        .map(|pod| (pod, Bearing::of(pod, options, wants)))
+        .collect();
     let open = judged
         .iter()
-        .filter_map(|(pod, verdict)| match verdict {
-            Verdict::Goes(tier) if holds_up(pod, now) => Some(*tier),
-            Verdict::Goes(_) | Verdict::Stays(_) => None,
+        .filter_map(|(pod, bearing)| match bearing {
+            Bearing::Goes(going) if holds_up(pod, now) => Some(going.tier),
+            Bearing::Goes(_) | Bearing::Stays(_) => None,
         })
         .min();
     let mut due = Due { now, at: None };
     let pods = judged
         .into_iter()
-        .map(|(pod, verdict)| {
-            let (tier, step) = match verdict {
-                Verdict::Stays(skip) => (None, Step::Skip(skip)),
-                Verdict::Goes(tier) => {
-                    let gated = open.is_some_and(|open| open < tier);
-                    (Some(tier), step(pod, gated, wish, refused(pod), &mut due))
-                }
-            };
-            Assessed {
+        .map(|(pod, bearing)| match bearing {
+            Bearing::Stays(skip) => Assessed {
                 pod,
-                tier,
-                step,
-                latest_start: wish.latest_start(pod.grace_seconds),
+                tier: None,
+                step: Step::Skip(skip),
+                latest_start: None,
+            },
+            Bearing::Goes(going) => {
+                let gated = open.is_some_and(|open| open < going.tier);
+                Assessed {
+                    pod,
+                    tier: Some(going.tier),
+                    step: step(pod, gated, &going, refused(pod), &mut due),
+                    latest_start: going.wish.latest_start(going.grace_seconds),
+                }
             }
         })
         .collect();
     Assessment { pods, due: due.at }
 }
 
-fn step(pod: &Pod, gated: bool, wish: &Wish, refused: bool, due: &mut Due) -> Step {
-    let now = due.now;
+fn step(pod: &Pod, gated: bool, going: &Going, refused: bool, due: &mut Due) -> Step {
+    let (now, wish, grace) = (due.now, &going.wish, going.grace_seconds);
     if let Some(deletion) = pod.deletion {
         if pod.containers_ended {
             return Step::Ended;
@@ -142,18 +147,18 @@ fn step(pod: &Pod, gated: bool, wish: &Wish, refused: bool, due: &mut Due) -> St
         }
         due.by(deadline);
     }
-    let force_at = wish.force_at(pod.grace_seconds);
+    let force_at = wish.force_at(grace);
     if let Some(force_at) = force_at {
         due.by(force_at);
         if force_at <= now && refused {
             return Step::Delete {
-                grace: wish.grace_left(pod.grace_seconds, now),
+                grace: wish.grace_left(grace, now),
             };
         }
     }
     if gated {
         let opens = wish
-            .latest_start(pod.grace_seconds)
+            .latest_start(grace)
             .map(|latest| latest.checked_sub(HEAD_START).unwrap_or(Timestamp::MIN));
         if opens.is_none_or(|opens| opens > now) {
             if let Some(opens) = opens {
@@ -162,10 +167,8 @@ fn step(pod: &Pod, gated: bool, wish: &Wish, refused: bool, due: &mut Due) -> St
             return Step::Gate;
         }
     }
-    let left = wish.grace_left(pod.grace_seconds, now);
-    let short = wish.allows_force(now) && left < pod.grace_seconds;
     Step::Evict {
-        grace: short.then_some(left),
+        grace: going.eviction_grace(pod, now),
     }
 }
 

@@ -26,6 +26,12 @@ impl Force {
         }
     }
 
+    /// No more than another allows.
+    #[must_use]
+    pub fn at_most(self, limit: Self) -> Self {
+        std::cmp::min(self, limit)
+    }
+
     /// The first moment force is allowed, given a deadline.
     pub(super) fn allowed_from(self, deadline: Timestamp) -> Option<Timestamp> {
         match self {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`instance`] | which instance a node is |
 //! | [`select`] | which pods go, in which tier, and which stay and why |
+//! | [`terms`] | what an action may say of it, and what several of them mean for one pod |
 //! | [`force`] | when a budget may be overridden, and with how much grace |
 //! | [`mod@assess`] | the next step of every pod of a node, and whether the node is empty |
 //! | [`order`] | which pod of all nodes comes first |
@@ -19,6 +20,7 @@ pub mod instance;
 pub mod order;
 pub mod pod;
 pub mod select;
+pub mod terms;
 
 #[cfg(test)]
 mod tests;
@@ -27,3 +29,4 @@ pub use assess::{Assessed, Assessment, Step, assess};
 pub use force::{Force, Wish};
 pub use pod::{Deletion, Owner, Pod};
 pub use select::{Options, Skip, Tier, Verdict};
+pub use terms::{Bearing, Going, Terms, Want};

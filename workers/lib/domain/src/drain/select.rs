@@ -1,6 +1,6 @@
 //! Which pods go, and in which tier.
 
-use super::{Owner, Pod};
+use super::{Owner, Pod, Terms};
 
 /// What an operator may choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +94,12 @@ impl Options {
     /// is left alone.
     #[must_use]
     pub fn judge(&self, pod: &Pod) -> Verdict {
+        self.judge_on(&Terms::default(), pod)
+    }
+
+    /// Judges a pod for an action with terms of its own.
+    #[must_use]
+    pub fn judge_on(&self, terms: &Terms, pod: &Pod) -> Verdict {
         let daemon = pod.owner == Owner::DaemonSet;
         if pod.mirror {
             return Verdict::Stays(Skip::Mirror);
@@ -102,17 +108,17 @@ impl Options {
         if pod.finished && pod.deletion.is_none() {
             return Verdict::Stays(Skip::Finished);
         }
-        if daemon && !self.daemons {
+        if daemon && !terms.daemons.unwrap_or(self.daemons) {
             return Verdict::Stays(Skip::Daemon);
         }
         let opted_out = |(key, value): &(String, String)| pod.annotations.get(key) == Some(value);
         if self.opt_out.iter().any(opted_out) {
             return Verdict::Stays(Skip::OptedOut);
         }
-        if pod.empty_dir && !self.empty_dir {
+        if pod.empty_dir && !terms.empty_dir.unwrap_or(self.empty_dir) {
             return Verdict::Stays(Skip::EmptyDir);
         }
-        if pod.owner == Owner::None && !self.bare {
+        if pod.owner == Owner::None && !terms.bare.unwrap_or(self.bare) {
             return Verdict::Stays(Skip::Bare);
         }
         let last = |(key, value): &(String, String)| pod.labels.get(key) == Some(value);

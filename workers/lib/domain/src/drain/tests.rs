@@ -47,7 +47,7 @@ fn deleted(ends_at: i64, grace_seconds: u32) -> Option<Deletion> {
 }
 
 fn steps(pods: &[Pod], wish: Wish, refused: bool, now: i64) -> Vec<Step> {
-    assess(pods, &Options::default(), &wish, |_| refused, at(now))
+    assess(pods, &Options::default(), &[wish.into()], |_| refused, at(now))
         .pods
         .iter()
         .map(|pod| pod.step)
@@ -260,7 +260,7 @@ fn what_ends_too_late_is_given_less() {
 #[test]
 fn the_next_look_is_when_something_changes() {
     let due = |pods: &[Pod], wish: Wish, now: i64| {
-        assess(pods, &Options::default(), &wish, |_| true, at(now))
+        assess(pods, &Options::default(), &[wish.into()], |_| true, at(now))
             .due
             .map(|due| (due - at(0)).get_seconds())
     };
@@ -284,6 +284,66 @@ fn the_next_look_is_when_something_changes() {
         Some(45)
     );
     assert_eq!(due(&[], certain(120), 0), None);
+}
+
+#[test]
+fn an_action_may_spare_pods_and_cap_their_grace() {
+    let bare = Pod {
+        owner: Owner::None,
+        grace_seconds: 300,
+        ..pod("bare")
+    };
+    let want = |deadline: Option<i64>, force, bare, cap| Want {
+        wish: Wish {
+            deadline: deadline.map(at),
+            force,
+        },
+        terms: Terms {
+            bare,
+            grace_cap_seconds: cap,
+            ..Terms::default()
+        },
+    };
+    let check = |wants: &[Want], refused: bool, now: i64, expected: Step| {
+        let found = assess([&bare], &Options::default(), wants, |_| refused, at(now)).pods[0].step;
+        assert_eq!(found, expected, "{wants:?} {refused} {now}");
+    };
+    let evict = |grace| Step::Evict { grace };
+    let spares = want(Some(120), Force::Always, Some(false), None);
+    let advice = want(Some(600), Force::Never, None, None);
+    check(&[spares], true, 119, Step::Skip(Skip::Bare));
+    check(
+        &[want(None, Force::Never, Some(true), None)],
+        false,
+        0,
+        evict(None),
+    );
+    // Who spares it lends no force to who does not.
+    check(&[spares, advice], true, 119, evict(None));
+    check(&[advice, spares], true, 119, evict(None));
+    // A cap holds whether or not there is force, and brings the last moment nearer to the deadline.
+    check(
+        &[want(None, Force::Never, None, Some(20))],
+        false,
+        0,
+        evict(Some(20)),
+    );
+    check(
+        &[want(None, Force::Never, None, Some(400))],
+        false,
+        0,
+        evict(None),
+    );
+    let capped = want(Some(120), Force::Always, None, Some(20));
+    check(&[capped], true, 99, evict(Some(20)));
+    check(&[capped], true, 100, Step::Delete { grace: 20 });
+    check(&[capped], true, 115, Step::Delete { grace: 5 });
+    check(&[capped], false, 115, evict(Some(5)));
+    assert_eq!(
+        Force::Always.at_most(Force::Within(secs(5))),
+        Force::Within(secs(5))
+    );
+    assert_eq!(Force::Never.at_most(Force::Always), Force::Never);
 }
 
 #[test]
@@ -441,34 +501,63 @@ fn any_wish() -> impl Strategy<Value = Wish> {
     })
 }
 
+fn any_want() -> impl Strategy<Value = Want> {
+    let terms = (
+        any::<Option<bool>>(),
+        any::<Option<bool>>(),
+        proptest::option::of(1_u32..700),
+    );
+    (any_wish(), terms).prop_map(|(wish, (bare, daemons, grace_cap_seconds))| Want {
+        wish,
+        terms: Terms {
+            bare,
+            daemons,
+            grace_cap_seconds,
+            ..Terms::default()
+        },
+    })
+}
+
 proptest! {
     #[test]
     fn force_is_never_used_where_it_may_not_be(
-        pods in proptest::collection::vec(any_pod(), 0..12), wish in any_wish(), refused: bool, now in 0_i64..700,
-        daemons: bool,
+        pods in proptest::collection::vec(any_pod(), 0..12),
+        wants in proptest::collection::vec(any_want(), 1..4), refused: bool, now in 0_i64..700, daemons: bool,
     ) {
         let options = Options { daemons, ..Options::default() };
-        let assessment = assess(&pods, &options, &wish, |_| refused, at(now));
+        let assessment = assess(&pods, &options, &wants, |_| refused, at(now));
         prop_assert_eq!(assessment.pods.len(), pods.len());
         for assessed in &assessment.pods {
-            let late = wish.deadline.is_some_and(|deadline| deadline <= at(now));
-            prop_assert!(!(late && assessed.step.is_effect()), "an effect past the deadline: {assessed:?}");
+            // Those who want this very pod gone, each with its own deadline and force.
+            let takers: Vec<&Want> = wants
+                .iter()
+                .filter(|want| matches!(options.judge_on(&want.terms, assessed.pod), Verdict::Goes(_)))
+                .collect();
+            let all_late = takers.iter().all(|want| want.wish.deadline.is_some_and(|deadline| deadline <= at(now)));
+            prop_assert!(!(all_late && assessed.step.is_effect()), "an effect past the deadline: {assessed:?}");
+            let own = assessed.pod.grace_seconds;
+            let cap = takers.iter().filter_map(|want| want.terms.grace_cap_seconds).min().unwrap_or(u32::MAX);
             match assessed.step {
                 Step::Delete { grace } => {
-                    prop_assert!(refused && wish.allows_force(at(now)) && assessed.pod.deletion.is_none());
-                    prop_assert!(grace >= 1 && grace <= assessed.pod.grace_seconds.max(1));
+                    prop_assert!(refused && assessed.pod.deletion.is_none());
+                    prop_assert!(grace >= 1 && grace <= own.min(cap).max(1));
                     prop_assert!(assessed.latest_start.is_some_and(|latest| latest <= at(now)));
-                    prop_assert!(at(now) + secs(i64::from(grace)) <= wish.deadline.unwrap().max(at(now + 1)));
+                    prop_assert!(takers.iter().any(|want| want.wish.allows_force(at(now))
+                        && at(now) + secs(i64::from(grace)) <= want.wish.deadline.unwrap().max(at(now + 1))));
                 }
                 Step::Shorten { grace } => {
                     let deletion = assessed.pod.deletion.unwrap();
-                    prop_assert!(wish.allows_force(at(now)) && grace >= 1 && grace < deletion.grace_seconds);
+                    prop_assert!(takers.iter().any(|want| want.wish.allows_force(at(now))));
+                    prop_assert!(grace >= 1 && grace < deletion.grace_seconds);
                 }
                 Step::Evict { grace } => {
                     prop_assert!(assessed.pod.deletion.is_none());
-                    prop_assert!(grace.is_none() || wish.allows_force(at(now)));
+                    prop_assert!(grace.unwrap_or(own) <= own.min(cap).max(1), "{assessed:?}");
+                    let forced = takers.iter().any(|want| want.wish.allows_force(at(now)));
+                    prop_assert!(grace.is_none() || forced || grace == Some(own.min(cap)), "{assessed:?}");
                 }
-                Step::Skip(_) | Step::Ended | Step::Await | Step::Gate | Step::Late => {}
+                Step::Skip(_) => prop_assert!(takers.is_empty()),
+                Step::Ended | Step::Await | Step::Gate | Step::Late => {}
             }
         }
         if let Some(due) = assessment.due {
@@ -480,6 +569,9 @@ proptest! {
                 && other.pod.deletion.is_none_or(|deletion| deletion.ends_at + STUCK_AFTER > at(now))));
             prop_assert!(gated.latest_start.is_none_or(|latest| latest - HEAD_START > at(now)));
         }
+        // Whoever came first makes no difference.
+        let turned: Vec<Want> = wants.iter().rev().copied().collect();
+        prop_assert_eq!(&assessment, &assess(&pods, &options, &turned, |_| refused, at(now)));
     }
 
     #[test]

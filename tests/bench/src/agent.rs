@@ -1,0 +1,132 @@
+//! What the agent costs a node: memory, processor time, size.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use hollowtrees_bus::{
+    Bus, Options, Tls, apply,
+    read::{From, Until},
+    topology::{self, Profile},
+};
+use hollowtrees_harness::{Metadata, Nats, Worker, metadata::Instance, ports::Port};
+use hollowtrees_schemas::names::Stream;
+
+use crate::sample::limit_row;
+
+const MB: f64 = 1e6;
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+
+/// Prints the rows of an agent that is left idle for so long, connected with TLS, with its defaults.
+pub(crate) async fn agent(built: Option<PathBuf>, idle: Duration) -> Result<()> {
+    let program = match built {
+        Some(program) => program,
+        None => tokio::task::spawn_blocking(build).await??,
+    };
+    #[allow(clippy::cast_precision_loss, reason = "bytes of a program")]
+    let size = fs::metadata(&program)
+        .with_context(|| format!("no agent at {}", program.display()))?
+        .len() as f64;
+    let nats = Nats::builder().tls().start().await?;
+    let ca = nats.ca_file().context("the server has a certificate")?.to_owned();
+    let mut options = Options::new(nats.url());
+    options.tls = Tls {
+        ca: Some(ca.clone()),
+        ..Tls::default()
+    };
+    let bus = Bus::connect(&options).await?;
+    apply::apply(&bus, Profile::LOCAL, &topology::consumers()).await?;
+    let metadata = Metadata::start(Instance::new("i-0123456789abcdef0", "eu-west-1a")).await?;
+    let port = Port::reserve()?;
+    let worker = Worker::builder("agent", &program)
+        .env("HT_CLUSTER", "c1")
+        .env("HT_NODE", "ip-10-0-0-1")
+        .env("HT_METADATA__URL", metadata.url())
+        .env("HT_NATS__URL", nats.url())
+        .env("HT_NATS__TLS__REQUIRED", "true")
+        .env("HT_NATS__TLS__CA", ca.display().to_string())
+        .env("HT_HEALTH__LISTEN", port.addr().to_string())
+        .start()?;
+    worker
+        .ready(&format!("http://{}/readyz", port.addr()), Duration::from_secs(30))
+        .await?;
+    let pid = worker.pid().context("the agent runs")?;
+    let polled = metadata.seen().len();
+    let (began, busy_before) = (Instant::now(), busy(pid)?);
+    tokio::time::sleep(idle).await;
+    let (took, busy_after) = (began.elapsed(), busy(pid)?);
+    let idle_kib = status(pid, "VmRSS:")?;
+    let requests = metadata.seen().len() - polled;
+    ensure!(
+        requests > 0,
+        "the agent asked the metadata service nothing in {took:?}"
+    );
+
+    // It works: what the service says is on the bus.
+    let mut reading = bus
+        .read(Stream::Notices, &[], From::First, Until::Stopped)
+        .await?;
+    metadata.interrupt("terminate", Duration::from_secs(120));
+    tokio::time::timeout(Duration::from_secs(30), reading.next())
+        .await
+        .context("no notice came of an interruption")??;
+    let peak_kib = status(pid, "VmHWM:")?;
+
+    let what = format!("agent, TLS, {} s idle", idle.as_secs());
+    limit_row(&format!("{what}, resident"), idle_kib / 1024.0, "MiB", Some(6.0));
+    limit_row(
+        "agent, most resident ever, a notice included",
+        peak_kib / 1024.0,
+        "MiB",
+        None,
+    );
+    let share = busy_after.saturating_sub(busy_before).as_secs_f64() / took.as_secs_f64();
+    limit_row(&format!("{what}, of a core"), share * 100.0, "%", Some(0.1));
+    limit_row("agent, program", size / MB, "MB", Some(6.0));
+    Ok(())
+}
+
+/// By the alias that makes it for images.
+fn build() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build-agent", "--quiet"])
+        .current_dir(&root)
+        .status()
+        .context("cannot run cargo build-agent")?;
+    ensure!(status.success(), "cargo build-agent ended with {status}");
+    // This program is in `target/release` itself, wherever `target` is.
+    let this = std::env::current_exe()?;
+    let target = this
+        .parent()
+        .and_then(Path::parent)
+        .context("this program is in a target directory")?;
+    Ok(target.join(TRIPLE).join("agent/hollowtrees-agent"))
+}
+
+/// A line of `/proc/PID/status`, in KiB.
+fn status(pid: u32, name: &str) -> Result<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    let value = value.and_then(|value| value.trim().strip_suffix("kB"));
+    Ok(value
+        .with_context(|| format!("no {name} of process {pid}"))?
+        .trim()
+        .parse()?)
+}
+
+/// Processor time of all its threads so far: the scheduler's account, finer than the ticks of `stat`.
+fn busy(pid: u32) -> Result<Duration> {
+    let mut nanoseconds = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        let spent: u64 = text.split_whitespace().next().context("no schedstat")?.parse()?;
+        nanoseconds += spent;
+    }
+    Ok(Duration::from_nanos(nanoseconds))
+}
