@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::{
     options::{Auth, Options},
-    store::Store,
+    store::{Record, Store},
 };
 
 /// Longest wait between two attempts to reconnect.
@@ -166,11 +166,11 @@ impl Bus {
             .build(client.clone());
         Ok(Self {
             inner: Arc::new(Inner {
-                incidents: Store::new(context.clone(), Bucket::Incidents, connected.clone()),
-                runs: Store::new(context.clone(), Bucket::Runs, connected.clone()),
-                ledger: Store::new(context.clone(), Bucket::Ledger, connected.clone()),
-                groups: Store::new(context.clone(), Bucket::Groups, connected.clone()),
-                workers: Store::new(context.clone(), Bucket::Workers, connected.clone()),
+                incidents: Store::new(context.clone(), Bucket::Incidents.name(), connected.clone()),
+                runs: Store::new(context.clone(), Bucket::Runs.name(), connected.clone()),
+                ledger: Store::new(context.clone(), Bucket::Ledger.name(), connected.clone()),
+                groups: Store::new(context.clone(), Bucket::Groups.name(), connected.clone()),
+                workers: Store::new(context.clone(), Bucket::Workers.name(), connected.clone()),
                 client,
                 context,
                 connected,
@@ -202,6 +202,12 @@ impl Bus {
     /// Live processes, by [`hollowtrees_schemas::key::worker`].
     pub fn workers(&self) -> &Store<proto::Liveness> {
         &self.inner.workers
+    }
+
+    /// What the replicas of the metrics worker keep in common, in [`crate::topology::METRICS`]; they define the records.
+    pub fn metrics<T: Record>(&self) -> Store<T> {
+        let (context, connected) = (self.context().clone(), self.connected());
+        Store::new(context, crate::topology::METRICS, connected)
     }
 
     /// What the connection went through so far.

@@ -8,6 +8,7 @@
 //! | [`consume`] | pulls no more than the caller can hold; rebuilds itself |
 //! | [`delivery`] | a message as a guard that owns its acker |
 //! | [`store`], [`watch`] | typed records on key-value buckets, written by compare-and-set |
+//! | [`lag`] | how full the streams are, and how far each consumer is |
 //! | [`read`] | reading a stream without taking anything from it |
 //! | [`dead`] | dead letters: kept whole, listed, redriven, discarded |
 //! | [`liveness`] | which processes are alive, and by how much our clock is off |
@@ -20,6 +21,7 @@ pub mod connection;
 pub mod consume;
 pub mod dead;
 pub mod delivery;
+pub mod lag;
 pub mod liveness;
 pub mod options;
 pub mod publish;

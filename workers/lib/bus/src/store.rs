@@ -10,7 +10,7 @@ use async_nats::jetstream::{
     kv::{self, Operation, UpdateErrorKind},
 };
 use bytes::Bytes;
-use hollowtrees_schemas::{names::Bucket, proto};
+use hollowtrees_schemas::proto;
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{OnceCell, watch};
@@ -178,7 +178,7 @@ pub struct Store<T> {
 
 struct Shared {
     context: jetstream::Context,
-    bucket: Bucket,
+    bucket: &'static str,
     opened: OnceCell<kv::Store>,
     /// Counts the connections made: a watch starts over on a new one.
     connected: watch::Receiver<u64>,
@@ -194,7 +194,11 @@ impl<T> Clone for Store<T> {
 }
 
 impl<T: Record> Store<T> {
-    pub(crate) fn new(context: jetstream::Context, bucket: Bucket, connected: watch::Receiver<u64>) -> Self {
+    pub(crate) fn new(
+        context: jetstream::Context,
+        bucket: &'static str,
+        connected: watch::Receiver<u64>,
+    ) -> Self {
         let shared = Shared {
             context,
             bucket,
@@ -209,7 +213,7 @@ impl<T: Record> Store<T> {
 
     /// Bucket name.
     pub fn bucket(&self) -> &'static str {
-        self.shared.bucket.name()
+        self.shared.bucket
     }
 
     /// The newest value this read sees; another replica may know a newer one. `None`: this read saw none.
@@ -379,7 +383,7 @@ impl<T: Record> Store<T> {
         let shared = &self.shared;
         shared
             .opened
-            .get_or_try_init(|| shared.context.get_key_value(shared.bucket.name()))
+            .get_or_try_init(|| shared.context.get_key_value(shared.bucket))
             .await
             .map_err(|error| error.to_string())
     }

@@ -32,6 +32,12 @@ const MESSAGES_PER_SUBJECT: i64 = 256;
 /// Deliveries of one consumer not settled yet, over all its processes.
 const MAX_ACK_PENDING: i64 = 20_000;
 
+/// What the replicas of the metrics worker tell each other: which messages are counted, and what was lost. No other
+/// process has a use for it, so it is no part of the schemas.
+pub const METRICS: &str = "ht_metrics";
+/// Bytes reserved for it: a few records of 100 KiB at most.
+const METRICS_BYTES: i64 = 8 * MEBIBYTE;
+
 /// How large and how safe: one server on a desk, or three in a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
@@ -92,6 +98,27 @@ impl Consumer {
         }
     }
 
+    /// The metrics workers' view of a whole stream: all of them share it, so that each message is counted once.
+    pub fn metrics(stream: Stream) -> Self {
+        let word = match stream {
+            Stream::Notices => "notices",
+            Stream::Actions => "actions",
+            Stream::Outcomes => "outcomes",
+            Stream::Incidents => "incidents",
+            Stream::Dead => "dead",
+        };
+        Self {
+            name: format!("metrics-{word}"),
+            stream,
+            filters: stream
+                .subjects()
+                .iter()
+                .map(|&subject| subject.to_owned())
+                .collect(),
+            description: format!("metrics: {word} are counted"),
+        }
+    }
+
     /// The actions of some kinds, of one cluster or of all: what the workers called `worker` share.
     pub fn actions(worker: &str, cluster: Option<&str>, kinds: &[&str]) -> Self {
         let name = match cluster {
@@ -138,6 +165,7 @@ pub fn consumers() -> Vec<Consumer> {
     [Consumer::router_notices(), Consumer::router_outcomes()]
         .into_iter()
         .chain(central)
+        .chain(Stream::ALL.map(Consumer::metrics))
         .collect()
 }
 
@@ -152,7 +180,7 @@ pub fn of_cluster(cluster: &str) -> impl Iterator<Item = Consumer> {
 pub fn streams(profile: Profile) -> Vec<Config> {
     let plain = Stream::ALL.iter().map(|&stream| message_stream(stream, profile));
     let buckets = Bucket::ALL.iter().map(|&bucket| bucket_stream(bucket, profile));
-    plain.chain(buckets).collect()
+    plain.chain(buckets).chain([metrics_stream(profile)]).collect()
 }
 
 fn message_stream(stream: Stream, profile: Profile) -> Config {
@@ -200,14 +228,22 @@ fn bucket_stream(bucket: Bucket, profile: Profile) -> Config {
         Bucket::Workers => LIVENESS_MAX_AGE,
         Bucket::Incidents | Bucket::Runs | Bucket::Ledger | Bucket::Groups => Duration::ZERO,
     };
+    kv_stream(bucket.name(), profile.bucket_bytes, max_age, profile)
+}
+
+fn metrics_stream(profile: Profile) -> Config {
+    kv_stream(METRICS, METRICS_BYTES, Duration::ZERO, profile)
+}
+
+fn kv_stream(bucket: &str, max_bytes: i64, max_age: Duration, profile: Profile) -> Config {
     Config {
-        name: format!("KV_{}", bucket.name()),
-        description: Some(format!("records of {}", bucket.name())),
-        subjects: vec![format!("$KV.{}.>", bucket.name())],
+        name: format!("KV_{bucket}"),
+        description: Some(format!("records of {bucket}")),
+        subjects: vec![format!("$KV.{bucket}.>")],
         storage: StorageType::File,
         retention: RetentionPolicy::Limits,
         discard: DiscardPolicy::New,
-        max_bytes: profile.bucket_bytes,
+        max_bytes,
         max_messages: -1,
         max_messages_per_subject: 1,
         max_message_size: MAX_MESSAGE_BYTES,

@@ -21,7 +21,7 @@ async fn what_was_applied_passes_and_is_applied_once() {
 
     let consumers = topology::consumers();
     let first = apply::apply(&bus, Profile::LOCAL, &consumers).await.unwrap();
-    assert_eq!(first.len(), 10 + consumers.len(), "{first:?}");
+    assert_eq!(first.len(), 11 + consumers.len(), "{first:?}");
     assert!(
         apply::apply(&bus, Profile::LOCAL, &consumers)
             .await

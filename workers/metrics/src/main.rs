@@ -1,0 +1,5 @@
+//! `hollowtrees-metrics`
+
+fn main() -> std::process::ExitCode {
+    hollowtrees_metrics::main()
+}
