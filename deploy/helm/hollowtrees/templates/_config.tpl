@@ -1,0 +1,66 @@
+{{/* A value of TOML. Strings are written as in JSON, which TOML reads the same; whole numbers without a point, which is
+how Helm hands them on. */}}
+{{- define "hollowtrees.tomlValue" -}}
+{{- if kindIs "float64" . -}}
+{{- if eq . (floor .) }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
+{{- else if kindIs "slice" . -}}
+[{{ range $i, $item := . }}{{ if $i }}, {{ end }}{{ include "hollowtrees.tomlValue" $item }}{{ end }}]
+{{- else -}}
+{{ toJson . }}
+{{- end -}}
+{{- end -}}
+
+{{/* A table of TOML, plain keys first. `table`, and `path` with its dot; keys without a value are left out. */}}
+{{- define "hollowtrees.tomlTable" -}}
+{{- $path := .path -}}
+{{- range $key, $value := .table -}}
+{{- if not (or (kindIs "map" $value) (kindIs "invalid" $value)) }}
+{{ $key }} = {{ include "hollowtrees.tomlValue" $value }}
+{{- end -}}
+{{- end -}}
+{{- range $key, $value := .table -}}
+{{- if and (kindIs "map" $value) $value }}
+[{{ $path }}{{ $key }}]
+{{- include "hollowtrees.tomlTable" (dict "table" $value "path" (printf "%s%s." $path $key)) }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* `[nats]`; user, password and token come by the environment. */}}
+{{- define "hollowtrees.natsSection" -}}
+{{- $nats := include "hollowtrees.nats" . | fromJson -}}
+{{- $urls := kindIs "slice" $nats.url | ternary $nats.url (list $nats.url) | compact -}}
+{{- if not $urls }}{{ fail "nats.url is empty; name at least one server, such as nats://nats.nats.svc:4222" }}{{ end -}}
+{{- $tls := dict "required" $nats.tls.required "first" $nats.tls.first -}}
+{{- if $nats.tls.existingSecret -}}
+{{- range $key, $file := dict "ca" $nats.tls.caKey "cert" $nats.tls.certKey "key" $nats.tls.keyKey -}}
+{{- if $file }}{{ $_ := set $tls $key (printf "/var/run/secrets/hollowtrees/tls/%s" $file) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $section := dict "url" $urls "tls" $tls -}}
+{{- if $nats.inboxPrefix }}{{ $_ := set $section "inbox_prefix" $nats.inboxPrefix }}{{ end -}}
+{{- if $nats.auth.existingSecret -}}
+{{- $path := "/var/run/secrets/hollowtrees/nats/" -}}
+{{- if eq $nats.auth.kind "credentials" }}{{ $_ := set $section "credentials" (print $path $nats.auth.credentialsKey) }}{{ end -}}
+{{- if eq $nats.auth.kind "nkey" }}{{ $_ := set $section "nkey" (print $path $nats.auth.nkeyKey) }}{{ end -}}
+{{- end -}}
+{{- toJson $section -}}
+{{- end -}}
+
+{{/* The configuration file: what the chart knows, `config`, and the worker's own `config`, each beating the one before. */}}
+{{- define "hollowtrees.config" -}}
+{{- $config := dict "nats" (include "hollowtrees.natsSection" . | fromJson) -}}
+{{- if ne .key "busApply" -}}
+{{- $_ := set $config "health" (dict "listen" (printf "0.0.0.0:%d" (int .values.port))) -}}
+{{- $grace := sub (int .values.terminationGracePeriodSeconds) 5 -}}
+{{- $_ := set $config "shutdown" (dict "grace" (printf "%ds" $grace)) -}}
+{{- end -}}
+{{- if eq .key "agent" }}{{ $_ := set $config "cluster" (include "hollowtrees.cluster" .root) }}{{ end -}}
+{{- if eq .key "drain" }}{{ $_ := set $config "cluster" (dict "name" (include "hollowtrees.cluster" .root)) }}{{ end -}}
+{{- if and (eq .key "router") (or .values.rules .values.existingRules) -}}
+{{- $_ := set $config "rules" (dict "file" "/etc/hollowtrees/rules/rules.yaml") -}}
+{{- end -}}
+{{- $shared := eq .key "busApply" | ternary (pick .root.Values.config "nats") .root.Values.config -}}
+{{- $config = mergeOverwrite $config (deepCopy $shared) (deepCopy (.values.config | default dict)) -}}
+{{- include "hollowtrees.tomlTable" (dict "table" $config "path" "") | trim -}}
+{{- end -}}

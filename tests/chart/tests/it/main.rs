@@ -1,0 +1,18 @@
+//! The chart: what it renders, whether a real API server takes it, and what can be done with the rights it gives.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod api_server;
+mod bus;
+mod configuration;
+mod documents;
+mod fenced;
+mod pages;
+mod pods;
+mod rights;
