@@ -9,6 +9,8 @@ pub enum Command {
     Run(Args),
     /// Print the effective configuration and end.
     DumpConfig(Args),
+    /// Ask the worker that runs with this configuration whether it is ready, and end.
+    Healthy(Args),
     /// Print the defaults as a documented file and end.
     PrintDefaults,
     /// Print the version and end.
@@ -31,13 +33,14 @@ pub struct Args {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let mut arguments = arguments.into_iter();
     let mut args = Args::default();
-    let mut dump = false;
+    let mut command: fn(Args) -> Command = Command::Run;
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--help" | "-h") => return Ok(Command::Help),
             Some("--version" | "-V") => return Ok(Command::Version),
             Some("--print-defaults") => return Ok(Command::PrintDefaults),
-            Some("--dump-config") => dump = true,
+            Some("--dump-config") => command = Command::DumpConfig,
+            Some("--healthy") => command = Command::Healthy,
             Some("--config" | "-c") => match arguments.next() {
                 Some(path) => args.config = Some(path.into()),
                 None => return Err("--config needs the path of a file".to_owned()),
@@ -48,11 +51,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             _ => return Err(format!("`{}` is not understood; try --help", argument.display())),
         }
     }
-    Ok(if dump {
-        Command::DumpConfig(args)
-    } else {
-        Command::Run(args)
-    })
+    Ok(command(args))
 }
 
 /// The text of `--help`.
@@ -63,7 +62,8 @@ pub fn help(kind: &str, about: &str) -> String {
          Options:\n  \
          -c, --config FILE   TOML file that overrides the defaults (or HT_CONFIG)\n      \
          --dump-config   print the effective configuration with the source of each value, secrets redacted\n      \
-         --print-defaults  print every key with its default and meaning: a file to start from\n  \
+         --print-defaults  print every key with its default and meaning: a file to start from\n      \
+         --healthy       ask the worker that runs with this configuration whether it is ready\n  \
          -V, --version       print the version\n  \
          -h, --help          print this\n\n\
          Every key can be set by an environment variable: `url` in `[nats]` is HT_NATS__URL.\n\
@@ -88,6 +88,7 @@ mod tests {
                 "--config=a.toml --dump-config",
                 Ok(Command::DumpConfig(run(Some("a.toml")))),
             ),
+            ("--healthy -c a.toml", Ok(Command::Healthy(run(Some("a.toml"))))),
             ("-V", Ok(Command::Version)),
             (
                 "--nonsense -h",

@@ -27,6 +27,7 @@
 //! | [`shutdown`] | the first signal drains, the second exits |
 //! | [`health`], [`http`] | `/livez`, `/readyz`, `/metrics` on one small server |
 //! | [`metrics`] | metrics that cannot be given the wrong labels |
+//! | `probe` | `--healthy`, for health checks where there is nothing but the worker |
 //! | [`process`], [`exit`] | who this process is, and how it ends |
 //! | `bus` | the connection to the bus (feature `bus`) |
 //! | `worker` | the action-worker loop (feature `worker`) |
@@ -45,6 +46,7 @@ pub mod health;
 pub mod http;
 pub mod logs;
 pub mod metrics;
+mod probe;
 pub mod process;
 pub mod run;
 pub mod shutdown;

@@ -1,6 +1,9 @@
 //! From the command line to the exit code.
 
-use std::{collections::HashMap, ffi::OsString, io::Write, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap, ffi::OsString, io::Write, net::SocketAddr, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     runtime,
@@ -17,6 +20,7 @@ use crate::{
     health::{Checks, Health},
     http, logs,
     metrics::Metrics,
+    probe,
     process::Identity,
     shutdown::Signals,
 };
@@ -173,6 +177,10 @@ impl Frame {
             Ok(Command::PrintDefaults) => return print(&self.loader().documented()),
             Ok(Command::DumpConfig(args)) => match load(args) {
                 Ok(config) => return print(&config.dump()),
+                Err(refused) => return refuse(&refused.to_string()),
+            },
+            Ok(Command::Healthy(args)) => match load(args) {
+                Ok(config) => return healthy(config.health.listen),
                 Err(refused) => return refuse(&refused.to_string()),
             },
             Ok(Command::Run(args)) => load(args),
@@ -332,6 +340,17 @@ fn print(text: &str) -> Code {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => Code::Done,
         Err(_) => Code::Failed,
+    }
+}
+
+/// Another process than the worker's: its last words are none of the pod's.
+fn healthy(listen: SocketAddr) -> Code {
+    match probe::ask(listen) {
+        Ok(said) => print(&said),
+        Err(why) => {
+            print(&why);
+            Code::Failed
+        }
     }
 }
 

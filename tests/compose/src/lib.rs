@@ -1,0 +1,1 @@
+//! The test of the local stack, `docker-compose.yml`; see `tests/stack`.
