@@ -315,7 +315,7 @@ pub struct GroupSwap {
     /// The instance that comes; empty until it is launched.
     #[prost(string, tag = "5")]
     pub replacement: ::prost::alloc::string::String,
-    /// Units of MaxSize it needs above the base; 0 once it needs them no more.
+    /// Units of MaxSize above desired that it made room for and has not used yet.
     #[prost(uint32, tag = "6")]
     pub room: u32,
     /// Units of desired capacity its attached replacement added and its detached instance has not yet taken away.
@@ -339,6 +339,32 @@ impl ::prost::Name for GroupSwap {
         "/hollowtrees.v1.GroupSwap".into()
     }
 }
+/// A write of a group's sizes that is about to happen: from what the group shows then, whoever comes next can tell
+/// whether it did.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupWrite {
+    #[prost(string, tag = "1")]
+    pub action_id: ::prost::alloc::string::String,
+    /// MaxSize it makes; 0: it leaves it.
+    #[prost(uint32, tag = "2")]
+    pub max: u32,
+    /// Desired capacity it makes; 0: it leaves it.
+    #[prost(uint32, tag = "3")]
+    pub desired: u32,
+    /// The surplus of its swap once it has happened.
+    #[prost(uint32, tag = "4")]
+    pub surplus: u32,
+}
+impl ::prost::Name for GroupWrite {
+    const NAME: &'static str = "GroupWrite";
+    const PACKAGE: &'static str = "hollowtrees.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hollowtrees.v1.GroupWrite".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hollowtrees.v1.GroupWrite".into()
+    }
+}
 /// An auto-scaling group with its swaps: what its MaxSize was before the first open one, what we last wrote, and who
 /// may change it now.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -357,7 +383,7 @@ pub struct Group {
     /// MaxSize before we raised it; meaningful while `written_max` is set.
     #[prost(uint32, tag = "6")]
     pub base_max: u32,
-    /// MaxSize as we are about to write it or last wrote it; 0: we raised nothing.
+    /// MaxSize as we last wrote it; 0: we raised nothing.
     #[prost(uint32, tag = "7")]
     pub written_max: u32,
     #[prost(message, repeated, tag = "8")]
@@ -365,6 +391,11 @@ pub struct Group {
     /// Tells this write from any other.
     #[prost(string, tag = "9")]
     pub nonce: ::prost::alloc::string::String,
+    /// Desired capacity as our last change left it; 0: we changed nothing.
+    #[prost(uint32, tag = "10")]
+    pub written_desired: u32,
+    #[prost(message, optional, tag = "11")]
+    pub pending: ::core::option::Option<GroupWrite>,
 }
 impl ::prost::Name for Group {
     const NAME: &'static str = "Group";

@@ -1434,6 +1434,12 @@ impl serde::Serialize for Group {
         if !self.nonce.is_empty() {
             len += 1;
         }
+        if self.written_desired != 0 {
+            len += 1;
+        }
+        if self.pending.is_some() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.Group", len)?;
         if self.schema != 0 {
             struct_ser.serialize_field("schema", &self.schema)?;
@@ -1462,6 +1468,12 @@ impl serde::Serialize for Group {
         if !self.nonce.is_empty() {
             struct_ser.serialize_field("nonce", &self.nonce)?;
         }
+        if self.written_desired != 0 {
+            struct_ser.serialize_field("writtenDesired", &self.written_desired)?;
+        }
+        if let Some(v) = self.pending.as_ref() {
+            struct_ser.serialize_field("pending", v)?;
+        }
         struct_ser.end()
     }
 }
@@ -1483,6 +1495,9 @@ impl<'de> serde::Deserialize<'de> for Group {
             "writtenMax",
             "swaps",
             "nonce",
+            "written_desired",
+            "writtenDesired",
+            "pending",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -1496,6 +1511,8 @@ impl<'de> serde::Deserialize<'de> for Group {
             WrittenMax,
             Swaps,
             Nonce,
+            WrittenDesired,
+            Pending,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -1527,6 +1544,8 @@ impl<'de> serde::Deserialize<'de> for Group {
                             "writtenMax" | "written_max" => Ok(GeneratedField::WrittenMax),
                             "swaps" => Ok(GeneratedField::Swaps),
                             "nonce" => Ok(GeneratedField::Nonce),
+                            "writtenDesired" | "written_desired" => Ok(GeneratedField::WrittenDesired),
+                            "pending" => Ok(GeneratedField::Pending),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -1555,6 +1574,8 @@ impl<'de> serde::Deserialize<'de> for Group {
                 let mut written_max__ = None;
                 let mut swaps__ = None;
                 let mut nonce__ = None;
+                let mut written_desired__ = None;
+                let mut pending__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Schema => {
@@ -1617,6 +1638,20 @@ impl<'de> serde::Deserialize<'de> for Group {
                             }
                             nonce__ = map_.next_value()?;
                         }
+                        GeneratedField::WrittenDesired => {
+                            if written_desired__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("writtenDesired"));
+                            }
+                            written_desired__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
+                        GeneratedField::Pending => {
+                            if pending__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("pending"));
+                            }
+                            pending__ = map_.next_value()?;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -1632,6 +1667,8 @@ impl<'de> serde::Deserialize<'de> for Group {
                     written_max: written_max__.unwrap_or_default(),
                     swaps: swaps__.unwrap_or_default(),
                     nonce: nonce__.unwrap_or_default(),
+                    written_desired: written_desired__.unwrap_or_default(),
+                    pending: pending__,
                 })
             }
         }
@@ -2025,6 +2062,159 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
             }
         }
         deserializer.deserialize_struct("hollowtrees.v1.GroupSwap", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for GroupWrite {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.action_id.is_empty() {
+            len += 1;
+        }
+        if self.max != 0 {
+            len += 1;
+        }
+        if self.desired != 0 {
+            len += 1;
+        }
+        if self.surplus != 0 {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupWrite", len)?;
+        if !self.action_id.is_empty() {
+            struct_ser.serialize_field("actionId", &self.action_id)?;
+        }
+        if self.max != 0 {
+            struct_ser.serialize_field("max", &self.max)?;
+        }
+        if self.desired != 0 {
+            struct_ser.serialize_field("desired", &self.desired)?;
+        }
+        if self.surplus != 0 {
+            struct_ser.serialize_field("surplus", &self.surplus)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for GroupWrite {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "action_id",
+            "actionId",
+            "max",
+            "desired",
+            "surplus",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            ActionId,
+            Max,
+            Desired,
+            Surplus,
+            __SkipField__,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "actionId" | "action_id" => Ok(GeneratedField::ActionId),
+                            "max" => Ok(GeneratedField::Max),
+                            "desired" => Ok(GeneratedField::Desired),
+                            "surplus" => Ok(GeneratedField::Surplus),
+                            _ => Ok(GeneratedField::__SkipField__),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = GroupWrite;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct hollowtrees.v1.GroupWrite")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<GroupWrite, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut action_id__ = None;
+                let mut max__ = None;
+                let mut desired__ = None;
+                let mut surplus__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::ActionId => {
+                            if action_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("actionId"));
+                            }
+                            action_id__ = map_.next_value()?;
+                        }
+                        GeneratedField::Max => {
+                            if max__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("max"));
+                            }
+                            max__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
+                        GeneratedField::Desired => {
+                            if desired__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("desired"));
+                            }
+                            desired__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
+                        GeneratedField::Surplus => {
+                            if surplus__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("surplus"));
+                            }
+                            surplus__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(GroupWrite {
+                    action_id: action_id__.unwrap_or_default(),
+                    max: max__.unwrap_or_default(),
+                    desired: desired__.unwrap_or_default(),
+                    surplus: surplus__.unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_struct("hollowtrees.v1.GroupWrite", FIELDS, GeneratedVisitor)
     }
 }
 impl serde::Serialize for Header {

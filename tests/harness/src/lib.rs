@@ -7,8 +7,11 @@
 //! | a Kubernetes control plane with simulated nodes | [`ControlPlane`] |
 //! | EC2, Auto Scaling and STS, as strict as AWS | [`Aws`] |
 //! | an EC2 instance metadata service | [`Metadata`] |
+//! | Helm, to lint and render a chart | [`helm`] |
 //! | faults on a TCP connection, on HTTP requests | [`proxy::Tcp`], [`proxy::Http`] |
 //! | a process of our own under test | [`Worker`] |
+//! | `promtool`, where the machine has it | [`promtool`] |
+//! | a program in another language, with its dependencies | [`language`] |
 //! | wait for a fact, bounded | [`eventually()`], [`try_eventually()`] |
 //!
 //! Every child process ends with the process that started it, also when that one panics or is killed: see
@@ -26,13 +29,16 @@ pub mod aws;
 pub mod control_plane;
 mod error;
 mod eventually;
+pub mod helm;
 pub mod http_client;
 pub mod http_get;
 pub mod http_server;
+pub mod language;
 pub mod metadata;
 pub mod nats;
 pub mod ports;
 pub mod process;
+pub mod promtool;
 pub mod proxy;
 pub mod scratch;
 pub mod supervise;

@@ -7,9 +7,11 @@
 )]
 
 use hollowtrees_harness::Aws;
-use hollowtrees_harness::aws::rules::{self, Candidate, Sizes};
-use hollowtrees_harness::aws::{LifecycleAction, Service};
+use hollowtrees_harness::aws::rules::{self, Candidate, Member, Sizes};
+use hollowtrees_harness::aws::{Delays, LifecycleAction, NewGroup, Service};
+use hollowtrees_harness::eventually;
 use hollowtrees_harness::proxy::Fault;
+use std::time::Duration;
 
 const GROUP: Sizes = Sizes {
     min: 1,
@@ -25,6 +27,7 @@ fn the_table_of_rules() {
         state: Some("running"),
         zone: "us-east-1a",
         group: None,
+        weight: 1,
     };
     let attach: &[(&str, Sizes, Candidate<'_>, Option<&str>)] = &[
         ("fits", GROUP, fit, None),
@@ -32,6 +35,12 @@ fn the_table_of_rules() {
             "room by desired, not by count",
             Sizes { desired: 3, ..GROUP },
             fit,
+            Some("max-size=3"),
+        ),
+        (
+            "room by weight",
+            GROUP,
+            Candidate { weight: 2, ..fit },
             Some("max-size=3"),
         ),
         (
@@ -101,7 +110,7 @@ fn the_table_of_rules() {
         ("i-3", "Terminating:Wait"),
         ("i-4", "Standby"),
     ]
-    .map(|(id, state)| (id.to_owned(), state.to_owned()));
+    .map(|(id, state)| Member { id, state, weight: 1 });
     for (case, min, id, decrement, refusal) in [
         ("in service", 1, "i-1", true, None),
         ("standby", 1, "i-4", true, None),
@@ -116,6 +125,50 @@ fn the_table_of_rules() {
             rules::detach("g", Sizes { min, ..GROUP }, &members, &[id], decrement),
             refusal,
         );
+    }
+    let heavy = [Member {
+        weight: 2,
+        ..members[0]
+    }];
+    check(
+        "below the minimum by weight",
+        rules::detach("g", GROUP, &heavy, &["i-1"], true),
+        Some("violate"),
+    );
+    for (case, min, member, decrement, refusal) in [
+        ("a member", 1, Some(members[0]), true, None),
+        ("whatever its state", 1, Some(members[1]), false, None),
+        ("no member", 1, None, false, Some("No managed instance")),
+        (
+            "below the minimum",
+            2,
+            Some(members[0]),
+            true,
+            Some("desiredSize equals minSize"),
+        ),
+        ("replaced, so the minimum stays", 2, Some(members[0]), false, None),
+    ] {
+        check(
+            case,
+            rules::terminate(Sizes { min, ..GROUP }, member, "i-1", decrement),
+            refusal,
+        );
+    }
+    for (case, of_instance, interfaces, refusal) in [
+        ("a subnet", true, false, None),
+        ("interfaces", false, true, None),
+        ("both", true, true, Some("may not be specified")),
+    ] {
+        check(case, rules::one_subnet(of_instance, interfaces), refusal);
+    }
+    for (min, desired, max, expected) in [
+        (None, None, Some(1), (1, 1, 1)),
+        (Some(3), None, None, (3, 3, 3)),
+        (None, None, Some(9), (1, 2, 9)),
+        (None, Some(3), None, (1, 3, 3)),
+    ] {
+        let sizes = rules::resized(GROUP, min, desired, max);
+        assert_eq!((sizes.min, sizes.desired, sizes.max), expected);
     }
     for (case, min, desired, max, refusal) in [
         ("raise max", None, None, Some(4), None),
@@ -278,4 +331,180 @@ async fn the_server_keeps_them() {
     aws.reset().await.unwrap();
     assert!(aws.group("group").await.is_err());
     assert_eq!(aws.calls().len(), 0);
+}
+
+/// What a swap depends on beside the rules.
+#[tokio::test]
+async fn it_does_what_aws_does_by_itself() {
+    let aws = Aws::start().await.unwrap();
+    let zones = ["us-east-1a", "us-east-1b"];
+    let group = NewGroup::new("mixed")
+        .zones(&zones)
+        .sizes(2, 4, 6)
+        .weighted("m5.large", 2)
+        .weighted("c5.large", 2)
+        .spot()
+        .max_price("0.07")
+        .tag("team", "blue", true)
+        .tag("hidden", "yes", false);
+    let group = aws.create(&group).await.unwrap();
+    assert_eq!(group.members.len(), 2, "4 units of weight 2: {group:?}");
+    let members: Vec<_> = aws.instances().await.unwrap();
+    for member in &members {
+        assert_eq!(
+            (member.spot, member.instance_type.as_str()),
+            (true, "m5.large"),
+            "{member:?}"
+        );
+        assert_eq!(member.group.as_deref(), Some("mixed"));
+        assert_eq!(member.tags["team"], "blue");
+        assert!(!member.tags.contains_key("hidden"));
+        assert_eq!(member.tags["aws:autoscaling:groupName"], "mixed");
+    }
+    assert_ne!(members[0].zone, members[1].zone, "balanced over the zones");
+    assert!(aws.calls().is_empty(), "what a group does by itself is no call");
+
+    // A change of sizes leaves the policy as it is.
+    let name = ("AutoScalingGroupName", "mixed");
+    let asked = |action: &'static str, params: Vec<(&'static str, &'static str)>| {
+        let aws = &aws;
+        async move {
+            let params = [&[name][..], &params].concat();
+            aws.call(Service::AutoScaling, action, &params)
+                .await
+                .map_err(|error| error.to_string())
+        }
+    };
+    asked("UpdateAutoScalingGroup", vec![("MaxSize", "8")])
+        .await
+        .unwrap();
+    let seen = asked("DescribeAutoScalingGroups", Vec::new()).await.unwrap();
+    assert!(seen.contains("<SpotMaxPrice>0.07</SpotMaxPrice>"), "{seen}");
+    assert_eq!(aws.writes().len(), 1, "{:?}", aws.writes());
+
+    // An interrupted member is made up for at once, or when that is no longer held back.
+    let old = &group.members[0].0;
+    aws.interrupt(old).await.unwrap();
+    let now = aws.group("mixed").await.unwrap();
+    assert_eq!((now.sizes.desired, now.members.len()), (4, 2));
+    aws.hold_replacements(true).await.unwrap();
+    aws.interrupt(&now.members[0].0).await.unwrap();
+    assert_eq!(aws.group("mixed").await.unwrap().members.len(), 1);
+    aws.hold_replacements(false).await.unwrap();
+    let now = aws.group("mixed").await.unwrap();
+    assert_eq!(now.members.len(), 2);
+    let ended = aws.instances().await.unwrap();
+    assert_eq!(
+        ended.iter().find(|instance| instance.id == *old).unwrap().state,
+        "terminated"
+    );
+
+    // One that counts two takes two with it, or has two launched for it.
+    let (first, second) = (now.members[0].0.clone(), now.members[1].0.clone());
+    let terminate = |id: String, decrement: &'static str| {
+        let aws = &aws;
+        async move {
+            let params = [
+                ("InstanceId", id.as_str()),
+                ("ShouldDecrementDesiredCapacity", decrement),
+            ];
+            aws.call(
+                Service::AutoScaling,
+                "TerminateInstanceInAutoScalingGroup",
+                &params,
+            )
+            .await
+            .map_err(|error| error.to_string())
+        }
+    };
+    terminate(first, "true").await.unwrap();
+    let now = aws.group("mixed").await.unwrap();
+    assert_eq!((now.sizes.desired, now.members.len()), (2, 1));
+    let refused = terminate(second.clone(), "true").await.unwrap_err();
+    assert!(refused.contains("desiredSize equals minSize"), "{refused}");
+    terminate(second, "false").await.unwrap();
+    let now = aws.group("mixed").await.unwrap();
+    assert_eq!((now.sizes.desired, now.members.len()), (2, 1));
+
+    // No capacity in one zone: the group takes the other; a suspended process does nothing.
+    aws.set_capacity("m5.large", "us-east-1a", false);
+    asked("SetDesiredCapacity", vec![("DesiredCapacity", "6")])
+        .await
+        .unwrap();
+    assert_eq!(aws.group("mixed").await.unwrap().members.len(), 3);
+    asked(
+        "SuspendProcesses",
+        vec![("ScalingProcesses.member.1", "Terminate")],
+    )
+    .await
+    .unwrap();
+    asked("SetDesiredCapacity", vec![("DesiredCapacity", "2")])
+        .await
+        .unwrap();
+    assert_eq!(aws.group("mixed").await.unwrap().members.len(), 3);
+    asked(
+        "ResumeProcesses",
+        vec![("ScalingProcesses.member.1", "Terminate")],
+    )
+    .await
+    .unwrap();
+    assert_eq!(aws.group("mixed").await.unwrap().members.len(), 1);
+
+    // Instances are pending at first, then members are, and only a running one joins.
+    aws.set_delays(Delays {
+        running: Duration::from_millis(400),
+        in_service: Duration::from_millis(400),
+    });
+    let id = run(&aws, "t-1", "us-east-1b").await.unwrap();
+    let attach = |id: String| {
+        let aws = &aws;
+        async move {
+            let params = [name, ("InstanceIds.member.1", id.as_str())];
+            aws.call(Service::AutoScaling, "AttachInstances", &params)
+                .await
+                .map_err(|error| error.to_string())
+        }
+    };
+    let described = aws
+        .call(Service::Ec2, "DescribeInstances", &[("InstanceId.1", &id)])
+        .await
+        .unwrap();
+    assert!(described.contains("<name>pending</name>"), "{described}");
+    let refused = attach(id.clone()).await.unwrap_err();
+    assert!(refused.contains("pending, it must be running"), "{refused}");
+    eventually("the instance to run", Duration::from_secs(10), async || {
+        aws.instances()
+            .await
+            .unwrap()
+            .iter()
+            .any(|found| found.id == id && found.state == "running")
+    })
+    .await;
+    attach(id.clone()).await.unwrap();
+    let now = aws.group("mixed").await.unwrap();
+    assert!(
+        now.members.contains(&(id.clone(), "Pending".to_owned())),
+        "{now:?}"
+    );
+    assert_eq!(now.sizes.desired, 4, "m5.large counts two here");
+    eventually(
+        "the member to be in service",
+        Duration::from_secs(10),
+        async || {
+            let now = aws.group("mixed").await.unwrap();
+            now.members.contains(&(id.clone(), "InService".to_owned()))
+        },
+    )
+    .await;
+    aws.set_member_state(&id, Some("Terminating:Wait")).await.unwrap();
+    let now = aws.group("mixed").await.unwrap();
+    assert!(
+        now.members.contains(&(id.clone(), "Terminating:Wait".to_owned())),
+        "{now:?}"
+    );
+
+    // A token of an instance that ended is used up.
+    aws.interrupt(&id).await.unwrap();
+    let used = run(&aws, "t-1", "us-east-1b").await.unwrap_err();
+    assert!(used.contains("IdempotentInstanceTerminated"), "{used}");
 }

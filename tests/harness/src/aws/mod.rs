@@ -1,16 +1,27 @@
 //! EC2, Auto Scaling and STS on this machine: moto's server behind a proxy that makes it as strict as AWS.
 //!
-//! moto knows the API but not all of its rules. The proxy adds idempotent launches (`ClientToken`), the conditions of
-//! attaching and detaching ([`rules`]), lifecycle actions, pools without capacity, faults, and a record of all calls.
+//! moto knows the API but not all of its rules. The proxy adds idempotent launches (`ClientToken`), instances that are
+//! pending at first, network interfaces and subnets kept apart, prices of spot pools, pools without capacity, lifecycle
+//! actions, faults, and a record of all calls. Auto Scaling's groups it keeps itself, with the conditions of attaching,
+//! detaching and sizes ([`rules`]), weights, markets, and the launches and terminations a group makes by itself.
+//!
+//! What it leaves out of AWS: health checks (a group knows at once of an instance that ends), warm pools, scaling policies,
+//! the wait of a hook in a launch or termination (see [`Aws::open_lifecycle_action`], [`Aws::set_member_state`]), and
+//! consistency in time (an answer shows all that was done before).
 
+mod groups;
+mod groups_xml;
 mod lifecycle;
 mod moto;
+mod new_group;
+mod prices;
 mod query;
 pub mod rules;
+mod scaling;
 mod strict;
 
 pub use lifecycle::LifecycleAction;
-pub use moto::Group;
+pub use new_group::NewGroup;
 pub use query::Call;
 
 use crate::http_server::Server;
@@ -19,9 +30,10 @@ use crate::process::Worker;
 use crate::proxy::Fault;
 use crate::{Error, Result, testbed};
 use moto::Moto;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use strict::Strict;
+use strict::{Strict, lock};
 
 const START: Duration = Duration::from_secs(120);
 
@@ -32,6 +44,49 @@ pub enum Service {
     Ec2,
     /// EC2 Auto Scaling.
     AutoScaling,
+}
+
+/// An auto-scaling group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Its sizes.
+    pub sizes: rules::Sizes,
+    /// Its availability zones.
+    pub zones: Vec<String>,
+    /// Its instances' ids and lifecycle states, the oldest first.
+    pub members: Vec<(String, String)>,
+}
+
+/// An instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its id.
+    pub id: String,
+    /// Its state: `pending`, `running`, ..., `terminated`.
+    pub state: String,
+    /// Its type.
+    pub instance_type: String,
+    /// Its availability zone.
+    pub zone: String,
+    /// Its subnet; empty once it is terminated.
+    pub subnet: String,
+    /// Whether it is a spot instance.
+    pub spot: bool,
+    /// Its tags, those of AWS too.
+    pub tags: BTreeMap<String, String>,
+    /// The group that it is a member of.
+    pub group: Option<String>,
+}
+
+/// How long things take that take no time at first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// From a launch to `running`; `pending` until then.
+    pub running: Duration,
+    /// From joining a group to `InService`; `Pending` until then.
+    pub in_service: Duration,
 }
 
 /// A simulated AWS. It stops when it is dropped.
@@ -109,10 +164,16 @@ impl Aws {
         desired: u32,
         max: u32,
     ) -> Result<Group> {
-        self.strict
-            .moto
-            .create_group(name, zones, [min, desired, max])
+        self.create(&NewGroup::new(name).zones(zones).sizes(min, desired, max))
             .await
+    }
+
+    /// Makes a group and its launch template. The record of calls knows nothing of it.
+    ///
+    /// # Errors
+    /// If it would be refused.
+    pub async fn create(&self, group: &NewGroup) -> Result<Group> {
+        group.create(&self.strict).await
     }
 
     /// A group of us-east-1 as it is now.
@@ -121,15 +182,85 @@ impl Aws {
     /// If there is none.
     pub async fn group(&self, name: &str) -> Result<Group> {
         self.strict
-            .moto
-            .group("us-east-1", name)
-            .await?
+            .group(name)
+            .await
             .ok_or_else(|| Error::new(format!("there is no auto-scaling group {name}")))
+    }
+
+    /// All instances of us-east-1, those that ended too, the oldest first.
+    ///
+    /// # Errors
+    /// If moto does not answer.
+    pub async fn instances(&self) -> Result<Vec<Instance>> {
+        let mut all = self.strict.moto.instances_by("us-east-1", &[]).await?;
+        let mut world = self.strict.world.lock().await;
+        for instance in &mut all {
+            if self.strict.starts_still(&instance.id) && instance.state == "running" {
+                "pending".clone_into(&mut instance.state);
+            }
+            instance.group = world
+                .group_of("us-east-1", &instance.id)
+                .map(|group| group.name.clone());
+        }
+        Ok(all)
+    }
+
+    /// Ends an instance as an interruption does: EC2 terminates it, and its group loses it and makes up for it, unless
+    /// that is held back ([`Aws::hold_replacements`]).
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn interrupt(&self, instance: &str) -> Result<()> {
+        let mut world = self.strict.world.lock().await;
+        self.strict.end("us-east-1", instance).await?;
+        self.strict.gone(&mut world, "us-east-1", &[instance]).await
+    }
+
+    /// From now on groups launch nothing by themselves, or make up for it now and go on doing so.
+    ///
+    /// # Errors
+    /// If moto does not launch what is to be made up for.
+    pub async fn hold_replacements(&self, hold: bool) -> Result<()> {
+        self.strict.knobs().replacements_held = hold;
+        self.strict.settle_all().await
+    }
+
+    /// From now on a member is in this lifecycle state, say `Terminating:Wait`; none: in the one it would be in.
+    ///
+    /// # Errors
+    /// If it is a member of no group of us-east-1.
+    pub async fn set_member_state(&self, instance: &str, state: Option<&str>) -> Result<()> {
+        let mut world = self.strict.world.lock().await;
+        world
+            .group_of("us-east-1", instance)
+            .map(|group| group.fix(instance, state))
+            .ok_or_else(|| Error::new(format!("{instance} is in no group")))
+    }
+
+    /// From now on launches and joins take this long.
+    pub fn set_delays(&self, delays: Delays) {
+        self.strict.knobs().delays = delays;
+    }
+
+    /// From now on this is the price of a spot pool, in US dollars an hour; it has none before the first one.
+    pub fn set_spot_price(&self, instance_type: &str, zone: &str, dollars: f64) {
+        lock(&self.strict.prices).set(instance_type, zone, dollars);
+    }
+
+    /// From now on lists of instances come in pages of this many reservations.
+    pub fn set_page_size(&self, reservations: usize) {
+        self.strict.knobs().page = Some(reservations);
     }
 
     /// From now on launches of this type in this zone answer `InsufficientInstanceCapacity`, or no longer do.
     pub fn set_capacity(&self, instance_type: &str, zone: &str, available: bool) {
-        self.strict.set_capacity(instance_type, zone, available);
+        let pool = (instance_type.to_owned(), zone.to_owned());
+        let exhausted = &mut self.strict.knobs().exhausted;
+        if available {
+            exhausted.remove(&pool);
+        } else {
+            exhausted.insert(pool);
+        }
     }
 
     /// Puts an instance into the wait of a lifecycle hook, as a launch or a termination does.
@@ -156,6 +287,16 @@ impl Aws {
     /// All calls so far, those answered by faults excepted.
     pub fn calls(&self) -> Vec<Call> {
         self.strict.calls()
+    }
+
+    /// All calls so far that change something, those answered by faults excepted.
+    pub fn writes(&self) -> Vec<Call> {
+        self.calls().into_iter().filter(Call::writes).collect()
+    }
+
+    /// Forgets the calls so far.
+    pub fn forget_calls(&self) {
+        self.strict.forget_calls();
     }
 
     /// How many calls of this action there were.

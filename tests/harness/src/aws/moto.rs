@@ -1,30 +1,20 @@
 //! What moto knows: asked in AWS's own terms.
 
-use super::{Service, rules::Sizes};
+use super::{Instance, Service};
 use crate::{Context, Error, Result, http_client};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use roxmltree::{Document, Node};
 
-/// An auto-scaling group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// Its name.
-    pub name: String,
-    /// Its sizes.
-    pub sizes: Sizes,
-    /// Its availability zones.
-    pub zones: Vec<String>,
-    /// Its instances' ids and lifecycle states.
-    pub members: Vec<(String, String)>,
-}
-
-/// An instance.
+/// What a version of a launch template says.
 #[derive(Clone, Debug)]
-pub(super) struct Instance {
-    pub(super) state: String,
-    pub(super) zone: String,
+pub(super) struct TemplateData {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) instance_type: Option<String>,
+    pub(super) interfaces: bool,
+    pub(super) spot: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -102,65 +92,24 @@ impl Moto {
         }
     }
 
-    pub(super) async fn group(&self, region: &str, name: &str) -> Result<Option<Group>> {
-        let params = [("AutoScalingGroupNames.member.1", name)];
-        let xml = self
-            .call(region, Service::AutoScaling, "DescribeAutoScalingGroups", &params)
-            .await?;
-        let document = parse(&xml)?;
-        Ok(items(document.root(), "AutoScalingGroups")
-            .next()
-            .map(|group| Group {
-                name: name.to_owned(),
-                sizes: Sizes {
-                    min: number(group, "MinSize"),
-                    desired: number(group, "DesiredCapacity"),
-                    max: number(group, "MaxSize"),
-                },
-                zones: items(group, "AvailabilityZones")
-                    .filter_map(|zone| zone.text())
-                    .map(str::to_owned)
-                    .collect(),
-                members: items(group, "Instances")
-                    .map(|instance| (text(instance, "InstanceId"), text(instance, "LifecycleState")))
-                    .collect(),
-            }))
-    }
-
-    /// The group that an instance belongs to.
-    pub(super) async fn group_of(&self, region: &str, instance: &str) -> Result<Option<String>> {
-        let params = [("InstanceIds.member.1", instance)];
-        let xml = self
-            .call(
-                region,
-                Service::AutoScaling,
-                "DescribeAutoScalingInstances",
-                &params,
-            )
-            .await?;
-        let document = parse(&xml)?;
-        Ok(items(document.root(), "AutoScalingInstances")
-            .next()
-            .map(|found| text(found, "AutoScalingGroupName")))
-    }
-
     pub(super) async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>> {
         // By filter: an id that is not there is no error then.
         let params = [("Filter.1.Name", "instance-id"), ("Filter.1.Value.1", id)];
+        Ok(self.instances_by(region, &params).await?.pop())
+    }
+
+    pub(super) async fn instances_by(&self, region: &str, params: &[(&str, &str)]) -> Result<Vec<Instance>> {
+        let params = [&[("MaxResults", "1000")], params].concat();
         let xml = self
             .call(region, Service::Ec2, "DescribeInstances", &params)
             .await?;
         let document = parse(&xml)?;
-        Ok(items(document.root(), "instancesSet")
-            .next()
-            .map(|found| Instance {
-                state: child(found, "instanceState")
-                    .map(|state| text(state, "name"))
-                    .unwrap_or_default(),
-                zone: child(found, "placement")
-                    .map(|place| text(place, "availabilityZone"))
-                    .unwrap_or_default(),
-            }))
+        Ok(document
+            .descendants()
+            .filter(|node| node.has_tag_name_local("instancesSet"))
+            .flat_map(|set| set.children().filter(Node::is_element))
+            .map(instance)
+            .collect())
     }
 
     pub(super) async fn zone_of_subnet(&self, region: &str, subnet: &str) -> Result<Option<String>> {
@@ -173,61 +122,79 @@ impl Moto {
             .map(|found| text(found, "availabilityZone")))
     }
 
-    /// The instance type of a launch template, asked for by what names it in a launch.
-    pub(super) async fn type_of_template(
+    /// What a launch template says, asked for by what names it in a launch.
+    pub(super) async fn template(
         &self,
         region: &str,
         by: (&str, &str),
         version: &str,
-    ) -> Result<Option<String>> {
+    ) -> Result<TemplateData> {
         let params = [by, ("LaunchTemplateVersion.1", version)];
         let xml = self
             .call(region, Service::Ec2, "DescribeLaunchTemplateVersions", &params)
             .await?;
         let document = parse(&xml)?;
-        let data = document
-            .descendants()
-            .find(|node| node.has_tag_name_local("launchTemplateData"));
-        Ok(data
-            .map(|data| text(data, "instanceType"))
-            .filter(|found| !found.is_empty()))
+        let version = items(document.root(), "launchTemplateVersionSet")
+            .next()
+            .ok_or_else(|| Error::new(format!("no launch template {} in {xml}", by.1)))?;
+        let data = child(version, "launchTemplateData");
+        let of = |name: &str| {
+            data.map(|data| text(data, name))
+                .filter(|found| !found.is_empty())
+        };
+        let market = data.and_then(|data| child(data, "instanceMarketOptions"));
+        Ok(TemplateData {
+            id: text(version, "launchTemplateId"),
+            name: text(version, "launchTemplateName"),
+            instance_type: of("instanceType"),
+            interfaces: data
+                .and_then(|data| child(data, "networkInterfaceSet"))
+                .is_some_and(|set| set.children().any(|node| node.is_element())),
+            spot: market.is_some_and(|market| text(market, "marketType") == "spot"),
+        })
     }
 
-    pub(super) async fn create_group(&self, name: &str, zones: &[&str], sizes: [u32; 3]) -> Result<Group> {
-        let region = "us-east-1";
+    /// The default subnets of these zones.
+    pub(super) async fn subnets(&self, region: &str, zones: &[String]) -> Result<Vec<String>> {
         let xml = self.call(region, Service::Ec2, "DescribeSubnets", &[]).await?;
         let document = parse(&xml)?;
-        let subnets: Vec<String> = items(document.root(), "subnetSet")
-            .filter(|subnet| zones.contains(&text(*subnet, "availabilityZone").as_str()))
+        Ok(items(document.root(), "subnetSet")
+            .filter(|subnet| zones.contains(&text(*subnet, "availabilityZone")))
             .map(|subnet| text(subnet, "subnetId"))
-            .collect();
-        let template = [
-            ("LaunchTemplateName", name),
-            ("LaunchTemplateData.ImageId", "ami-12c6146b"),
-            ("LaunchTemplateData.InstanceType", "m5.large"),
-        ];
-        self.call(region, Service::Ec2, "CreateLaunchTemplate", &template)
-            .await?;
-        let [min, desired, max] = sizes.map(|size| size.to_string());
-        let params = [
-            ("AutoScalingGroupName", name),
-            ("MinSize", &min),
-            ("DesiredCapacity", &desired),
-            ("MaxSize", &max),
-            ("LaunchTemplate.LaunchTemplateName", name),
-            ("LaunchTemplate.Version", "$Latest"),
-            ("VPCZoneIdentifier", &subnets.join(",")),
-            ("Tags.member.1.Key", "hollowtrees.io/managed"),
-            ("Tags.member.1.Value", "true"),
-            ("Tags.member.1.ResourceId", name),
-            ("Tags.member.1.ResourceType", "auto-scaling-group"),
-            ("Tags.member.1.PropagateAtLaunch", "false"),
-        ];
-        self.call(region, Service::AutoScaling, "CreateAutoScalingGroup", &params)
-            .await?;
-        self.group(region, name)
-            .await?
-            .ok_or_else(|| Error::new(format!("the group {name} was not made")))
+            .collect())
+    }
+}
+
+/// The instances that an answer tells of, by id.
+pub(super) fn ids_in(xml: &str) -> Result<Vec<String>> {
+    let document = parse(xml)?;
+    Ok(document
+        .descendants()
+        .filter(|node| node.has_tag_name_local("instancesSet"))
+        .flat_map(|set| set.children().filter(Node::is_element))
+        .map(|found| text(found, "instanceId"))
+        .collect())
+}
+
+fn instance(from: Node<'_, '_>) -> Instance {
+    let tags = child(from, "tagSet");
+    Instance {
+        id: text(from, "instanceId"),
+        state: child(from, "instanceState")
+            .map(|state| text(state, "name"))
+            .unwrap_or_default(),
+        instance_type: text(from, "instanceType"),
+        zone: child(from, "placement")
+            .map(|place| text(place, "availabilityZone"))
+            .unwrap_or_default(),
+        subnet: text(from, "subnetId"),
+        spot: text(from, "instanceLifecycle") == "spot",
+        tags: tags
+            .into_iter()
+            .flat_map(|tags| tags.children().filter(Node::is_element))
+            .map(|tag| (text(tag, "key"), text(tag, "value")))
+            .collect(),
+        group: None,
     }
 }
 
@@ -255,10 +222,6 @@ fn text(node: Node<'_, '_>, name: &str) -> String {
         .unwrap_or_default()
         .trim()
         .to_owned()
-}
-
-fn number(node: Node<'_, '_>, name: &str) -> u32 {
-    text(node, name).parse().unwrap_or_default()
 }
 
 /// The elements of the first list by this name.

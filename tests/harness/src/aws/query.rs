@@ -51,6 +51,13 @@ impl Call {
             .collect()
     }
 
+    /// Whether it changes something, by AWS's own naming: all but what begins with `Describe`, `Get` or `List`.
+    pub fn writes(&self) -> bool {
+        !["Describe", "Get", "List"]
+            .iter()
+            .any(|reads| self.action.starts_with(reads))
+    }
+
     pub(super) fn number(&self, name: &str) -> Option<u32> {
         self.get(name)?.parse().ok()
     }
@@ -88,7 +95,7 @@ impl Refusal {
 }
 
 pub(super) fn error_text(service: Service, code: &str, message: &str) -> String {
-    let message = message.replace('&', "&amp;").replace('<', "&lt;");
+    let message = escape(message);
     match service {
         Service::Ec2 => format!(
             "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
@@ -99,6 +106,11 @@ pub(super) fn error_text(service: Service, code: &str, message: &str) -> String 
              <Code>{code}</Code><Message>{message}</Message></Error><RequestId>testbed</RequestId></ErrorResponse>"
         ),
     }
+}
+
+/// Text in XML.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 /// The answer of an Auto Scaling call that returns nothing.

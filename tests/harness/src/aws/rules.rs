@@ -1,10 +1,12 @@
 //! The rules of AWS that moto does not keep, as pure functions. Source: the Auto Scaling API reference and user guide
-//! (AttachInstances, DetachInstances, UpdateAutoScalingGroup, SetDesiredCapacity), and EC2's on idempotent launches.
+//! (AttachInstances, DetachInstances, UpdateAutoScalingGroup, SetDesiredCapacity,
+//! TerminateInstanceInAutoScalingGroup), and EC2's on launches. What attaching adds to desired in a group with weights is
+//! not documented; we take the weight of the type, since all sizes are in these units then.
 
 pub use super::query::Refusal;
 
 /// Sizes of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// MinSize.
     pub min: u32,
@@ -25,6 +27,19 @@ pub struct Candidate<'a> {
     pub zone: &'a str,
     /// The group that it belongs to.
     pub group: Option<&'a str>,
+    /// What it counts in its new group: the weight of its type there, 1 where there are no weights.
+    pub weight: u32,
+}
+
+/// A member of a group.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its lifecycle state, `InService` and so on.
+    pub state: &'a str,
+    /// What it counts.
+    pub weight: u32,
 }
 
 /// Instances may be attached if they run, in a zone of the group, belong to no group, and the group has room for them:
@@ -65,8 +80,8 @@ pub fn attach(
             )));
         }
     }
-    let desired = sizes.desired as usize + candidates.len();
-    if desired > sizes.max as usize {
+    let desired = sizes.desired + candidates.iter().map(|candidate| candidate.weight).sum::<u32>();
+    if desired > sizes.max {
         return Err(Refusal::validation(format!(
             "AutoScalingGroup {group} has min-size={}, max-size={}, and desired-size={}. To attach {} more instance, \
              please update the AutoScalingGroup sizes appropriately.",
@@ -87,26 +102,28 @@ pub fn attach(
 pub fn detach(
     group: &str,
     sizes: Sizes,
-    members: &[(String, String)],
+    members: &[Member<'_>],
     ids: &[&str],
     decrement: bool,
 ) -> Result<(), Refusal> {
+    let mut leaving = 0;
     for id in ids {
-        match members.iter().find(|(member, _)| member == id) {
+        match members.iter().find(|member| member.id == *id) {
             None => {
                 return Err(Refusal::validation(format!(
                     "The instance {id} is not part of Auto Scaling group {group}."
                 )));
             }
-            Some((_, state)) if state == "InService" || state == "Standby" => {}
-            Some((_, state)) => {
+            Some(member) if ["InService", "Standby"].contains(&member.state) => leaving += member.weight,
+            Some(member) => {
                 return Err(Refusal::validation(format!(
-                    "The instance {id} is in {state}, it must be InService or Standby to be detached."
+                    "The instance {id} is in {}, it must be InService or Standby to be detached.",
+                    member.state
                 )));
             }
         }
     }
-    if decrement && (sizes.desired as usize) < sizes.min as usize + ids.len() {
+    if decrement && sizes.desired < sizes.min + leaving {
         return Err(Refusal::validation(format!(
             "AutoScalingGroup {group} has min-size={} and desired-size={}. To detach {} instance with a decrement \
              would violate the minimum.",
@@ -114,6 +131,52 @@ pub fn detach(
             sizes.desired,
             ids.len()
         )));
+    }
+    Ok(())
+}
+
+/// A member may be ended by its group, whatever its state; where desired is to be lowered with it, it must not fall below
+/// MinSize.
+///
+/// # Errors
+/// AWS's refusal.
+pub fn terminate(sizes: Sizes, member: Option<Member<'_>>, id: &str, decrement: bool) -> Result<(), Refusal> {
+    let Some(member) = member else {
+        return Err(Refusal::validation(format!(
+            "Instance Id not found - No managed instance found for instance ID {id}"
+        )));
+    };
+    if decrement && sizes.desired < sizes.min + member.weight {
+        return Err(Refusal::validation(format!(
+            "Currently, desiredSize equals minSize ({}). Terminating instance without replacement will violate group's \
+             min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's min size.",
+            sizes.min
+        )));
+    }
+    Ok(())
+}
+
+/// Sizes after new ones were given: where only a bound moved past desired, desired moves with it.
+pub fn resized(sizes: Sizes, min: Option<u32>, desired: Option<u32>, max: Option<u32>) -> Sizes {
+    let (min, max) = (min.unwrap_or(sizes.min), max.unwrap_or(sizes.max));
+    Sizes {
+        min,
+        desired: desired.unwrap_or_else(|| sizes.desired.clamp(min, max.max(min))),
+        max,
+    }
+}
+
+/// A launch names its subnet once: for the instance, or in its network interfaces where it has any, be it of its own or
+/// of its template.
+///
+/// # Errors
+/// AWS's refusal.
+pub fn one_subnet(of_instance: bool, interfaces: bool) -> Result<(), Refusal> {
+    if of_instance && interfaces {
+        return Err(Refusal::new(
+            "InvalidParameterCombination",
+            "Network interfaces and an instance-level subnet ID may not be specified on the same request",
+        ));
     }
     Ok(())
 }

@@ -1,20 +1,23 @@
-//! The proxy that makes moto as strict as AWS.
+//! The proxy that makes moto as strict as AWS: what it answers itself, and EC2.
 
-use super::Service;
+use super::groups::Asg;
 use super::lifecycle::Lifecycle;
-use super::moto::{Group, Moto};
+use super::moto::{Moto, TemplateData, ids_in};
+use super::prices::Prices;
 use super::query::{self, Call, Refusal};
-use super::rules::{self, Candidate};
+use super::rules;
+use super::{Delays, Service};
 use crate::http_server::{self, Body};
 use crate::proxy::Faults;
 use crate::{Error, Result};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-/// A launch by token: what was asked for, what was answered.
-type Launches = HashMap<(String, String), (BTreeMap<String, String>, Bytes)>;
+/// A launch by region and token: what was asked for, what was answered.
+type Launches = HashMap<(String, String), (BTreeMap<String, String>, String)>;
 
 #[derive(Debug)]
 pub(super) struct Strict {
@@ -22,14 +25,33 @@ pub(super) struct Strict {
     pub(super) faults: Faults,
     calls: Mutex<Vec<Call>>,
     lifecycle: Mutex<Lifecycle>,
-    /// Types and zones without capacity.
-    exhausted: Mutex<HashSet<(String, String)>>,
+    pub(super) prices: Mutex<Prices>,
+    pub(super) knobs: Mutex<Knobs>,
+    /// When instances run that were launched with a delay.
+    running_at: Mutex<HashMap<String, Instant>>,
     /// Held from the check of a rule to the end of what it allows.
-    launches: tokio::sync::Mutex<Launches>,
+    pub(super) world: tokio::sync::Mutex<World>,
+}
+
+/// What changes in several steps, kept from changing between them.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    launches: Launches,
+    pub(super) groups: Vec<Asg>,
+}
+
+/// What a test turned.
+#[derive(Debug, Default)]
+pub(super) struct Knobs {
+    /// Types and zones without capacity.
+    pub(super) exhausted: HashSet<(String, String)>,
+    pub(super) delays: Delays,
+    pub(super) replacements_held: bool,
+    pub(super) page: Option<usize>,
 }
 
 /// Why there is no plain answer: AWS would refuse, or moto failed us.
-enum Stop {
+pub(super) enum Stop {
     Refused(Refusal),
     Failed(Error),
 }
@@ -53,8 +75,10 @@ impl Strict {
             faults: Faults::default(),
             calls: Mutex::default(),
             lifecycle: Mutex::default(),
-            exhausted: Mutex::default(),
-            launches: tokio::sync::Mutex::default(),
+            prices: Mutex::default(),
+            knobs: Mutex::default(),
+            running_at: Mutex::default(),
+            world: tokio::sync::Mutex::default(),
         }
     }
 
@@ -62,25 +86,26 @@ impl Strict {
         lock(&self.calls).clone()
     }
 
+    pub(super) fn forget_calls(&self) {
+        lock(&self.calls).clear();
+    }
+
     pub(super) fn lifecycle(&self) -> MutexGuard<'_, Lifecycle> {
         lock(&self.lifecycle)
     }
 
-    pub(super) fn set_capacity(&self, instance_type: &str, zone: &str, available: bool) {
-        let pool = (instance_type.to_owned(), zone.to_owned());
-        if available {
-            lock(&self.exhausted).remove(&pool);
-        } else {
-            lock(&self.exhausted).insert(pool);
-        }
+    pub(super) fn knobs(&self) -> MutexGuard<'_, Knobs> {
+        lock(&self.knobs)
     }
 
     pub(super) async fn reset(&self) -> Result<()> {
-        let mut launches = self.launches.lock().await;
-        launches.clear();
-        lock(&self.calls).clear();
-        lock(&self.exhausted).clear();
+        let mut world = self.world.lock().await;
+        *world = World::default();
+        self.forget_calls();
+        *self.knobs() = Knobs::default();
+        *lock(&self.prices) = Prices::default();
         *self.lifecycle() = Lifecycle::default();
+        lock(&self.running_at).clear();
         self.faults.heal();
         self.moto.reset().await
     }
@@ -90,27 +115,29 @@ impl Strict {
             return self.pass(request).await;
         };
         lock(&self.calls).push(call.clone());
-        let service = if call.action == "RunInstances" {
-            Service::Ec2
-        } else {
-            Service::AutoScaling
-        };
-        let answered = match call.action.as_str() {
-            "RunInstances" => self.run(&call, request).await,
-            "AttachInstances" => self.attach(&call, request).await,
-            "DetachInstances" => self.detach(&call, request).await,
-            "UpdateAutoScalingGroup" | "SetDesiredCapacity" => self.resize(&call, request).await,
-            "CompleteLifecycleAction" => self
-                .lifecycle()
-                .complete(&call)
-                .map(|()| query::done(&call.action))
-                .map_err(Stop::from),
-            "RecordLifecycleActionHeartbeat" => self
-                .lifecycle()
-                .heartbeat(&call)
-                .map(|()| query::done(&call.action))
-                .map_err(Stop::from),
-            _ => Ok(self.pass(request).await),
+        let (service, answered) = match call.action.as_str() {
+            "RunInstances" => (Service::Ec2, self.run(&call, request).await),
+            "TerminateInstances" => (Service::Ec2, self.terminate(&call, request).await),
+            "DescribeInstances" => (Service::Ec2, self.describe_instances(&call, request).await),
+            "DescribeSpotPriceHistory" => (Service::Ec2, Ok(lock(&self.prices).answer(&call))),
+            "CompleteLifecycleAction" => (
+                Service::AutoScaling,
+                self.lifecycle()
+                    .complete(&call)
+                    .map(|()| query::done(&call.action))
+                    .map_err(Stop::from),
+            ),
+            "RecordLifecycleActionHeartbeat" => (
+                Service::AutoScaling,
+                self.lifecycle()
+                    .heartbeat(&call)
+                    .map(|()| query::done(&call.action))
+                    .map_err(Stop::from),
+            ),
+            _ => match self.scale(&call).await {
+                Some(answered) => (Service::AutoScaling, answered),
+                None => return self.pass(request).await,
+            },
         };
         match answered {
             Ok(answer) => answer,
@@ -128,33 +155,80 @@ impl Strict {
 
     /// One launch a token: the same call again has the same answer, another call with it is refused.
     async fn run(&self, call: &Call, request: Request<Bytes>) -> Result<Response<Body>, Stop> {
-        let mut launches = self.launches.lock().await;
+        let mut world = self.world.lock().await;
         let mut asked = call.params.clone();
         let token = asked
             .remove("ClientToken")
             .map(|token| (call.region.clone(), token));
         if let Some(token) = &token {
             rules::client_token(&token.1)?;
-            if let Some((before, answer)) = launches.get(token) {
+            if let Some((before, answer)) = world.launches.get(token) {
                 if *before != asked {
                     let message = "Arguments on this idempotent request are inconsistent with arguments used in \
                                    previous request(s).";
                     return Err(Refusal::new("IdempotentParameterMismatch", message).into());
                 }
-                return Ok(http_server::with_type(StatusCode::OK, "text/xml", answer.clone()));
+                for id in ids_in(answer)? {
+                    let instance = self.moto.instance(&call.region, &id).await?;
+                    if instance.is_none_or(|instance| {
+                        ["shutting-down", "terminated"].contains(&instance.state.as_str())
+                    }) {
+                        let message = format!("The instance {id} of this client token has been terminated.");
+                        return Err(Refusal::new("IdempotentInstanceTerminated", message).into());
+                    }
+                }
+                return Ok(http_server::with_type(
+                    StatusCode::OK,
+                    "text/xml",
+                    self.as_starting(answer.clone()),
+                ));
             }
         }
-        self.room(call).await?;
-        let answer = self.moto.pass(request).await?;
-        if let (Some(token), true) = (token, answer.status().is_success()) {
-            launches.insert(token, (asked, answer.body().clone()));
+        let template = self.template_of(call).await?;
+        rules::one_subnet(
+            call.get("SubnetId").is_some(),
+            call.get("NetworkInterface.1.DeviceIndex").is_some()
+                || template.as_ref().is_some_and(|template| template.interfaces),
+        )?;
+        self.room(call, template.as_ref()).await?;
+        let answer = self
+            .moto
+            .pass(with_template(call, request, template.as_ref()))
+            .await?;
+        let text = String::from_utf8_lossy(answer.body()).into_owned();
+        if !answer.status().is_success() {
+            return Ok(answer.map(http_server::whole));
         }
-        Ok(answer.map(http_server::whole))
+        self.starting(&ids_in(&text)?);
+        if let Some(token) = token {
+            world.launches.insert(token, (asked, text.clone()));
+        }
+        Ok(http_server::with_type(
+            StatusCode::OK,
+            "text/xml",
+            self.as_starting(text),
+        ))
+    }
+
+    async fn template_of(&self, call: &Call) -> Result<Option<TemplateData>, Stop> {
+        let version = call.get("LaunchTemplate.Version").unwrap_or("$Default");
+        let by = ["LaunchTemplateId", "LaunchTemplateName"]
+            .into_iter()
+            .find_map(|name| Some((name, call.get(&format!("LaunchTemplate.{name}"))?)));
+        match by {
+            Some(by) => Ok(Some(
+                self.moto
+                    .template(&call.region, by, version)
+                    .await
+                    .map_err(|error| Refusal::new("InvalidLaunchTemplateId.NotFound", error.to_string()))?,
+            )),
+            None => Ok(None),
+        }
     }
 
     /// Refuses a launch from a pool without capacity.
-    async fn room(&self, call: &Call) -> Result<(), Stop> {
-        if lock(&self.exhausted).is_empty() {
+    async fn room(&self, call: &Call, template: Option<&TemplateData>) -> Result<(), Stop> {
+        if self.knobs().exhausted.is_empty() {
             return Ok(());
         }
         let subnet = call
@@ -165,105 +239,119 @@ impl Strict {
             (None, Some(subnet)) => self.moto.zone_of_subnet(&call.region, subnet).await?,
             (None, None) => None,
         };
-        let version = call.get("LaunchTemplate.Version").unwrap_or("$Default");
-        let template = ["LaunchTemplateId", "LaunchTemplateName"]
-            .into_iter()
-            .find_map(|name| Some((name, call.get(&format!("LaunchTemplate.{name}"))?)));
-        let instance_type = match (call.get("InstanceType"), template) {
-            (Some(instance_type), _) => Some(instance_type.to_owned()),
-            (None, Some(by)) => self.moto.type_of_template(&call.region, by, version).await?,
-            (None, None) => None,
-        };
-        let pool = (instance_type.unwrap_or_default(), zone.unwrap_or_default());
-        if lock(&self.exhausted).contains(&pool) {
-            let message = format!("There is no {} capacity available in {}.", pool.0, pool.1);
-            return Err(Refusal::new("InsufficientInstanceCapacity", message).into());
+        let instance_type = call
+            .get("InstanceType")
+            .map(str::to_owned)
+            .or_else(|| template.and_then(|template| template.instance_type.clone()));
+        self.has_capacity(&instance_type.unwrap_or_default(), &zone.unwrap_or_default())?;
+        Ok(())
+    }
+
+    pub(super) fn has_capacity(&self, instance_type: &str, zone: &str) -> Result<(), Refusal> {
+        if self
+            .knobs()
+            .exhausted
+            .contains(&(instance_type.to_owned(), zone.to_owned()))
+        {
+            let message = format!("There is no {instance_type} capacity available in {zone}.");
+            return Err(Refusal::new("InsufficientInstanceCapacity", message));
         }
         Ok(())
     }
 
-    async fn attach(&self, call: &Call, request: Request<Bytes>) -> Result<Response<Body>, Stop> {
-        let _serial = self.launches.lock().await;
-        let group = self.group(call).await?;
-        let ids = call.list("InstanceIds");
-        let mut found = Vec::new();
-        for id in &ids {
-            found.push((
-                self.moto.instance(&call.region, id).await?,
-                self.moto.group_of(&call.region, id).await?,
-            ));
+    /// Notes instances that were launched just now.
+    pub(super) fn starting(&self, ids: &[String]) {
+        let delay = self.knobs().delays.running;
+        if !delay.is_zero() {
+            let at = Instant::now() + delay;
+            lock(&self.running_at).extend(ids.iter().map(|id| (id.clone(), at)));
         }
-        let candidates: Vec<Candidate<'_>> = ids
+    }
+
+    pub(super) fn starts_still(&self, id: &str) -> bool {
+        lock(&self.running_at)
+            .get(id)
+            .is_some_and(|at| Instant::now() < *at)
+    }
+
+    /// An answer of moto, which knows no `pending`, with the state of those that start still.
+    fn as_starting(&self, mut xml: String) -> String {
+        let now = Instant::now();
+        let starting: Vec<_> = lock(&self.running_at)
             .iter()
-            .zip(&found)
-            .map(|(id, (instance, group))| Candidate {
-                id,
-                state: instance.as_ref().map(|instance| instance.state.as_str()),
-                zone: instance.as_ref().map_or("", |instance| instance.zone.as_str()),
-                group: group.as_deref(),
-            })
+            .filter(|(_, at)| now < **at)
+            .map(|(id, _)| format!("<instanceId>{id}</instanceId>"))
             .collect();
-        rules::attach(&group.name, group.sizes, &group.zones, &candidates)?;
+        for id in starting {
+            let Some(from) = xml.find(&id) else { continue };
+            let states =
+                ["<instanceState>", "</instanceState>"].map(|tag| xml[from..].find(tag).map(|at| from + at));
+            let [Some(open), Some(close)] = states else {
+                continue;
+            };
+            if xml[open..close].contains("<name>running</name>") {
+                xml.replace_range(open..close, "<instanceState><code>0</code><name>pending</name>");
+            }
+        }
+        xml
+    }
+
+    async fn describe_instances(&self, call: &Call, request: Request<Bytes>) -> Result<Response<Body>, Stop> {
+        let page = self.knobs().page;
+        let request = match page {
+            Some(page) if call.get("InstanceId.1").is_none() && call.get("MaxResults").is_none() => {
+                with_params(request, &[("MaxResults", &page.to_string())])
+            }
+            _ => request,
+        };
+        let mut answer = self.moto.pass(request).await?;
+        // The body may change its length.
+        answer.headers_mut().remove(header::CONTENT_LENGTH);
+        Ok(answer
+            .map(|body| http_server::whole(self.as_starting(String::from_utf8_lossy(&body).into_owned()))))
+    }
+
+    /// Ends instances; their groups lose them, and see to it.
+    async fn terminate(&self, call: &Call, request: Request<Bytes>) -> Result<Response<Body>, Stop> {
+        let mut world = self.world.lock().await;
         let answer = self.moto.pass(request).await?;
-        // moto sets desired to the number of instances; AWS raises what it was.
-        let desired = group.sizes.desired + u32::try_from(ids.len()).unwrap_or_default();
-        if answer.status().is_success() && self.group(call).await?.sizes.desired != desired {
-            let desired = desired.to_string();
-            let params = [
-                ("AutoScalingGroupName", group.name.as_str()),
-                ("DesiredCapacity", &desired),
-            ];
-            self.moto
-                .call(
-                    &call.region,
-                    Service::AutoScaling,
-                    "UpdateAutoScalingGroup",
-                    &params,
-                )
-                .await?;
+        if answer.status().is_success() {
+            let ids: Vec<_> = (1..)
+                .map_while(|i| call.get(&format!("InstanceId.{i}")))
+                .collect();
+            self.gone(&mut world, &call.region, &ids).await?;
         }
         Ok(answer.map(http_server::whole))
     }
-
-    async fn detach(&self, call: &Call, request: Request<Bytes>) -> Result<Response<Body>, Stop> {
-        let _serial = self.launches.lock().await;
-        let group = self.group(call).await?;
-        let decrement = match call.get("ShouldDecrementDesiredCapacity") {
-            Some("true") => true,
-            Some("false") => false,
-            _ => return Err(Refusal::validation("ShouldDecrementDesiredCapacity must be given").into()),
-        };
-        rules::detach(
-            &group.name,
-            group.sizes,
-            &group.members,
-            &call.list("InstanceIds"),
-            decrement,
-        )?;
-        Ok(self.pass(request).await)
-    }
-
-    async fn resize(&self, call: &Call, request: Request<Bytes>) -> Result<Response<Body>, Stop> {
-        let _serial = self.launches.lock().await;
-        let group = self.group(call).await?;
-        rules::resize(
-            group.sizes,
-            call.number("MinSize"),
-            call.number("DesiredCapacity"),
-            call.number("MaxSize"),
-        )?;
-        Ok(self.pass(request).await)
-    }
-
-    async fn group(&self, call: &Call) -> Result<Group, Stop> {
-        let name = call.get("AutoScalingGroupName").unwrap_or_default();
-        let group = self.moto.group(&call.region, name).await?;
-        group.ok_or_else(|| {
-            Refusal::validation(format!("AutoScalingGroup name not found - no such group: {name}")).into()
-        })
-    }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What moto does not take from a template: its type and its market.
+fn with_template(call: &Call, request: Request<Bytes>, template: Option<&TemplateData>) -> Request<Bytes> {
+    let Some(template) = template else {
+        return request;
+    };
+    let mut more = Vec::new();
+    if let (None, Some(instance_type)) = (call.get("InstanceType"), &template.instance_type) {
+        more.push(("InstanceType", instance_type.as_str()));
+    }
+    if call.get("InstanceMarketOptions.MarketType").is_none() && template.spot {
+        more.push(("InstanceMarketOptions.MarketType", "spot"));
+    }
+    with_params(request, &more)
+}
+
+fn with_params(request: Request<Bytes>, more: &[(&str, &str)]) -> Request<Bytes> {
+    if more.is_empty() {
+        return request;
+    }
+    let (mut head, body) = request.into_parts();
+    let body = form_urlencoded::Serializer::new(String::from_utf8_lossy(&body).into_owned())
+        .extend_pairs(more)
+        .finish();
+    head.headers.remove(header::CONTENT_LENGTH);
+    Request::from_parts(head, body.into())
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

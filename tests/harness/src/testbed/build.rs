@@ -132,7 +132,7 @@ pub(super) fn go_build(sources: &Path, program: Program, output: &Path) -> Resul
         .args(flags(sources, program)?)
         .arg("-o")
         .arg(output)
-        .arg(format!("./cmd/{name}"))
+        .arg(program.package())
         .current_dir(sources)
         .env("CGO_ENABLED", "0")
         .stdin(Stdio::null())
@@ -140,7 +140,8 @@ pub(super) fn go_build(sources: &Path, program: Program, output: &Path) -> Resul
         .context(|| "cannot run go")?;
     if !built.status.success() {
         return Err(Error::new(format!(
-            "`go build ./cmd/{name}` in {} failed ({}):\n{}",
+            "`go build {}` in {} failed ({}):\n{}",
+            program.package(),
             sources.display(),
             built.status,
             String::from_utf8_lossy(&built.stderr)

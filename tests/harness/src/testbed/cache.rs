@@ -19,7 +19,7 @@ fn root() -> Result<PathBuf> {
 
 /// The file `file` in the entry `key`. If there is none, `make` fills a directory that becomes the entry, while other
 /// processes that ask for it wait; a failed or killed attempt leaves nothing that could be taken for an entry.
-pub(super) fn entry(key: &str, file: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+pub(crate) fn entry(key: &str, file: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let root = root()?;
     let entry = root.join(key);
     let wanted = entry.join(file);

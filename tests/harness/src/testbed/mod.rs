@@ -4,7 +4,7 @@
 //! a hash of what it is built from. [`BIN`] names a directory with prebuilt ones instead.
 
 mod build;
-mod cache;
+pub(crate) mod cache;
 mod python;
 
 pub use python::{MOTO, moto_server};
@@ -25,6 +25,8 @@ pub enum Program {
     NatsServer,
     /// etcd, the Kubernetes control plane and the simulated kubelet; its first argument says which.
     ControlPlane,
+    /// Helm, which lints and renders charts.
+    Helm,
 }
 
 impl Program {
@@ -33,14 +35,33 @@ impl Program {
         match self {
             Self::NatsServer => "nats-server",
             Self::ControlPlane => "control-plane",
+            Self::Helm => "helm",
         }
     }
 
-    /// What it is built from, below the testbed, besides `go.mod` and `go.sum`.
+    /// Its Go module.
+    fn module(self) -> PathBuf {
+        match self {
+            Self::NatsServer | Self::ControlPlane => sources(),
+            Self::Helm => sources().join("helm"),
+        }
+    }
+
+    /// The package that is built, in its module.
+    fn package(self) -> &'static str {
+        match self {
+            Self::NatsServer => "./cmd/nats-server",
+            Self::ControlPlane => "./cmd/control-plane",
+            Self::Helm => "helm.sh/helm/v4/cmd/helm",
+        }
+    }
+
+    /// What it is built from, below its module, besides `go.mod` and `go.sum`.
     fn sources(self) -> &'static [&'static str] {
         match self {
             Self::NatsServer => &["cmd/nats-server"],
             Self::ControlPlane => &["cmd/control-plane", "kubelet"],
+            Self::Helm => &[],
         }
     }
 
@@ -49,6 +70,7 @@ impl Program {
         match self {
             Self::NatsServer => "about a minute",
             Self::ControlPlane => "about ten minutes on two cores",
+            Self::Helm => "about five minutes on two cores",
         }
     }
 }
@@ -74,7 +96,7 @@ pub fn binary(program: Program) -> Result<PathBuf> {
             )))
         };
     }
-    let sources = sources();
+    let sources = program.module();
     let go = build::go_version()?;
     let key = build::key(&sources, program, &go)?;
     cache::entry(
@@ -100,7 +122,7 @@ pub async fn binary_async(program: Program) -> Result<PathBuf> {
 }
 
 /// Tells the person at the terminal, also where the test harness captures what tests print.
-fn say(message: &str) {
+pub(crate) fn say(message: &str) {
     use std::io::Write;
     drop(writeln!(std::io::stderr(), "testbed: {message}"));
 }

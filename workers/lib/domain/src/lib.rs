@@ -16,5 +16,6 @@ pub mod record;
 pub mod rule;
 pub mod run;
 pub mod settle;
+pub mod swap;
 pub mod target;
 pub mod words;

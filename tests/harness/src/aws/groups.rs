@@ -1,0 +1,370 @@
+//! Auto-scaling groups. moto has them too, but it forgets a policy with every change of size, launches neither the types
+//! nor the market of one, and replaces what ends in the same breath; so they are kept here, over moto's EC2.
+
+use super::query::{Call, Refusal};
+use super::rules::{self, Sizes};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A launch template as a group names it, by id and name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Template {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) version: Option<String>,
+}
+
+/// A type of a mixed instances policy.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Override {
+    pub(super) instance_type: Option<String>,
+    pub(super) weight: Option<u32>,
+    pub(super) template: Option<Template>,
+    /// Types by requirements: kept as they came, nothing is launched from them.
+    pub(super) requirements: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Template(Template),
+    Mixed {
+        template: Template,
+        overrides: Vec<Override>,
+        max_price: Option<String>,
+        on_demand_base: u32,
+        on_demand_percentage: u32,
+    },
+    Configuration(String),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Tag {
+    pub(super) key: String,
+    pub(super) value: String,
+    pub(super) propagate: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) id: String,
+    pub(super) instance_type: String,
+    pub(super) zone: String,
+    pub(super) weight: u32,
+    pub(super) spot: bool,
+    in_service_at: Instant,
+    /// A state set from outside.
+    fixed: Option<String>,
+}
+
+impl Member {
+    pub(super) fn state(&self) -> &str {
+        match &self.fixed {
+            Some(state) => state,
+            None if Instant::now() < self.in_service_at => "Pending",
+            None => "InService",
+        }
+    }
+
+    fn as_rule(&self) -> rules::Member<'_> {
+        rules::Member {
+            id: &self.id,
+            state: self.state(),
+            weight: self.weight,
+        }
+    }
+}
+
+/// A group.
+#[derive(Clone, Debug)]
+pub(super) struct Asg {
+    pub(super) region: String,
+    pub(super) name: String,
+    pub(super) sizes: Sizes,
+    /// Subnets and their zones.
+    pub(super) subnets: Vec<(String, String)>,
+    pub(super) source: Source,
+    pub(super) capacity_rebalance: bool,
+    pub(super) suspended: Vec<String>,
+    pub(super) tags: Vec<Tag>,
+    pub(super) members: Vec<Member>,
+}
+
+/// An instance that joins a group.
+pub(super) struct Joining {
+    pub(super) id: String,
+    pub(super) instance_type: String,
+    pub(super) zone: String,
+    pub(super) spot: bool,
+}
+
+/// What a group launches next.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) template: Template,
+    /// The override's; none: the template's.
+    pub(super) instance_type: Option<String>,
+    /// Subnets, the emptiest zone first.
+    pub(super) subnets: Vec<String>,
+    pub(super) spot: bool,
+    pub(super) max_price: Option<String>,
+}
+
+impl Asg {
+    pub(super) fn zones(&self) -> Vec<String> {
+        let mut zones: Vec<_> = self.subnets.iter().map(|(_, zone)| zone.clone()).collect();
+        zones.dedup();
+        zones
+    }
+
+    /// What an instance of this type counts here.
+    pub(super) fn weight_of(&self, instance_type: &str) -> u32 {
+        match &self.source {
+            Source::Mixed { overrides, .. } => overrides
+                .iter()
+                .find(|found| found.instance_type.as_deref() == Some(instance_type))
+                .and_then(|found| found.weight)
+                .unwrap_or(1),
+            Source::Template(_) | Source::Configuration(_) => 1,
+        }
+    }
+
+    pub(super) fn member(&self, id: &str) -> Option<rules::Member<'_>> {
+        self.members
+            .iter()
+            .find(|member| member.id == id)
+            .map(Member::as_rule)
+    }
+
+    pub(super) fn join(&mut self, instance: Joining, delay: Duration) {
+        let weight = self.weight_of(&instance.instance_type);
+        self.members.push(Member {
+            id: instance.id,
+            instance_type: instance.instance_type,
+            zone: instance.zone,
+            weight,
+            spot: instance.spot,
+            in_service_at: Instant::now() + delay,
+            fixed: None,
+        });
+    }
+
+    /// Lets a member go; what it counted.
+    pub(super) fn leave(&mut self, id: &str) -> u32 {
+        let place = self.members.iter().position(|member| member.id == id);
+        place.map_or(0, |place| self.members.remove(place).weight)
+    }
+
+    /// Sets a member's state, whatever it would be.
+    pub(super) fn fix(&mut self, id: &str, state: Option<&str>) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.id == id) {
+            member.fixed = state.map(str::to_owned);
+        }
+    }
+
+    pub(super) fn detach(&mut self, ids: &[&str], decrement: bool) -> Result<(), Refusal> {
+        let members: Vec<_> = self.members.iter().map(Member::as_rule).collect();
+        rules::detach(&self.name, self.sizes, &members, ids, decrement)?;
+        for id in ids {
+            let weight = self.leave(id);
+            if decrement {
+                self.sizes.desired -= weight;
+            }
+        }
+        Ok(())
+    }
+
+    fn capacity(&self) -> u32 {
+        self.members
+            .iter()
+            .filter(|member| !member.state().starts_with("Terminating") && member.state() != "Standby")
+            .map(|member| member.weight)
+            .sum()
+    }
+
+    fn runs(&self, process: &str) -> bool {
+        !self.suspended.iter().any(|suspended| suspended == process)
+    }
+
+    /// What it lacks, one instance of it.
+    pub(super) fn lacks(&self) -> Option<Wanted> {
+        if !self.runs("Launch") || self.capacity() >= self.sizes.desired {
+            return None;
+        }
+        let mut subnets: Vec<_> = self.subnets.clone();
+        subnets.sort_by_key(|(_, zone)| self.members.iter().filter(|member| member.zone == *zone).count());
+        let subnets = subnets.into_iter().map(|(subnet, _)| subnet).collect();
+        match &self.source {
+            Source::Configuration(_) => None,
+            Source::Template(template) => Some(Wanted {
+                template: template.clone(),
+                instance_type: None,
+                subnets,
+                spot: false,
+                max_price: None,
+            }),
+            Source::Mixed {
+                template,
+                overrides,
+                max_price,
+                on_demand_base,
+                on_demand_percentage,
+            } => {
+                let first = overrides.first();
+                let on_demand: u32 = self
+                    .members
+                    .iter()
+                    .filter(|member| !member.spot)
+                    .map(|m| m.weight)
+                    .sum();
+                let above = self.sizes.desired.saturating_sub(*on_demand_base);
+                let wanted =
+                    on_demand_base.min(&self.sizes.desired) + (above * on_demand_percentage).div_ceil(100);
+                Some(Wanted {
+                    template: first
+                        .and_then(|first| first.template.clone())
+                        .unwrap_or_else(|| template.clone()),
+                    instance_type: first.and_then(|first| first.instance_type.clone()),
+                    subnets,
+                    spot: on_demand >= wanted,
+                    max_price: max_price.clone(),
+                })
+            }
+        }
+    }
+
+    /// The member it ends when it has too many: the oldest in the fullest zone, as long as enough stay.
+    pub(super) fn surplus(&self) -> Option<String> {
+        if !self.runs("Terminate") {
+            return None;
+        }
+        let excess = self.capacity().checked_sub(self.sizes.desired)?;
+        let in_zone = |zone: &str| self.members.iter().filter(|member| member.zone == zone).count();
+        let mut fitting: Vec<_> = self
+            .members
+            .iter()
+            .filter(|member| member.weight <= excess && !member.state().starts_with("Terminating"))
+            .collect();
+        // Stable: the older one stays first.
+        fitting.sort_by_key(|member| usize::MAX - in_zone(&member.zone));
+        fitting.first().map(|member| member.id.clone())
+    }
+
+    /// From the parameters of `CreateAutoScalingGroup`. Templates are still named as they came, subnets without zones.
+    pub(super) fn from_call(call: &Call) -> Result<Self, Refusal> {
+        let needed = |name: &str| {
+            call.number(name)
+                .ok_or_else(|| Refusal::validation(format!("{name} is needed")))
+        };
+        let (min, max) = (needed("MinSize")?, needed("MaxSize")?);
+        let sizes = Sizes {
+            min,
+            desired: call.number("DesiredCapacity").unwrap_or(min),
+            max,
+        };
+        rules::resize(sizes, None, Some(sizes.desired), None)?;
+        let subnets = call.get("VPCZoneIdentifier").unwrap_or_default().split(',');
+        Ok(Self {
+            region: call.region.clone(),
+            name: call.get("AutoScalingGroupName").unwrap_or_default().to_owned(),
+            sizes,
+            subnets: subnets
+                .filter(|id| !id.is_empty())
+                .map(|id| (id.to_owned(), String::new()))
+                .collect(),
+            source: source(call)?,
+            capacity_rebalance: call.get("CapacityRebalance") == Some("true"),
+            suspended: Vec::new(),
+            tags: tags(call),
+            members: Vec::new(),
+        })
+    }
+
+    /// The templates it names.
+    pub(super) fn templates(&mut self) -> Vec<&mut Template> {
+        match &mut self.source {
+            Source::Template(template) => vec![template],
+            Source::Configuration(_) => Vec::new(),
+            Source::Mixed {
+                template, overrides, ..
+            } => std::iter::once(template)
+                .chain(overrides.iter_mut().filter_map(|found| found.template.as_mut()))
+                .collect(),
+        }
+    }
+}
+
+pub(super) fn tags(call: &Call) -> Vec<Tag> {
+    (1..)
+        .map_while(|i| {
+            Some(Tag {
+                key: call.get(&format!("Tags.member.{i}.Key"))?.to_owned(),
+                value: call
+                    .get(&format!("Tags.member.{i}.Value"))
+                    .unwrap_or_default()
+                    .to_owned(),
+                propagate: call.get(&format!("Tags.member.{i}.PropagateAtLaunch")) == Some("true"),
+            })
+        })
+        .collect()
+}
+
+fn source(call: &Call) -> Result<Source, Refusal> {
+    if let Some(name) = call.get("LaunchConfigurationName") {
+        return Ok(Source::Configuration(name.to_owned()));
+    }
+    if let Some(template) = template(call, "LaunchTemplate") {
+        return Ok(Source::Template(template));
+    }
+    let policy = "MixedInstancesPolicy.LaunchTemplate";
+    let Some(first) = template(call, &format!("{policy}.LaunchTemplateSpecification")) else {
+        return Err(Refusal::validation(
+            "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or \
+             MixedInstancesPolicy parameter.",
+        ));
+    };
+    let overrides = (1..)
+        .map_while(|i| {
+            let at = format!("{policy}.Overrides.member.{i}");
+            let under = format!("{at}.");
+            call.params
+                .keys()
+                .any(|name| name.starts_with(&under))
+                .then(|| Override {
+                    instance_type: call.get(&format!("{at}.InstanceType")).map(str::to_owned),
+                    weight: call.number(&format!("{at}.WeightedCapacity")),
+                    template: template(call, &format!("{at}.LaunchTemplateSpecification")),
+                    requirements: call
+                        .params
+                        .iter()
+                        .filter_map(|(name, value)| {
+                            let rest = name.strip_prefix(&under)?;
+                            rest.starts_with("InstanceRequirements")
+                                .then(|| (rest.to_owned(), value.clone()))
+                        })
+                        .collect(),
+                })
+        })
+        .collect();
+    let distribution = |name: &str| format!("MixedInstancesPolicy.InstancesDistribution.{name}");
+    Ok(Source::Mixed {
+        template: first,
+        overrides,
+        max_price: call.get(&distribution("SpotMaxPrice")).map(str::to_owned),
+        on_demand_base: call
+            .number(&distribution("OnDemandBaseCapacity"))
+            .unwrap_or_default(),
+        on_demand_percentage: call
+            .number(&distribution("OnDemandPercentageAboveBaseCapacity"))
+            .unwrap_or(100),
+    })
+}
+
+fn template(call: &Call, at: &str) -> Option<Template> {
+    let part = |name: &str| call.get(&format!("{at}.{name}")).map(str::to_owned);
+    let (id, name) = (part("LaunchTemplateId"), part("LaunchTemplateName"));
+    (id.is_some() || name.is_some()).then(|| Template {
+        id: id.unwrap_or_default(),
+        name: name.unwrap_or_default(),
+        version: part("Version"),
+    })
+}

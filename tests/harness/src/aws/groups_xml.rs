@@ -1,0 +1,160 @@
+//! Groups as Auto Scaling answers with them.
+
+use super::groups::{Asg, Member, Override, Source, Template};
+use super::query::escape;
+use crate::http_server::{self, Body};
+use http::{Response, StatusCode};
+use std::fmt::Write as _;
+
+/// The answer of `DescribeAutoScalingGroups`.
+pub(super) fn groups<'a>(found: impl Iterator<Item = &'a Asg>) -> Response<Body> {
+    let groups: String = found.map(group).collect();
+    answer(
+        "DescribeAutoScalingGroups",
+        &format!("<AutoScalingGroups>{groups}</AutoScalingGroups>"),
+    )
+}
+
+/// The answer of `DescribeAutoScalingInstances`.
+pub(super) fn instances<'a>(found: impl Iterator<Item = (&'a Asg, &'a Member)>) -> Response<Body> {
+    let mut list = String::new();
+    for (group, found) in found {
+        let name = element("AutoScalingGroupName", &group.name);
+        write!(list, "<member>{name}{}</member>", member(found)).ok();
+    }
+    answer(
+        "DescribeAutoScalingInstances",
+        &format!("<AutoScalingInstances>{list}</AutoScalingInstances>"),
+    )
+}
+
+fn answer(action: &str, result: &str) -> Response<Body> {
+    let text = format!(
+        "<{action}Response xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><{action}Result>{result}\
+         </{action}Result><ResponseMetadata><RequestId>testbed</RequestId></ResponseMetadata></{action}Response>"
+    );
+    http_server::with_type(StatusCode::OK, "text/xml", text)
+}
+
+fn group(of: &Asg) -> String {
+    let zones: String = of.zones().iter().map(|zone| element("member", zone)).collect();
+    let mut members = String::new();
+    for found in &of.members {
+        write!(members, "<member>{}</member>", member(found)).ok();
+    }
+    let mut suspended = String::new();
+    for process in &of.suspended {
+        write!(suspended, "<member>{}</member>", element("ProcessName", process)).ok();
+    }
+    let mut tags = String::new();
+    for tag in &of.tags {
+        let parts = [
+            element("ResourceId", &of.name),
+            element("ResourceType", "auto-scaling-group"),
+            element("Key", &tag.key),
+            element("Value", &tag.value),
+            element("PropagateAtLaunch", &tag.propagate.to_string()),
+        ];
+        write!(tags, "<member>{}</member>", parts.concat()).ok();
+    }
+    let subnets: Vec<_> = of.subnets.iter().map(|(id, _)| id.as_str()).collect();
+    let parts = [
+        element("AutoScalingGroupName", &of.name),
+        source(&of.source),
+        element("MinSize", &of.sizes.min.to_string()),
+        element("MaxSize", &of.sizes.max.to_string()),
+        element("DesiredCapacity", &of.sizes.desired.to_string()),
+        format!("<AvailabilityZones>{zones}</AvailabilityZones>"),
+        format!("<Instances>{members}</Instances>"),
+        format!("<SuspendedProcesses>{suspended}</SuspendedProcesses>"),
+        element("VPCZoneIdentifier", &subnets.join(",")),
+        format!("<Tags>{tags}</Tags>"),
+        element("CapacityRebalance", &of.capacity_rebalance.to_string()),
+    ];
+    format!("<member>{}</member>", parts.concat())
+}
+
+fn member(of: &Member) -> String {
+    [
+        element("InstanceId", &of.id),
+        element("InstanceType", &of.instance_type),
+        element("AvailabilityZone", &of.zone),
+        element("LifecycleState", of.state()),
+        element("HealthStatus", "Healthy"),
+        element("ProtectedFromScaleIn", "false"),
+        element("WeightedCapacity", &of.weight.to_string()),
+    ]
+    .concat()
+}
+
+fn source(of: &Source) -> String {
+    match of {
+        Source::Template(of) => format!("<LaunchTemplate>{}</LaunchTemplate>", template(of)),
+        Source::Configuration(name) => element("LaunchConfigurationName", name),
+        Source::Mixed {
+            template: of,
+            overrides,
+            max_price,
+            on_demand_base,
+            on_demand_percentage,
+        } => {
+            let overrides: String = overrides.iter().map(an_override).collect();
+            let distribution = [
+                element("OnDemandBaseCapacity", &on_demand_base.to_string()),
+                element(
+                    "OnDemandPercentageAboveBaseCapacity",
+                    &on_demand_percentage.to_string(),
+                ),
+                max_price
+                    .as_ref()
+                    .map(|price| element("SpotMaxPrice", price))
+                    .unwrap_or_default(),
+            ]
+            .concat();
+            format!(
+                "<MixedInstancesPolicy><LaunchTemplate><LaunchTemplateSpecification>{}</LaunchTemplateSpecification>\
+                 <Overrides>{overrides}</Overrides></LaunchTemplate><InstancesDistribution>{distribution}\
+                 </InstancesDistribution></MixedInstancesPolicy>",
+                template(of)
+            )
+        }
+    }
+}
+
+fn an_override(of: &Override) -> String {
+    let mut text = String::from("<member>");
+    if let Some(instance_type) = &of.instance_type {
+        text += &element("InstanceType", instance_type);
+    }
+    if let Some(weight) = of.weight {
+        text += &element("WeightedCapacity", &weight.to_string());
+    }
+    if let Some(own) = &of.template {
+        write!(
+            text,
+            "<LaunchTemplateSpecification>{}</LaunchTemplateSpecification>",
+            template(own)
+        )
+        .ok();
+    }
+    if !of.requirements.is_empty() {
+        text += "<InstanceRequirements><VCpuCount><Min>1</Min></VCpuCount></InstanceRequirements>";
+    }
+    text + "</member>"
+}
+
+fn template(of: &Template) -> String {
+    let version = of.version.as_ref();
+    [
+        element("LaunchTemplateId", &of.id),
+        element("LaunchTemplateName", &of.name),
+        version
+            .map(|version| element("Version", version))
+            .unwrap_or_default(),
+    ]
+    .concat()
+}
+
+fn element(name: &str, text: &str) -> String {
+    format!("<{name}>{}</{name}>", escape(text))
+}

@@ -1,0 +1,250 @@
+//! A group to be made, and its launch template.
+
+use super::rules::Sizes;
+use super::strict::Strict;
+use super::{Call, Group, Service};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+
+/// A group to be made in us-east-1, with a launch template of the same name. At first: one instance, of `m5.large`, on
+/// demand, in us-east-1a, tagged as managed by Hollowtrees.
+#[derive(Clone, Debug)]
+pub struct NewGroup {
+    name: String,
+    zones: Vec<String>,
+    sizes: Sizes,
+    types: Vec<(String, Option<u32>, Option<String>)>,
+    requirements: bool,
+    configuration: bool,
+    spot: bool,
+    max_price: Option<String>,
+    capacity_rebalance: bool,
+    tags: Vec<(String, String, bool)>,
+    template: Vec<(String, String)>,
+}
+
+impl NewGroup {
+    /// One of this name.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            zones: vec!["us-east-1a".to_owned()],
+            sizes: Sizes {
+                min: 1,
+                desired: 1,
+                max: 2,
+            },
+            types: Vec::new(),
+            requirements: false,
+            configuration: false,
+            spot: false,
+            max_price: None,
+            capacity_rebalance: false,
+            tags: vec![("hollowtrees.io/managed".to_owned(), "true".to_owned(), false)],
+            template: Vec::new(),
+        }
+    }
+
+    /// Over the default subnets of these zones.
+    #[must_use]
+    pub fn zones(mut self, zones: &[&str]) -> Self {
+        self.zones = zones.iter().map(|&zone| zone.to_owned()).collect();
+        self
+    }
+
+    /// With these sizes.
+    #[must_use]
+    pub fn sizes(mut self, min: u32, desired: u32, max: u32) -> Self {
+        self.sizes = Sizes { min, desired, max };
+        self
+    }
+
+    /// Mixed, of these types in this order; the group launches the first one.
+    #[must_use]
+    pub fn types(mut self, types: &[&str]) -> Self {
+        self.types
+            .extend(types.iter().map(|&name| (name.to_owned(), None, None)));
+        self
+    }
+
+    /// Mixed, with a type that counts this much.
+    #[must_use]
+    pub fn weighted(mut self, instance_type: &str, weight: u32) -> Self {
+        self.types.push((instance_type.to_owned(), Some(weight), None));
+        self
+    }
+
+    /// Mixed, with a type that has a launch template of its own: its id.
+    #[must_use]
+    pub fn type_from(mut self, instance_type: &str, template: &str) -> Self {
+        self.types
+            .push((instance_type.to_owned(), None, Some(template.to_owned())));
+        self
+    }
+
+    /// Mixed, by requirements instead of types. It launches nothing: give it a desired of 0.
+    #[must_use]
+    pub fn by_requirements(mut self) -> Self {
+        self.requirements = true;
+        self
+    }
+
+    /// From a launch configuration. It launches nothing: give it a desired of 0.
+    #[must_use]
+    pub fn from_configuration(mut self) -> Self {
+        self.configuration = true;
+        self
+    }
+
+    /// All its instances are spot.
+    #[must_use]
+    pub fn spot(mut self) -> Self {
+        self.spot = true;
+        self
+    }
+
+    /// Spot up to this price, for a mixed group.
+    #[must_use]
+    pub fn max_price(mut self, dollars: &str) -> Self {
+        self.max_price = Some(dollars.to_owned());
+        self
+    }
+
+    /// It replaces instances at risk itself.
+    #[must_use]
+    pub fn capacity_rebalance(mut self) -> Self {
+        self.capacity_rebalance = true;
+        self
+    }
+
+    /// Without the tag that gives it to Hollowtrees.
+    #[must_use]
+    pub fn unmanaged(mut self) -> Self {
+        self.tags.retain(|(key, ..)| key != "hollowtrees.io/managed");
+        self
+    }
+
+    /// With this tag, given to its instances or not.
+    #[must_use]
+    pub fn tag(mut self, key: &str, value: &str, propagate: bool) -> Self {
+        self.tags.push((key.to_owned(), value.to_owned(), propagate));
+        self
+    }
+
+    /// With this in its launch template, by its name on the wire: `NetworkInterface.1.DeviceIndex`.
+    #[must_use]
+    pub fn template(mut self, name: &str, value: &str) -> Self {
+        self.template.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn template_params(&self) -> Vec<(String, String)> {
+        let own = |name: &str| self.template.iter().any(|(other, _)| other == name);
+        let mut params = vec![("LaunchTemplateName".to_owned(), self.name.clone())];
+        for (name, value) in [("ImageId", "ami-12c6146b"), ("InstanceType", "m5.large")] {
+            if !own(name) {
+                params.push((format!("LaunchTemplateData.{name}"), value.to_owned()));
+            }
+        }
+        if self.spot && self.types.is_empty() {
+            let name = "LaunchTemplateData.InstanceMarketOptions.MarketType";
+            params.push((name.to_owned(), "spot".to_owned()));
+        }
+        for (name, value) in &self.template {
+            params.push((format!("LaunchTemplateData.{name}"), value.clone()));
+        }
+        params
+    }
+
+    fn source_params(&self) -> Vec<(String, String)> {
+        if self.configuration {
+            return vec![("LaunchConfigurationName".to_owned(), self.name.clone())];
+        }
+        if self.types.is_empty() && !self.requirements {
+            return [("LaunchTemplateName", self.name.as_str()), ("Version", "$Latest")]
+                .map(|(name, value)| (format!("LaunchTemplate.{name}"), value.to_owned()))
+                .to_vec();
+        }
+        let policy = |name: &str, value: &str| (format!("MixedInstancesPolicy.{name}"), value.to_owned());
+        let mut params = vec![
+            policy(
+                "LaunchTemplate.LaunchTemplateSpecification.LaunchTemplateName",
+                &self.name,
+            ),
+            policy("LaunchTemplate.LaunchTemplateSpecification.Version", "$Latest"),
+            policy(
+                "InstancesDistribution.OnDemandPercentageAboveBaseCapacity",
+                if self.spot { "0" } else { "100" },
+            ),
+        ];
+        if let Some(price) = &self.max_price {
+            params.push(policy("InstancesDistribution.SpotMaxPrice", price));
+        }
+        for (i, (instance_type, weight, template)) in self.types.iter().enumerate() {
+            let at = |name: &str| format!("LaunchTemplate.Overrides.member.{}.{name}", i + 1);
+            params.push(policy(&at("InstanceType"), instance_type));
+            if let Some(weight) = weight {
+                params.push(policy(&at("WeightedCapacity"), &weight.to_string()));
+            }
+            if let Some(template) = template {
+                params.push(policy(
+                    &at("LaunchTemplateSpecification.LaunchTemplateId"),
+                    template,
+                ));
+                params.push(policy(&at("LaunchTemplateSpecification.Version"), "$Default"));
+            }
+        }
+        if self.requirements {
+            let at = "LaunchTemplate.Overrides.member.1.InstanceRequirements";
+            params.push(policy(&format!("{at}.VCpuCount.Min"), "2"));
+            params.push(policy(&format!("{at}.MemoryMiB.Min"), "4096"));
+        }
+        params
+    }
+
+    fn params(&self, subnets: &[String]) -> BTreeMap<String, String> {
+        let mut params: BTreeMap<_, _> = [
+            ("AutoScalingGroupName", self.name.clone()),
+            ("MinSize", self.sizes.min.to_string()),
+            ("DesiredCapacity", self.sizes.desired.to_string()),
+            ("MaxSize", self.sizes.max.to_string()),
+            ("VPCZoneIdentifier", subnets.join(",")),
+            ("CapacityRebalance", self.capacity_rebalance.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        params.extend(self.source_params());
+        for (i, (key, value, propagate)) in self.tags.iter().enumerate() {
+            let at = |name: &str| format!("Tags.member.{}.{name}", i + 1);
+            params.insert(at("Key"), key.clone());
+            params.insert(at("Value"), value.clone());
+            params.insert(at("PropagateAtLaunch"), propagate.to_string());
+        }
+        params
+    }
+
+    /// Makes it, without a record of the calls.
+    pub(super) async fn create(&self, strict: &Strict) -> Result<Group> {
+        let region = "us-east-1";
+        let subnets = strict.moto.subnets(region, &self.zones).await?;
+        let params = self.template_params();
+        let params: Vec<_> = params
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        strict
+            .moto
+            .call(region, Service::Ec2, "CreateLaunchTemplate", &params)
+            .await?;
+        let call = Call {
+            action: "CreateAutoScalingGroup".to_owned(),
+            params: self.params(&subnets),
+            region: region.to_owned(),
+        };
+        strict.create_group(&call).await?;
+        strict
+            .group(&self.name)
+            .await
+            .ok_or_else(|| Error::new(format!("the group {} was not made", self.name)))
+    }
+}

@@ -1,0 +1,101 @@
+//! What spot pools cost. moto has one price for all, of 2006.
+
+use super::query::{Call, escape};
+use crate::http_server::{self, Body};
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+use std::fmt::Write as _;
+
+/// How many entries an answer has at most: few, so that who does not ask on sees too little.
+const PAGE: usize = 3;
+
+#[derive(Clone, Debug)]
+struct Price {
+    instance_type: String,
+    zone: String,
+    dollars: String,
+    since: Timestamp,
+}
+
+/// The history of all prices of the simulated region.
+#[derive(Debug, Default)]
+pub(super) struct Prices {
+    history: Vec<Price>,
+}
+
+impl Prices {
+    pub(super) fn set(&mut self, instance_type: &str, zone: &str, dollars: f64) {
+        self.history.push(Price {
+            instance_type: instance_type.to_owned(),
+            zone: zone.to_owned(),
+            dollars: format!("{dollars:.6}"),
+            since: Timestamp::now(),
+        });
+    }
+
+    /// The newest first, as AWS: what came after `StartTime`, and of each pool what was in force then.
+    pub(super) fn answer(&self, call: &Call) -> Response<Body> {
+        let types = flat_list(call, "InstanceType");
+        let zones = (1..)
+            .map_while(|i| Some((i, call.get(&format!("Filter.{i}.Name"))?)))
+            .find(|(_, name)| *name == "availability-zone")
+            .map(|(i, _)| flat_list(call, &format!("Filter.{i}.Value")))
+            .unwrap_or_default();
+        let products = flat_list(call, "ProductDescription");
+        let start: Option<Timestamp> = call.get("StartTime").and_then(|time| time.parse().ok());
+        let is_meant = |list: &[&str], value: &str| list.is_empty() || list.contains(&value);
+        let newer_in_force = |of: &Price| {
+            self.history.iter().any(|other| {
+                (&other.instance_type, &other.zone) == (&of.instance_type, &of.zone)
+                    && other.since > of.since
+                    && start.is_some_and(|start| other.since <= start)
+            })
+        };
+        let mut found: Vec<_> = self
+            .history
+            .iter()
+            .filter(|price| is_meant(&types, &price.instance_type) && is_meant(&zones, &price.zone))
+            .filter(|_| is_meant(&products, "Linux/UNIX"))
+            .filter(|price| !newer_in_force(price))
+            .collect();
+        found.sort_by_key(|price| std::cmp::Reverse(price.since));
+        let from: usize = call
+            .get("NextToken")
+            .and_then(|token| token.strip_prefix("from-"))
+            .and_then(|token| token.parse().ok())
+            .unwrap_or_default();
+        let mut items = String::new();
+        for price in found.iter().skip(from).take(PAGE) {
+            write!(
+                items,
+                "<item><instanceType>{}</instanceType><productDescription>Linux/UNIX</productDescription>\
+                 <spotPrice>{}</spotPrice><timestamp>{:.3}</timestamp><availabilityZone>{}</availabilityZone></item>",
+                escape(&price.instance_type),
+                price.dollars,
+                price.since,
+                escape(&price.zone)
+            )
+            .ok();
+        }
+        // The last page has an empty token, as that of AWS.
+        let token = if found.len() > from + PAGE {
+            format!("from-{}", from + PAGE)
+        } else {
+            String::new()
+        };
+        http_server::with_type(
+            StatusCode::OK,
+            "text/xml",
+            format!(
+                "<DescribeSpotPriceHistoryResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
+                 <requestId>testbed</requestId><spotPriceHistorySet>{items}</spotPriceHistorySet>\
+                 <nextToken>{token}</nextToken></DescribeSpotPriceHistoryResponse>"
+            ),
+        )
+    }
+}
+
+/// The values of `name.1` and on: EC2's form of a list.
+fn flat_list<'a>(call: &'a Call, name: &str) -> Vec<&'a str> {
+    (1..).map_while(|i| call.get(&format!("{name}.{i}"))).collect()
+}

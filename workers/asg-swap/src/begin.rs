@@ -1,0 +1,157 @@
+//! Chooses pools and enters the swap into the group's record.
+
+use hollowtrees_domain::swap::{
+    Checkpoint, End, Seen, Strategy,
+    book::{self, Busy},
+    checkpoint::Plan,
+    choice::{self, Choice, Offer, choices},
+    world::{Group, Instance},
+};
+use hollowtrees_runtime::worker::Failure;
+use hollowtrees_schemas::{
+    names::result,
+    proto::{self, time::to_proto},
+};
+
+use crate::{group::Changed, saga::Saga};
+
+impl Saga<'_> {
+    /// Begins. An end: there is nothing to begin with.
+    pub(crate) async fn begin(&mut self, seen: &Seen) -> Result<Option<End>, Failure> {
+        let Some(group) = &seen.group else {
+            return Ok(None);
+        };
+        let Some(old) = self.instance(&seen.old_id).await? else {
+            return Ok(Some(End {
+                result: result::SKIPPED,
+                reason: "leaving".to_owned(),
+                message: format!("{} is gone; {} replaces it by itself.", seen.old_id, group.name),
+            }));
+        };
+        let strategy = self.orders(seen)?.strategy;
+        let plan = match self.plan(strategy, group, &old).await? {
+            Ok(plan) => plan,
+            Err(end) => return Ok(Some(end)),
+        };
+        let action = self.job.action();
+        let now = self.job.now();
+        let swap = proto::GroupSwap {
+            action_id: action.id.clone(),
+            cluster: action.cluster.clone(),
+            instance: action.instance.clone(),
+            generation: action.generation,
+            opened_at: Some(to_proto(now)),
+            ..proto::GroupSwap::default()
+        };
+        let entered = self
+            .place(&group.name)
+            .change(&self.job, |record| match book::open(record, swap.clone(), now) {
+                Ok(()) => Changed::Write(Ok(())),
+                Err(busy) => Changed::Leave(Err(busy)),
+            })
+            .await?;
+        match entered {
+            Ok(()) => {
+                let checkpoint = Checkpoint::begin(&group.name, group.sizes, &old, plan);
+                self.keep(checkpoint).await?;
+                Ok(None)
+            }
+            // Asked again, it is waited for.
+            Err(Busy::Other { .. }) => Ok(None),
+            Err(Busy::Full) => Err(Failure::transient(format!(
+                "{} has as many open swaps as its record holds",
+                group.name
+            ))),
+        }
+    }
+
+    pub(crate) async fn plan(
+        &mut self,
+        strategy: Strategy,
+        group: &Group,
+        old: &Instance,
+    ) -> Result<Result<Plan, End>, Failure> {
+        let mut plan = Plan {
+            strategy,
+            weight: choice::weight(group, old),
+            ..Plan::default()
+        };
+        if strategy == Strategy::Swap {
+            plan.spot = choice::market(group, old);
+            plan.tags = choice::propagated(group);
+            plan.choices = match self.choose(group, old).await? {
+                Ok(choices) => choices,
+                Err(why) => {
+                    return Ok(Err(End {
+                        result: result::FAILED,
+                        reason: "no-choice".to_owned(),
+                        message: format!("{} offers no pool: {why}. Nothing was touched.", group.name),
+                    }));
+                }
+            };
+        }
+        Ok(Ok(plan))
+    }
+
+    async fn choose(
+        &mut self,
+        group: &Group,
+        old: &Instance,
+    ) -> Result<Result<Vec<Choice>, choice::NoChoice>, Failure> {
+        let mut templates = Vec::new();
+        for named in choice::templates(&group.source) {
+            let asked = named.clone();
+            let template = self
+                .ask("describe-template", move |region| {
+                    let asked = asked.clone();
+                    async move {
+                        match region.template(&asked).await {
+                            // What is not there is an answer.
+                            Err(hollowtrees_aws::Refusal::Missing { .. }) => Ok(None),
+                            answer => answer.map(Some),
+                        }
+                    }
+                })
+                .await?;
+            templates.extend(template.map(|template| (named, template)));
+        }
+        let offer = |prices| Offer {
+            group,
+            old,
+            templates: &templates,
+            prices,
+        };
+        let unpriced = match choices(offer(&[])) {
+            Ok(choices) => choices,
+            Err(why) => return Ok(Err(why)),
+        };
+        if !old.spot {
+            return Ok(Ok(unpriced));
+        }
+        let mut types: Vec<String> = unpriced
+            .iter()
+            .map(|choice| choice.instance_type.clone())
+            .collect();
+        let mut zones: Vec<String> = unpriced.iter().map(|choice| choice.zone.clone()).collect();
+        for names in [&mut types, &mut zones] {
+            names.sort();
+            names.dedup();
+        }
+        let prices = self
+            .ask("describe-spot-prices", move |region| {
+                let (types, zones) = (types.clone(), zones.clone());
+                async move {
+                    match region.spot_prices(&types, &zones).await {
+                        // Prices only order the pools: without them the group's order is good enough.
+                        Err(refusal) if refusal.is_definite() => {
+                            tracing::warn!(%refusal, "Spot prices cannot be read; the group's order counts.");
+                            Ok(Vec::new())
+                        }
+                        answer => answer,
+                    }
+                }
+            })
+            .await?;
+        Ok(choices(offer(&prices)))
+    }
+}

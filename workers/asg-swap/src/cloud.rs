@@ -1,0 +1,95 @@
+//! Calls of AWS, counted, and repeated where that is of use.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use hollowtrees_aws::{Refusal, Region};
+use hollowtrees_runtime::health::Check;
+
+use crate::telemetry::Telemetry;
+
+/// First and longest wait before a call is repeated.
+const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(8));
+/// Calls in a row that had no answer, or a denial, before this process is not ready.
+const TROUBLE_AFTER: u32 = 8;
+
+/// Whether AWS answers us.
+#[derive(Clone)]
+pub struct Health {
+    check: Option<Arc<Check>>,
+    in_a_row: Arc<AtomicU32>,
+}
+
+impl Health {
+    /// Tells it to this check, if there is one. No call yet is no trouble.
+    pub fn new(check: Option<Check>) -> Self {
+        if let Some(check) = &check {
+            check.pass();
+        }
+        Self {
+            check: check.map(Arc::new),
+            in_a_row: Arc::default(),
+        }
+    }
+
+    fn answered(&self, trouble: Option<&Refusal>) {
+        let Some(check) = &self.check else {
+            return;
+        };
+        match trouble {
+            None => {
+                if self.in_a_row.swap(0, Ordering::Relaxed) >= TROUBLE_AFTER {
+                    check.pass();
+                }
+            }
+            Some(refusal) => {
+                if self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= TROUBLE_AFTER {
+                    check.fail(refusal.to_string());
+                }
+            }
+        }
+    }
+}
+
+/// One region.
+#[derive(Clone)]
+pub(crate) struct Cloud {
+    pub(crate) region: Region,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) health: Health,
+}
+
+impl Cloud {
+    /// Counts a call.
+    pub(crate) fn told<T>(&self, call: &'static str, answer: Result<T, Refusal>) -> Result<T, Refusal> {
+        let (word, trouble) = match &answer {
+            Ok(_) => ("ok", None),
+            Err(refusal) => match refusal {
+                Refusal::Throttled { .. } => ("throttled", None),
+                Refusal::Capacity { .. } => ("capacity", None),
+                Refusal::Rejected { .. } => ("rejected", None),
+                Refusal::Missing { .. } => ("missing", None),
+                Refusal::Denied { .. } => ("denied", Some(refusal)),
+                Refusal::Unclear { .. } => ("unclear", Some(refusal)),
+            },
+        };
+        self.telemetry.answered(call, word);
+        self.health.answered(trouble);
+        answer
+    }
+}
+
+/// How long to wait before the `tries`-th repetition: doubling, with jitter, at least what AWS asks for.
+pub(crate) fn backoff(tries: u32, refusal: &Refusal) -> Duration {
+    let doubled = RETRY
+        .0
+        .saturating_mul(2_u32.saturating_pow(tries.min(10)))
+        .min(RETRY.1);
+    let asked = refusal.retry_after().unwrap_or_default();
+    doubled.mul_f64(rand::random_range(0.5..=1.0)).max(asked)
+}

@@ -1,0 +1,211 @@
+//! The swap worker's own configuration; the frame's is described in `hollowtrees_runtime::config`.
+
+use std::time::Duration;
+
+use hollowtrees_domain::swap::Strategy;
+use hollowtrees_runtime::{
+    config::{self, Problem},
+    worker::{self, Kind},
+};
+use hollowtrees_schemas::{envelope::DataFormat, names::kind};
+use serde::{Deserialize, Serialize};
+
+/// The documented defaults.
+pub const DEFAULTS: &str = include_str!("../asg-swap.toml");
+
+/// Kept of a handler's time, so that it says itself how it ended.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// Everything the swap worker can be told.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Settings {
+    /// `[aws]`
+    pub aws: Aws,
+    /// `[swap]`
+    pub swap: Swap,
+}
+
+/// How AWS is reached.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Aws {
+    /// Region of actions that name none; empty: the environment's.
+    pub region: String,
+    /// How long one attempt of a call may take.
+    #[serde(with = "config::duration")]
+    pub attempt_timeout: Duration,
+    /// How long a call may take.
+    #[serde(with = "config::duration")]
+    pub operation_timeout: Duration,
+    /// Attempts of a call.
+    pub attempts: u32,
+}
+
+/// How much is done at once, how, and how long it may take.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Swap {
+    /// Actions held at once.
+    pub accepted: usize,
+    /// Swaps under way at once.
+    pub running: usize,
+    /// How long until the replacement is in service.
+    #[serde(with = "config::duration")]
+    pub time_limit: Duration,
+    /// How long the old one's drain is waited for.
+    #[serde(with = "config::duration")]
+    pub drain_wait: Duration,
+    /// Between two looks.
+    #[serde(with = "config::duration")]
+    pub poll: Duration,
+    /// A launch runs within this.
+    #[serde(with = "config::duration")]
+    pub running_within: Duration,
+    /// What was attached is in service within this.
+    #[serde(with = "config::duration")]
+    pub in_service_within: Duration,
+    /// The way of groups without a tag.
+    pub strategy: Strategy,
+    /// Groups that need no tag to be touched.
+    pub groups: Vec<String>,
+    /// How outcomes are written.
+    pub format: Format,
+}
+
+/// `json` or `protobuf`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// proto3-JSON.
+    Json,
+    /// Protobuf.
+    Protobuf,
+}
+
+impl From<Format> for DataFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Json => Self::Json,
+            Format::Protobuf => Self::Protobuf,
+        }
+    }
+}
+
+impl Settings {
+    /// How AWS is reached.
+    pub fn access(&self) -> hollowtrees_aws::Options {
+        let aws = &self.aws;
+        hollowtrees_aws::Options {
+            region: (!aws.region.is_empty()).then(|| aws.region.clone()),
+            attempt_timeout: aws.attempt_timeout,
+            operation_timeout: aws.operation_timeout,
+            attempts: aws.attempts,
+            ..hollowtrees_aws::Options::default()
+        }
+    }
+
+    /// What the worker loop is told; `grace`: how long running swaps are waited for at the end.
+    pub fn loop_settings(&self, grace: Duration) -> worker::Settings {
+        let swap = &self.swap;
+        worker::Settings {
+            accepted: swap.accepted,
+            running: swap.running,
+            time_limit: swap.time_limit + swap.drain_wait + LAST_WORDS,
+            grace,
+            format: swap.format.into(),
+            ..worker::Settings::new("asg-swap", vec![Kind::with_dry_run(kind::ASG_SWAP)])
+        }
+    }
+}
+
+impl config::Settings for Settings {
+    fn validate(&self, problems: &mut Vec<Problem>) {
+        let mut check = |good: bool, key: &'static str, why: &str| {
+            if !good {
+                problems.push(Problem::new(key, why));
+            }
+        };
+        let seconds = Duration::from_secs;
+        let (aws, swap) = (&self.aws, &self.swap);
+        check(
+            (seconds(1)..=seconds(20)).contains(&aws.attempt_timeout),
+            "aws.attempt_timeout",
+            "expected 1s to 20s",
+        );
+        check(
+            (aws.attempt_timeout..=seconds(20)).contains(&aws.operation_timeout),
+            "aws.operation_timeout",
+            "expected aws.attempt_timeout to 20s, for a group's lease lasts 30s",
+        );
+        check(
+            (1..=10).contains(&aws.attempts),
+            "aws.attempts",
+            "expected 1 to 10",
+        );
+        check(
+            (1..=20_000).contains(&swap.accepted),
+            "swap.accepted",
+            "expected 1 to 20000",
+        );
+        check(
+            (1..=swap.accepted).contains(&swap.running),
+            "swap.running",
+            "expected 1 to swap.accepted",
+        );
+        check(
+            swap.time_limit >= seconds(60),
+            "swap.time_limit",
+            "expected at least 1m",
+        );
+        check(
+            (Duration::from_millis(50)..=seconds(60)).contains(&swap.poll),
+            "swap.poll",
+            "expected 50ms to 1m",
+        );
+        for (key, limit) in [
+            ("swap.running_within", swap.running_within),
+            ("swap.in_service_within", swap.in_service_within),
+        ] {
+            check(limit >= seconds(1), key, "expected at least 1s");
+        }
+        for group in swap.groups.iter().filter(|group| group.trim().is_empty()) {
+            check(false, "swap.groups", &format!("`{group}` is no name of a group"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hollowtrees_runtime::config::Loader;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_need_nothing() {
+        let config = Loader::new(DEFAULTS).load::<Settings>().unwrap().own;
+        let settings = config.loop_settings(Duration::from_secs(1));
+        assert_eq!(
+            (settings.cluster.as_deref(), settings.consumer().name.as_str()),
+            (None, "asg-swap")
+        );
+        assert_eq!(config.access().region, None);
+        assert_eq!(config.swap.strategy, Strategy::Swap);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_name() {
+        let check = |key: &str, value: &str, expected: &str| {
+            let env = [(key.to_owned(), value.to_owned())];
+            let refused = Loader::new(DEFAULTS)
+                .env(env.into())
+                .load::<Settings>()
+                .unwrap_err()
+                .to_string();
+            assert!(refused.contains(expected), "{refused}");
+        };
+        check("HT_SWAP__STRATEGY", "swop", "strategy");
+        check("HT_AWS__OPERATION_TIMEOUT", "1m", "aws.operation_timeout");
+        check("HT_SWAP__RUNNING", "0", "swap.running");
+        check("HT_SWAP__TIME_LIMIT", "1s", "swap.time_limit");
+        check("HT_SWAP__POLL", "5m", "swap.poll");
+        check("HT_SWAP__NONSENSE", "1", "nonsense");
+    }
+}

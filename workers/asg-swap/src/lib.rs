@@ -1,0 +1,47 @@
+//! The swap worker: `asg-swap` actions in, a replacement in the auto-scaling group, an outcome out.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`config`] | its own configuration |
+//! | `run` | the process: reaches AWS, serves, ends |
+//! | [`worker`] | from an action to a saga: [`worker::Swapper`] |
+//! | `saga` | looks, asks what is next, does it, until the end |
+//! | `look` | one look at AWS and the records |
+//! | `section` | steps that change sizes, under the group's lease |
+//! | `step` | one step, done once |
+//! | `begin` | chooses pools and enters the swap into the group's record |
+//! | `group` | the group's record |
+//! | `records` | what incidents, runs and the ledger say |
+//! | `rehearsal` | the same in a dry run |
+//! | `report` | what is told of a swap |
+//! | `cloud` | calls of AWS, counted |
+//! | [`telemetry`] | what is counted |
+//!
+//! What is done, and when, is decided in `hollowtrees_domain::swap`; AWS is called in `hollowtrees-aws`.
+
+pub mod config;
+pub mod telemetry;
+pub mod worker;
+
+mod begin;
+mod cloud;
+mod group;
+mod look;
+mod records;
+mod rehearsal;
+mod report;
+mod run;
+mod saga;
+mod section;
+mod step;
+
+pub use run::run;
+
+/// The whole process, from the command line to the exit code.
+pub fn main() -> std::process::ExitCode {
+    hollowtrees_runtime::Frame::new("asg-swap", env!("CARGO_PKG_VERSION"))
+        .about("replaces instances of auto-scaling groups")
+        .defaults(config::DEFAULTS)
+        .many_threaded()
+        .run(run)
+}

@@ -1,0 +1,166 @@
+//! One look at AWS and the records.
+
+use hollowtrees_domain::swap::{
+    Books, Drain, Seen, Strategy, TAG_ACTION, TAG_REPLACES,
+    book::{self, Busy},
+    world::{Group, Standing},
+};
+use hollowtrees_runtime::worker::Failure;
+
+use crate::{
+    group::{Changed, Place},
+    records,
+    saga::Saga,
+};
+
+impl Saga<'_> {
+    /// Everything the next decision needs, and no more calls than that.
+    pub(crate) async fn look(&mut self) -> Result<Seen, Failure> {
+        if self.checkpoint.has_begun() {
+            self.look_again().await
+        } else {
+            self.look_first().await
+        }
+    }
+
+    /// Before it has begun: is there anything to do?
+    async fn look_first(&mut self) -> Result<Seen, Failure> {
+        let old_id = self.job.action().instance.clone();
+        let mut seen = Seen {
+            old_id: old_id.clone(),
+            ..Seen::default()
+        };
+        // First the other swap, then what it may have done.
+        let membership = self.membership(&old_id).await?;
+        if let Some(membership) = &membership {
+            let place = self.place(&membership.group);
+            seen.other_swap = self.other_swap(&place).await?;
+            seen.group = self.group(&membership.group).await?;
+        }
+        let tagged = self.tagged(TAG_REPLACES, &old_id).await?;
+        for instance in tagged {
+            let is_mine = instance.tags.get(TAG_ACTION) == Some(&self.job.action().id);
+            if is_mine || seen.replaced_by.is_some() {
+                continue;
+            }
+            let standing = self.membership(&instance.id).await?.map(|found| found.standing);
+            if standing.is_some_and(|standing| standing != Standing::Leaving) {
+                seen.replaced_by = Some(instance.id);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Whether another action's swap of this instance is open. One whose action has ended is closed in its place.
+    async fn other_swap(&mut self, place: &Place) -> Result<bool, Failure> {
+        let action = self.job.action();
+        let record = place.read(&self.job).await?;
+        let Some(Busy::Other {
+            cluster,
+            action: other,
+        }) = book::other(&record, &action.id, &action.cluster, &action.instance)
+        else {
+            return Ok(false);
+        };
+        let Some(result) = records::ended(&self.job, &cluster, &other).await? else {
+            return Ok(true);
+        };
+        if !self.job.is_dry_run() {
+            let now = self.job.now();
+            place
+                .change(&self.job, |record| {
+                    book::close(record, &other, &result, now);
+                    Changed::Write(())
+                })
+                .await?;
+        }
+        Ok(false)
+    }
+
+    async fn look_again(&mut self) -> Result<Seen, Failure> {
+        let old_id = self.job.action().instance.clone();
+        let (strategy, name) = (self.checkpoint.strategy, self.checkpoint.group.clone());
+        let group = self.group(&name).await?;
+        let mut seen = Seen {
+            books: self.books(group.as_ref()).await?,
+            group,
+            old_id: old_id.clone(),
+            ..Seen::default()
+        };
+        let whole = self.whole_look || self.checkpoint.undo.is_some() || self.job.is_cancelled();
+        if whole && strategy == Strategy::Swap {
+            let id = self.job.action().id.clone();
+            seen.ours = self.tagged(TAG_ACTION, &id).await?;
+            self.whole_look = false;
+        }
+        if let Some(launched) = self.checkpoint.launched.clone() {
+            if seen.ours.iter().all(|found| found.id != launched) {
+                seen.ours.extend(self.instance(&launched).await?);
+            }
+            if !self.checkpoint.attached {
+                seen.doomed = records::is_doomed(&self.job, &launched).await?;
+            }
+        }
+        if strategy != Strategy::Swap || seen.old_stays().is_none() {
+            seen.old = self.instance(&old_id).await?;
+        }
+        seen.drain = match strategy {
+            Strategy::Terminate => records::drain(&self.job).await?,
+            _ if seen.old_stays().is_none() => records::drain(&self.job).await?,
+            _ => Drain::None,
+        };
+        Ok(seen)
+    }
+
+    async fn books(&self, group: Option<&Group>) -> Result<Books, Failure> {
+        let Some(group) = group else {
+            return Ok(Books::default());
+        };
+        let mut record = self.place(&group.name).read(&self.job).await?;
+        book::settle(&mut record, group.sizes);
+        Ok(book::books(&record, &self.job.action().id, group.sizes))
+    }
+
+    async fn membership(&mut self, instance: &str) -> Result<Option<hollowtrees_aws::Membership>, Failure> {
+        let id = instance.to_owned();
+        self.ask("describe-membership", move |region| {
+            let id = id.clone();
+            async move { region.membership(&id).await }
+        })
+        .await
+    }
+
+    async fn group(&mut self, name: &str) -> Result<Option<Group>, Failure> {
+        let name = name.to_owned();
+        self.ask("describe-group", move |region| {
+            let name = name.clone();
+            async move { region.group(&name).await }
+        })
+        .await
+    }
+
+    pub(crate) async fn instance(
+        &mut self,
+        id: &str,
+    ) -> Result<Option<hollowtrees_domain::swap::world::Instance>, Failure> {
+        let id = id.to_owned();
+        self.ask("describe-instance", move |region| {
+            let id = id.clone();
+            async move { region.instance(&id).await }
+        })
+        .await
+    }
+
+    async fn tagged(
+        &mut self,
+        key: &'static str,
+        value: &str,
+    ) -> Result<Vec<hollowtrees_domain::swap::world::Instance>, Failure> {
+        let value = value.to_owned();
+        self.ask("describe-tagged", move |region| {
+            let value = value.clone();
+            async move { region.instances_tagged(key, &value).await }
+        })
+        .await
+    }
+}

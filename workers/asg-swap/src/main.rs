@@ -1,0 +1,5 @@
+//! `hollowtrees-asg-swap`
+
+fn main() -> std::process::ExitCode {
+    hollowtrees_asg_swap::main()
+}

@@ -1,0 +1,164 @@
+//! What incidents, runs and the ledger say.
+
+use hollowtrees_domain::swap::Drain;
+use hollowtrees_runtime::worker::{Failure, Job};
+use hollowtrees_schemas::{
+    id::{ActionId, IncidentKey},
+    key,
+    names::{action_state, kind, ledger_state, phase, result, state},
+    proto::{self, time},
+};
+
+/// Whether an instance has an open incident of its own.
+pub(crate) async fn is_doomed(job: &Job, instance: &str) -> Result<bool, Failure> {
+    let action = job.action();
+    let incident = IncidentKey::new(&action.cluster, instance, &action.mode);
+    let found = job.bus().incidents().get(&key::incident(&incident)).await;
+    Ok(found
+        .map_err(Failure::transient)?
+        .is_some_and(|found| found.value.state == state::OPEN))
+}
+
+/// Whether the old instance is being drained by its incident's runs.
+pub(crate) async fn drain(job: &Job) -> Result<Drain, Failure> {
+    let action = job.action();
+    let incident = IncidentKey::from(action);
+    let found = job.bus().incidents().get(&key::incident(&incident)).await;
+    let Some(found) = found.map_err(Failure::transient)? else {
+        return Ok(Drain::None);
+    };
+    if found.value.generation != action.generation {
+        return Ok(Drain::None);
+    }
+    let mut drains = Vec::new();
+    for run in &found.value.runs {
+        let key = key::run(&incident, action.generation, &run.rule, &run.certainty);
+        let run = job.bus().runs().get(&key).await.map_err(Failure::transient)?;
+        if let Some(run) = run {
+            drains.extend(drains_of(&run.value));
+        }
+    }
+    Ok(joined(&drains))
+}
+
+fn drains_of(run: &proto::Run) -> impl Iterator<Item = Drain> {
+    let is_over = run.phase == phase::FINISHED;
+    run.actions
+        .iter()
+        .filter(|action| action.kind == kind::DRAIN)
+        .map(move |action| match action.result.as_str() {
+            result::SUCCEEDED => Drain::Emptied,
+            // No node, no pods.
+            result::SKIPPED if action.reason == hollowtrees_schemas::names::reason::NODE_NOT_FOUND => {
+                Drain::Emptied
+            }
+            _ if action.state == action_state::DONE || is_over => Drain::NotEmptied,
+            _ => Drain::Pending {
+                until: action.close_at.as_ref().and_then(|at| time::from_proto(at).ok()),
+            },
+        })
+}
+
+/// Several drains of one node: it is waited for the last one; one that ended well is enough.
+fn joined(drains: &[Drain]) -> Drain {
+    let pending = drains.iter().filter_map(|drain| match drain {
+        Drain::Pending { until } => Some(*until),
+        _ => None,
+    });
+    // Without a time it is due last.
+    let last = pending.max_by(|a, b| match (a, b) {
+        (Some(a), Some(b)) => a.cmp(b),
+        (a, b) => a.is_none().cmp(&b.is_none()),
+    });
+    match last {
+        Some(until) => Drain::Pending { until },
+        None if drains.contains(&Drain::Emptied) => Drain::Emptied,
+        None if drains.is_empty() => Drain::None,
+        None => Drain::NotEmptied,
+    }
+}
+
+/// The result of another action, once it has one.
+pub(crate) async fn ended(job: &Job, cluster: &str, action: &str) -> Result<Option<String>, Failure> {
+    let Ok(id) = action.parse::<ActionId>() else {
+        return Ok(Some(result::FAILED.to_owned()));
+    };
+    let found = job.bus().ledger().get(&key::ledger(cluster, &id)).await;
+    let found = found.map_err(Failure::transient)?;
+    Ok(found
+        .filter(|found| found.value.state == ledger_state::DONE)
+        .map(|found| {
+            found
+                .value
+                .outcome
+                .map_or_else(String::new, |outcome| outcome.result)
+        })
+        .map(|word| {
+            if word.is_empty() {
+                result::FAILED.to_owned()
+            } else {
+                word
+            }
+        }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_empty_when_its_last_drain_says_so() {
+        let action = |kind: &str, state: &str, result: &str, reason: &str| proto::ActionState {
+            kind: kind.to_owned(),
+            state: state.to_owned(),
+            result: result.to_owned(),
+            reason: reason.to_owned(),
+            ..proto::ActionState::default()
+        };
+        let check = |actions: &[proto::ActionState], phase: &str, expected: Drain| {
+            let run = proto::Run {
+                phase: phase.to_owned(),
+                actions: actions.to_vec(),
+                ..proto::Run::default()
+            };
+            assert_eq!(
+                joined(&drains_of(&run).collect::<Vec<_>>()),
+                expected,
+                "{actions:?}"
+            );
+        };
+        let pending = Drain::Pending { until: None };
+        check(&[], "running", Drain::None);
+        check(&[action("notify", "published", "", "")], "running", Drain::None);
+        check(&[action("drain", "published", "", "")], "running", pending);
+        check(&[action("drain", "planned", "", "")], "running", pending);
+        check(
+            &[action("drain", "planned", "", "")],
+            "finished",
+            Drain::NotEmptied,
+        );
+        check(
+            &[action("drain", "done", "succeeded", "")],
+            "running",
+            Drain::Emptied,
+        );
+        check(
+            &[action("drain", "done", "skipped", "node-not-found")],
+            "running",
+            Drain::Emptied,
+        );
+        check(
+            &[action("drain", "done", "failed", "deadline")],
+            "running",
+            Drain::NotEmptied,
+        );
+        check(
+            &[
+                action("drain", "done", "succeeded", ""),
+                action("drain", "started", "", ""),
+            ],
+            "running",
+            pending,
+        );
+    }
+}

@@ -1,0 +1,419 @@
+//! Looks, asks what is next, does it, until the end.
+
+use std::{collections::BTreeSet, future::Future, time::Duration};
+
+use hollowtrees_aws::{Refusal, Region};
+use hollowtrees_domain::{
+    swap::{
+        Answer, Checkpoint, Decision, Drain, End, Next, Orders, Seen, Strategy, TAG_STRATEGY, book,
+        checkpoint::Undo,
+        choice::Claim,
+        decide,
+        skip::tag,
+        world::{Life, Standing},
+    },
+    words::Certainty,
+};
+use hollowtrees_runtime::worker::{Failure, Job, Report};
+use hollowtrees_schemas::{names::result, proto::time};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    cloud::{Cloud, backoff},
+    config::LAST_WORDS,
+    group::{Changed, Place},
+    rehearsal, report,
+    worker::{Swapper, stopping},
+};
+
+/// Definite refusals of a step in a row before it counts as refused for good: what was read may have been old.
+const STRIKES: u32 = 5;
+/// Kept for the way back.
+const RESERVE: SignedDuration = SignedDuration::from_secs(60);
+
+/// One swap, from its start or from where another start left it.
+pub(crate) struct Saga<'a> {
+    pub(crate) swapper: &'a Swapper,
+    pub(crate) job: Job,
+    pub(crate) cloud: Cloud,
+    pub(crate) checkpoint: Checkpoint,
+    /// What the action asks for.
+    asked: Option<Strategy>,
+    times: Times,
+    /// The next look asks for all that carries our tag.
+    pub(crate) whole_look: bool,
+    /// Definite refusals in a row.
+    strikes: u32,
+    /// Calls in a row that were not answered.
+    pub(crate) tries: u32,
+    told: BTreeSet<&'static str>,
+}
+
+/// Until when what may go on.
+#[derive(Clone, Copy)]
+struct Times {
+    /// From here on it is undone.
+    give_up: Timestamp,
+    /// The old one's drain is waited for no longer.
+    drain: Timestamp,
+    /// The last word.
+    end: Timestamp,
+}
+
+impl<'a> Saga<'a> {
+    pub(crate) async fn new(
+        swapper: &'a Swapper,
+        job: Job,
+        cloud: Cloud,
+        asked: Option<Strategy>,
+    ) -> Result<Self, Failure> {
+        let checkpoint = match job.checkpoint().await {
+            Some(saved) => report::from_struct(&saved).map_err(|error| {
+                Failure::rejected("checkpoint", format!("its checkpoint cannot be read: {error}"))
+            })?,
+            None => Checkpoint::default(),
+        };
+        let times = times(swapper, &job);
+        Ok(Self {
+            swapper,
+            job,
+            cloud,
+            checkpoint,
+            asked,
+            times,
+            whole_look: true,
+            strikes: 0,
+            tries: 0,
+            told: BTreeSet::new(),
+        })
+    }
+
+    pub(crate) async fn run(mut self) -> Result<Report, Failure> {
+        loop {
+            self.go_on()?;
+            if self.job.now() >= self.times.end {
+                return self.finish(self.out_of_time()).await;
+            }
+            let seen = self.look().await?;
+            let was_undone = self.checkpoint.undo.is_some();
+            let next = self.decide(&seen).await?;
+            if !was_undone && self.checkpoint.undo.is_some() {
+                // The way back looks at everything of ours.
+                self.whole_look = true;
+                continue;
+            }
+            self.tell(&seen).await;
+            match next {
+                Next::Begin if self.job.is_dry_run() => return rehearsal::rehearse(&mut self, &seen).await,
+                Next::Begin => {
+                    if let Some(end) = self.begin(&seen).await? {
+                        return self.finish(end).await;
+                    }
+                }
+                Next::Finish(end) => return self.finish(end).await,
+                Next::Wait(wait) => {
+                    tracing::debug!(action = %self.job.action().id, "A swap waits for {}.", wait.as_str());
+                    self.pause(self.swapper.settings.poll).await;
+                }
+                next if next.needs_lease() => self.section().await?,
+                next => self.alone(&next).await?,
+            }
+        }
+    }
+
+    /// Whether this process still may.
+    pub(crate) fn go_on(&self) -> Result<(), Failure> {
+        if self.job.is_stopping() {
+            Err(stopping())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Asks what is next, and saves what that makes of the checkpoint.
+    pub(crate) async fn decide(&mut self, seen: &Seen) -> Result<Next, Failure> {
+        let orders = self.orders(seen)?;
+        let action = self.job.action();
+        let claim = Claim {
+            action: &action.id,
+            redrive: action.redrive,
+            old: &action.instance,
+        };
+        let Decision { checkpoint, next } = decide(&self.checkpoint, seen, &orders, claim, self.job.now());
+        self.keep(checkpoint).await?;
+        Ok(next)
+    }
+
+    pub(crate) fn orders(&self, seen: &Seen) -> Result<Orders, Failure> {
+        let settings = &self.swapper.settings;
+        let span = |limit| SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX);
+        let tagged = seen.group.as_ref().and_then(|group| tag(group, TAG_STRATEGY));
+        let strategy = Strategy::of(None, tagged, settings.strategy);
+        let strategy = match self.asked {
+            Some(asked) => asked,
+            None => strategy.map_err(|error| {
+                Failure::rejected(
+                    "unknown-strategy",
+                    format!("the group's tag {TAG_STRATEGY}: {error}; correct the tag and redrive this"),
+                )
+            })?,
+        };
+        let now = self.job.now();
+        let drain_is_late = matches!(seen.drain, Drain::Pending { until: Some(until) } if until <= now);
+        Ok(Orders {
+            strategy,
+            managed: seen
+                .group
+                .as_ref()
+                .is_some_and(|group| settings.groups.contains(&group.name)),
+            // What cannot be read ends nothing.
+            certainty: self.job.action().certainty.parse().unwrap_or(Certainty::Certain),
+            cancelled: self.job.is_cancelled(),
+            give_up: now >= self.times.give_up,
+            drain_over: now >= self.times.drain || drain_is_late,
+            running_within: span(settings.running_within),
+            in_service_within: span(settings.in_service_within),
+        })
+    }
+
+    /// Saves the checkpoint, if it changed.
+    pub(crate) async fn keep(&mut self, checkpoint: Checkpoint) -> Result<(), Failure> {
+        if checkpoint == self.checkpoint {
+            return Ok(());
+        }
+        if checkpoint.has_begun() {
+            let saved = report::to_struct(&checkpoint)
+                .map_err(|error| Failure::transient(format!("the checkpoint cannot be written: {error}")))?;
+            self.job.save(saved).await?;
+        }
+        self.checkpoint = checkpoint;
+        Ok(())
+    }
+
+    /// Takes over the answer to a step.
+    pub(crate) async fn took(&mut self, step: &Next, answer: Answer) -> Result<(), Failure> {
+        let word = match &answer {
+            Answer::Done | Answer::Launched(_) => "done",
+            Answer::NotThere(why) => {
+                tracing::info!(action = %self.job.action().id, why, "A pool gave no replacement; the next one is tried.");
+                "refused"
+            }
+            Answer::Refused { message, .. } => {
+                tracing::warn!(action = %self.job.action().id, step = step.name(), message, "A step of a swap was refused.");
+                "refused"
+            }
+        };
+        self.swapper.telemetry.stepped(&self.job.action().id, step, word);
+        (self.strikes, self.tries) = (0, 0);
+        let mut checkpoint = self.checkpoint.clone();
+        checkpoint.after(step, answer, &self.job.action().instance, self.job.now());
+        self.keep(checkpoint).await
+    }
+
+    /// A step was not done. What is definite after some tries is its answer; the rest is waited out.
+    pub(crate) async fn not_done(&mut self, step: &Next, refusal: Refusal) -> Result<(), Failure> {
+        let launch = matches!(step, Next::Launch(_));
+        self.strikes += u32::from(refusal.is_definite());
+        let answer = match &refusal {
+            Refusal::Throttled { .. } | Refusal::Unclear { .. } => None,
+            Refusal::Denied { .. } => Some(Answer::Refused {
+                reason: "denied".to_owned(),
+                message: refusal.to_string(),
+            }),
+            Refusal::Capacity { code, .. }
+            | Refusal::Rejected { code, .. }
+            | Refusal::Missing { code, .. }
+                if launch =>
+            {
+                Some(Answer::NotThere(format!("{code}: {refusal}")))
+            }
+            _ if self.strikes >= STRIKES => Some(Answer::Refused {
+                reason: "refused".to_owned(),
+                message: format!("{} was refused: {refusal}.", step.name()),
+            }),
+            _ => None,
+        };
+        match answer {
+            Some(answer) => self.took(step, answer).await,
+            None => {
+                self.swapper
+                    .telemetry
+                    .stepped(&self.job.action().id, step, "again");
+                tracing::info!(action = %self.job.action().id, step = step.name(), %refusal, "A step of a swap is tried again.");
+                let wait = backoff(self.tries, &refusal);
+                self.tries += 1;
+                self.pause(wait).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits, but hears what changes.
+    pub(crate) async fn pause(&mut self, wait: Duration) {
+        let wait = wait.mul_f64(rand::random_range(0.8..=1.2));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.job.changed() => {}
+        }
+    }
+
+    /// Repeats a call that only reads until it is answered.
+    pub(crate) async fn ask<T, F>(
+        &mut self,
+        name: &'static str,
+        call: impl Fn(Region) -> F + Send,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Refusal>> + Send,
+        T: Send,
+    {
+        let mut tries = 0;
+        loop {
+            let answer = call(self.cloud.region.clone()).await;
+            match self.cloud.told(name, answer) {
+                Ok(value) => return Ok(value),
+                Err(refusal) if refusal.is_definite() || self.job.now() >= self.times.end => {
+                    return Err(Failure::Transient {
+                        cause: format!("cannot {name}: {refusal}"),
+                        after: Some(Duration::from_secs(2)),
+                    });
+                }
+                Err(refusal) => {
+                    self.pause(backoff(tries, &refusal)).await;
+                    tries += 1;
+                    self.go_on()?;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn place(&self, group: &str) -> Place {
+        let account = self
+            .job
+            .action()
+            .target
+            .as_ref()
+            .map_or("", |target| target.account.as_str());
+        Place::new(account, self.cloud.region.name(), group)
+    }
+
+    /// Tells everyone how far it is; each fact once a start.
+    async fn tell(&mut self, seen: &Seen) {
+        let Some(new) = self.checkpoint.launched.clone() else {
+            return;
+        };
+        let life = seen
+            .ours
+            .iter()
+            .find(|found| found.id == new)
+            .map(|found| found.life);
+        let serves = seen.standing(&new) == Some(Standing::InService);
+        let group = self.checkpoint.group.clone();
+        let old = &seen.old_id;
+        let facts = [
+            ("launched", true, format!("{new} was launched.")),
+            ("running", life == Some(Life::Running), format!("{new} runs.")),
+            (
+                "attached",
+                self.checkpoint.attached,
+                format!("{new} is attached to {group}."),
+            ),
+            ("in-service", serves, format!("{new} is in service.")),
+            (
+                "detached",
+                self.checkpoint.detached,
+                format!("{old} is out of {group}."),
+            ),
+        ];
+        for (fact, is_so, message) in facts {
+            if is_so && self.told.insert(fact) {
+                self.job.progress(fact, &message, None).await;
+                if fact == "in-service" {
+                    self.count_in_service();
+                }
+            }
+        }
+    }
+
+    fn count_in_service(&self) {
+        let noticed_at = self.job.action().noticed_at.as_ref();
+        if let Some(noticed_at) = noticed_at.and_then(|at| time::from_proto(at).ok()) {
+            let took = self.job.now().duration_since(noticed_at).as_secs_f64();
+            self.swapper.telemetry.in_service(took);
+        }
+    }
+
+    fn out_of_time(&self) -> End {
+        let what = match (&self.checkpoint.launched, &self.checkpoint.undo) {
+            (Some(new), _) => {
+                format!("{new} was launched and may still run; what was asked last was not answered.")
+            }
+            (None, _) if self.checkpoint.in_doubt => {
+                format!(
+                    "a launch was not answered; look for the tag hollowtrees.io/action={}",
+                    self.job.action().id
+                )
+            }
+            (None, Some(Undo::Failed { message, .. })) => message.clone(),
+            (None, _) => "nothing was launched.".to_owned(),
+        };
+        End {
+            result: result::FAILED,
+            reason: "deadline".to_owned(),
+            message: format!("Time ran out: {what}"),
+        }
+    }
+
+    /// Closes the books and makes the outcome.
+    async fn finish(&mut self, end: End) -> Result<Report, Failure> {
+        let mut sizes = None;
+        if self.checkpoint.has_begun() {
+            let name = self.checkpoint.group.clone();
+            let (action, now) = (self.job.action().id.clone(), self.job.now());
+            if now < self.times.end {
+                let group = self.ask("describe-group", move |region| {
+                    let name = name.clone();
+                    async move { region.group(&name).await }
+                });
+                sizes = group.await?.map(|group| group.sizes);
+            }
+            let word = end.result;
+            self.place(&self.checkpoint.group)
+                .change(&self.job, |record| {
+                    book::close(record, &action, word, now);
+                    Changed::Write(())
+                })
+                .await?;
+        }
+        Ok(report::of(self.job.action(), &self.checkpoint, end, sizes))
+    }
+}
+
+/// The outcome is due by `close_at`, and the loop ends a handler by its limit: we speak before either.
+fn times(swapper: &Swapper, job: &Job) -> Times {
+    let now = job.now();
+    let settings = &swapper.settings;
+    let later = |wait: Duration| {
+        SignedDuration::try_from(wait)
+            .ok()
+            .and_then(|wait| now.checked_add(wait).ok())
+            .unwrap_or(Timestamp::MAX)
+    };
+    let limit = later(settings.time_limit + settings.drain_wait + LAST_WORDS);
+    let closes = job
+        .action()
+        .close_at
+        .as_ref()
+        .filter(|_| job.action().redrive == 0);
+    let closes = closes.and_then(|at| time::from_proto(at).ok());
+    let last = closes.map_or(limit, |closes| closes.min(limit));
+    let quarter = |until: Timestamp| until.duration_since(now).max(SignedDuration::ZERO) / 4;
+    let words = SignedDuration::try_from(LAST_WORDS).unwrap_or_default();
+    let end = last - words.min(quarter(last));
+    let back = RESERVE.min(quarter(end));
+    Times {
+        give_up: (end - back).min(later(settings.time_limit)),
+        drain: end - SignedDuration::from_secs(10).min(quarter(end)),
+        end,
+    }
+}

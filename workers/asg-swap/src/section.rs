@@ -1,0 +1,163 @@
+//! Steps that read sizes and members of a group and write them: under its lease, in as short a time as they take. Swaps
+//! of one group are side by side otherwise.
+
+use std::time::{Duration, Instant};
+
+use hollowtrees_domain::swap::{
+    Next, Seen,
+    book::{self, LEASE},
+};
+use hollowtrees_runtime::worker::Failure;
+
+use crate::{
+    group::{Changed, Place},
+    saga::Saga,
+};
+
+/// Steps in one section; then others have their turn.
+const STEPS: usize = 6;
+/// A write is started only while the lease lasts this much longer: a call's time limit and a little.
+const MARGIN: Duration = Duration::from_secs(22);
+/// Between two looks at a lease that somebody holds.
+const HELD: Duration = Duration::from_millis(250);
+
+impl Saga<'_> {
+    /// Takes the lease, does what is to be done under it, and gives it back.
+    pub(crate) async fn section(&mut self) -> Result<(), Failure> {
+        let place = self.place(&self.checkpoint.group);
+        let asked_at = Instant::now();
+        let lock = self.swapper.lock_of(&place.key());
+        let turn = lock.lock().await;
+        self.lease(&place).await?;
+        self.swapper.telemetry.waited_for_lease(asked_at.elapsed());
+        let worked = Box::pin(self.under_lease(&place)).await;
+        let released = self.release(&place).await;
+        drop(turn);
+        worked?;
+        released
+    }
+
+    async fn lease(&mut self, place: &Place) -> Result<(), Failure> {
+        loop {
+            let (me, action, now) = (
+                self.job.worker().clone(),
+                self.job.action().id.clone(),
+                self.job.now(),
+            );
+            let taken = place
+                .change(&self.job, |record| match book::lease(record, &me, &action, now) {
+                    Ok(()) => Changed::Write(true),
+                    Err(_) => Changed::Leave(false),
+                })
+                .await?;
+            if taken {
+                return Ok(());
+            }
+            self.pause(HELD).await;
+            self.go_on()?;
+        }
+    }
+
+    async fn under_lease(&mut self, place: &Place) -> Result<(), Failure> {
+        for _ in 0..STEPS {
+            self.go_on()?;
+            let seen = self.look().await?;
+            let was_undone = self.checkpoint.undo.is_some();
+            let step = self.decide(&seen).await?;
+            let turned_back = !was_undone && self.checkpoint.undo.is_some();
+            if turned_back || !step.needs_lease() {
+                return Ok(());
+            }
+            let asked_at = Instant::now();
+            if !self.note(place, &step, &seen).await? {
+                // The lease went to somebody else meanwhile.
+                return Ok(());
+            }
+            self.job.fence().await?;
+            let lease = Duration::try_from(LEASE).unwrap_or_default();
+            if asked_at.elapsed() + MARGIN > lease {
+                continue;
+            }
+            match self.perform(&step).await {
+                Ok(answer) => {
+                    self.wrote(place, &step).await?;
+                    self.took(&step, answer).await?;
+                }
+                // What may have happened shows at the next look.
+                Err(refusal) => {
+                    if refusal.is_definite() {
+                        self.was_refused(place).await?;
+                    }
+                    self.not_done(&step, refusal).await?;
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what is about to be written, and holds the lease for that long. `false`: it is not ours any more.
+    async fn note(&mut self, place: &Place, step: &Next, seen: &Seen) -> Result<bool, Failure> {
+        let (me, action, now) = (
+            self.job.worker().clone(),
+            self.job.action().id.clone(),
+            self.job.now(),
+        );
+        let (sizes, weight) = (seen.sizes(), self.checkpoint.old.weight);
+        place
+            .change(&self.job, |record| {
+                if !book::holds(record, &me, &action) || book::lease(record, &me, &action, now).is_err() {
+                    return Changed::Leave(false);
+                }
+                book::settle(record, sizes);
+                book::plan(record, &action, step, sizes, weight);
+                Changed::Write(true)
+            })
+            .await
+    }
+
+    async fn wrote(&self, place: &Place, step: &Next) -> Result<(), Failure> {
+        let (me, action) = (self.job.worker().clone(), self.job.action().id.clone());
+        place
+            .change(&self.job, |record| {
+                if !book::holds(record, &me, &action) {
+                    return Changed::Leave(());
+                }
+                book::wrote(record);
+                if matches!(
+                    step,
+                    Next::Detach { decrement: false } | Next::TerminateMember { decrement: false, .. }
+                ) {
+                    book::gave_back(record, &action);
+                }
+                Changed::Write(())
+            })
+            .await
+    }
+
+    async fn was_refused(&self, place: &Place) -> Result<(), Failure> {
+        let (me, action) = (self.job.worker().clone(), self.job.action().id.clone());
+        place
+            .change(&self.job, |record| {
+                if !book::holds(record, &me, &action) {
+                    return Changed::Leave(());
+                }
+                book::was_refused(record);
+                Changed::Write(())
+            })
+            .await
+    }
+
+    async fn release(&self, place: &Place) -> Result<(), Failure> {
+        let (me, action) = (self.job.worker().clone(), self.job.action().id.clone());
+        place
+            .change(&self.job, |record| {
+                if !book::holds(record, &me, &action) {
+                    return Changed::Leave(());
+                }
+                record.lease = None;
+                Changed::Write(())
+            })
+            .await
+    }
+}

@@ -1,0 +1,94 @@
+//! What the swap worker counts.
+
+use std::time::Duration;
+
+use hollowtrees_domain::swap::Next;
+use hollowtrees_runtime::metrics::{Counters, Definition, Error, Metrics};
+use prometheus::{Gauge, Histogram};
+
+/// Calls of AWS.
+pub const REQUESTS: Definition = Definition::new(
+    "hollowtrees_asg_swap_requests_total",
+    "Calls of AWS, by call and answer (ok, throttled, capacity, rejected, denied, missing, unclear).",
+);
+/// Steps of swaps.
+pub const STEPS: Definition = Definition::new(
+    "hollowtrees_asg_swap_steps_total",
+    "Steps of swaps, by step and answer (done, again, refused).",
+);
+/// Swaps under way.
+pub const OPEN: Definition = Definition::new(
+    "hollowtrees_asg_swap_open",
+    "Swaps this process is at, those included that wait for a drain.",
+);
+/// From the start of a swap to a replacement in service.
+pub const IN_SERVICE: Definition = Definition::new(
+    "hollowtrees_asg_swap_in_service_seconds",
+    "From the notice of an instance to its replacement in service, where this process saw it.",
+);
+/// Waiting for a group's lease.
+pub const LEASE_WAIT: Definition = Definition::new(
+    "hollowtrees_asg_swap_lease_wait_seconds",
+    "How long a swap waited for its turn to change the sizes of its group.",
+);
+
+const IN_SERVICE_BUCKETS: [f64; 9] = [10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 900.0];
+const LEASE_BUCKETS: [f64; 8] = [0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 60.0];
+
+/// Metrics of the swap worker.
+#[derive(Clone)]
+pub struct Telemetry {
+    requests: Counters<2>,
+    steps: Counters<2>,
+    open: Gauge,
+    in_service: Histogram,
+    lease_wait: Histogram,
+}
+
+impl Telemetry {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// A name is taken.
+    pub fn register(metrics: &Metrics) -> Result<Self, Error> {
+        Ok(Self {
+            requests: metrics.counters(REQUESTS, ["call", "answer"])?,
+            steps: metrics.counters(STEPS, ["step", "answer"])?,
+            open: metrics.gauge(OPEN)?,
+            in_service: metrics.histogram(IN_SERVICE, &IN_SERVICE_BUCKETS)?,
+            lease_wait: metrics.histogram(LEASE_WAIT, &LEASE_BUCKETS)?,
+        })
+    }
+
+    pub(crate) fn answered(&self, call: &'static str, answer: &'static str) {
+        self.requests.increment([call, answer]);
+    }
+
+    pub(crate) fn stepped(&self, action: &str, step: &Next, answer: &'static str) {
+        tracing::debug!(action, step = step.name(), answer, "A step of a swap was done.");
+        self.steps.increment([step.name(), answer]);
+    }
+
+    pub(crate) fn waited_for_lease(&self, wait: Duration) {
+        self.lease_wait.observe(wait.as_secs_f64());
+    }
+
+    pub(crate) fn in_service(&self, seconds: f64) {
+        self.in_service.observe(seconds);
+    }
+
+    /// Counts a swap as open until the guard is dropped.
+    pub(crate) fn open(&self) -> Open {
+        self.open.inc();
+        Open(self.open.clone())
+    }
+}
+
+/// One open swap.
+pub(crate) struct Open(Gauge);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

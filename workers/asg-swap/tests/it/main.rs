@@ -1,0 +1,19 @@
+//! The worker between a real bus and a simulated AWS: actions in, outcomes out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod crash;
+mod faults;
+mod happy;
+mod left_alone;
+mod process;
+mod strategies;
+mod together;
+mod withdrawal;
+mod world;

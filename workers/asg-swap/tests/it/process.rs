@@ -1,0 +1,48 @@
+//! The binary itself.
+
+use std::time::Duration;
+
+use hollowtrees_harness::{Worker, aws::NewGroup, http_get, ports::Port, supervise::Signal};
+
+use crate::world::{BOUND, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_process_gets_ready_swaps_counts_and_goes() {
+    let mut world = World::new().await;
+    let old = world.group(&NewGroup::new("g")).await.remove(0);
+    let port = Port::reserve().unwrap();
+    let process = Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
+        .env("AWS_ENDPOINT_URL", world.aws.url())
+        .env("AWS_ACCESS_KEY_ID", "testbed")
+        .env("AWS_SECRET_ACCESS_KEY", "testbed")
+        .env("AWS_REGION", "us-east-1")
+        .env("HT_SWAP__POLL", "200ms")
+        .env("HT_NATS__URL", world.nats.url())
+        .env("HT_HEALTH__LISTEN", port.addr().to_string())
+        .start()
+        .unwrap();
+    let url = |path: &str| format!("http://{}{path}", port.addr());
+    process.ready(&url("/readyz"), BOUND).await.unwrap();
+    // Its region comes from the environment.
+    let mut action = world.action(&old, "certain");
+    action.target.as_mut().unwrap().region = String::new();
+    world.send(&action).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    let (_, metrics) = http_get::get(&url("/metrics")).await.unwrap();
+    let metrics = String::from_utf8_lossy(&metrics);
+    for line in [
+        "hollowtrees_asg_swap_requests_total{answer=\"ok\",call=\"launch\"} 1",
+        "hollowtrees_asg_swap_steps_total{answer=\"done\",step=\"attach\"} 1",
+        "hollowtrees_asg_swap_in_service_seconds_count 1",
+        "hollowtrees_asg_swap_open 0",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line} is not in\n{metrics}"
+        );
+    }
+    process.signal(Signal::TERM).unwrap();
+    let status = process.exited(Duration::from_secs(20)).await.unwrap();
+    assert!(status.success(), "{status}");
+}

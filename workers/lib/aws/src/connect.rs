@@ -1,0 +1,242 @@
+//! The way to AWS.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_sdk_ec2::config::{
+    Credentials, Region as Name,
+    retry::{RetryConfig, RetryPartition},
+    timeout::TimeoutConfig,
+};
+
+use crate::launch::Definite;
+
+/// How AWS is reached. Credentials come from the SDK's chain (environment, profile, web identity, container, instance)
+/// unless `keys` are given.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The default region; none: what the SDK's chain says (`AWS_REGION`, the profile, the instance).
+    pub region: Option<String>,
+    /// Where all services are, such as `http://127.0.0.1:5000`; none: `AWS_ENDPOINT_URL` where it is set, AWS otherwise.
+    pub endpoint: Option<String>,
+    /// Credentials themselves; for endpoints that check none.
+    pub keys: Option<Keys>,
+    /// How long one attempt of a call may take. 10 s.
+    pub attempt_timeout: Duration,
+    /// How long all attempts of a call may take. 25 s.
+    pub operation_timeout: Duration,
+    /// How many attempts a call has that may be repeated unseen. 3.
+    pub attempts: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            region: None,
+            endpoint: None,
+            keys: None,
+            attempt_timeout: Duration::from_secs(10),
+            operation_timeout: Duration::from_secs(25),
+            attempts: 3,
+        }
+    }
+}
+
+/// An access key. Its secret is not in its `Debug`.
+#[derive(Clone)]
+pub struct Keys {
+    id: String,
+    secret: String,
+}
+
+impl Keys {
+    /// From an access key id and its secret.
+    pub fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            secret: secret.into(),
+        }
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why AWS cannot be asked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The endpoint is no address.
+    #[error("`{0}` is no address of AWS; give one that begins with http:// or https://, or none")]
+    Endpoint(String),
+    /// A time limit or a number of attempts that lets nothing be done.
+    #[error("{0} is zero; every call to AWS needs a time limit and an attempt")]
+    Zero(&'static str),
+}
+
+/// AWS, all regions of an account. Cheap to clone.
+#[derive(Clone)]
+pub struct Aws {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: SdkConfig,
+    attempts: u32,
+    regions: Mutex<HashMap<String, Region>>,
+}
+
+/// A region: what is asked of EC2 and Auto Scaling there. Cheap to clone.
+#[derive(Clone)]
+pub struct Region {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    ec2: aws_sdk_ec2::Client,
+    autoscaling: aws_sdk_autoscaling::Client,
+    /// The zone of each subnet seen. A subnet never changes its zone.
+    zones: Mutex<HashMap<String, String>>,
+}
+
+impl Aws {
+    /// Reads where AWS is and who we are there. Asks AWS nothing yet.
+    ///
+    /// # Errors
+    /// If an option cannot be used.
+    pub async fn connect(options: &Options) -> Result<Self, ConnectError> {
+        for (what, zero) in [
+            ("the time limit of an attempt", options.attempt_timeout.is_zero()),
+            ("the time limit of a call", options.operation_timeout.is_zero()),
+            ("the number of attempts", options.attempts == 0),
+        ] {
+            if zero {
+                return Err(ConnectError::Zero(what));
+            }
+        }
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            // Not adaptive: after one throttled call of a quiet client its rate limiter held the next attempt for more
+            // than 15 s (measured, aws-smithy-runtime 1.16); who asks us has a deadline and its own backoff.
+            .retry_config(RetryConfig::standard().with_max_attempts(options.attempts))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(options.attempt_timeout)
+                    .operation_timeout(options.operation_timeout)
+                    .build(),
+            );
+        if let Ok(name) = AppName::new("hollowtrees") {
+            loader = loader.app_name(name);
+        }
+        if let Some(region) = &options.region {
+            loader = loader.region(Name::new(region.clone()));
+        }
+        if let Some(endpoint) = &options.endpoint {
+            if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
+                return Err(ConnectError::Endpoint(endpoint.clone()));
+            }
+            loader = loader.endpoint_url(endpoint);
+        }
+        if let Some(keys) = &options.keys {
+            loader = loader.credentials_provider(Credentials::new(
+                &keys.id,
+                &keys.secret,
+                None,
+                None,
+                "hollowtrees options",
+            ));
+        }
+        let config = Box::pin(loader.load()).await;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config,
+                attempts: options.attempts,
+                regions: Mutex::default(),
+            }),
+        })
+    }
+
+    /// A region by its name, `us-east-1`. Its clients are made at the first asking and kept.
+    pub fn region(&self, name: &str) -> Region {
+        lock(&self.shared.regions)
+            .entry(name.to_owned())
+            .or_insert_with(|| Region::new(&self.shared.config, name, self.shared.attempts))
+            .clone()
+    }
+
+    /// The region that the options or the SDK's chain name.
+    pub fn default_region(&self) -> Option<&str> {
+        self.shared.config.region().map(AsRef::as_ref)
+    }
+}
+
+impl Region {
+    fn new(config: &SdkConfig, name: &str, attempts: u32) -> Self {
+        let retry = RetryConfig::standard().with_max_attempts(attempts);
+        let ec2 = aws_sdk_ec2::config::Builder::from(config)
+            .region(Name::new(name.to_owned()))
+            .retry_config(retry.clone())
+            .retry_partition(RetryPartition::custom(format!("ec2-{name}")).build())
+            .retry_classifier(Definite)
+            .build();
+        let autoscaling = aws_sdk_autoscaling::config::Builder::from(config)
+            .region(Name::new(name.to_owned()))
+            .retry_config(retry)
+            .retry_partition(RetryPartition::custom(format!("autoscaling-{name}")).build())
+            .build();
+        Self {
+            inner: Arc::new(Inner {
+                name: name.to_owned(),
+                ec2: aws_sdk_ec2::Client::from_conf(ec2),
+                autoscaling: aws_sdk_autoscaling::Client::from_conf(autoscaling),
+                zones: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    pub(crate) fn ec2(&self) -> &aws_sdk_ec2::Client {
+        &self.inner.ec2
+    }
+
+    pub(crate) fn autoscaling(&self) -> &aws_sdk_autoscaling::Client {
+        &self.inner.autoscaling
+    }
+
+    pub(crate) fn zones(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        lock(&self.inner.zones)
+    }
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws")
+            .field("region", &self.default_region())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Region")
+            .field("name", &self.inner.name)
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,25 @@
+//! EC2 and Auto Scaling, as a swap sees them. The only crate that names the AWS SDK.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`connect`] | the way to AWS: regions, credentials, time limits, retries |
+//! | [`refusal`] | what an error means: which code is which [`Refusal`] |
+//! | `groups` | auto-scaling groups: seen, sized, joined, left |
+//! | `instances` | EC2 instances, templates, prices |
+//! | `launch` | one instance from a template |
+//! | `read` | the SDK's types as those of `hollowtrees_domain::swap::world` |
+//!
+//! Every call has a time limit, for each attempt and for all of them. The SDK repeats what may be repeated unseen:
+//! what only reads, a launch (by its token), the end of an instance. Of attaching, detaching and sizes it makes one
+//! attempt, for after a lost reply the group has to be looked at again before the next.
+
+pub mod connect;
+mod groups;
+mod instances;
+mod launch;
+mod read;
+pub mod refusal;
+
+pub use connect::{Aws, ConnectError, Keys, Options, Region};
+pub use groups::Membership;
+pub use refusal::Refusal;

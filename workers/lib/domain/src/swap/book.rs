@@ -1,0 +1,294 @@
+//! The record of a group in `ht_groups`: who may change its sizes now, what we changed, which swaps are open.
+//!
+//! AWS has no conditional update of sizes. So whoever changes them holds the lease, notes in the record what it is about
+//! to write, writes, and notes that it has. After a crash between the two, the sizes themselves tell whether it happened.
+
+use hollowtrees_schemas::proto::{self, time};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Books, Next, world::Sizes};
+
+/// A lease is held this long at most, and renewed where it is needed longer.
+pub const LEASE: SignedDuration = SignedDuration::from_secs(30);
+/// Ended swaps are kept this long.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// Swaps a record holds.
+const SWAPS_MAX: usize = 256;
+
+/// Why the record does not let a swap in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// Another action's swap of the same instance is open: its cluster and id.
+    Other {
+        /// Cluster of that action.
+        cluster: String,
+        /// Its id.
+        action: String,
+    },
+    /// There are too many open swaps.
+    Full,
+}
+
+/// Enters a swap, once. Forgets what ended long ago.
+///
+/// # Errors
+/// It is not its turn.
+pub fn open(record: &mut proto::Group, swap: proto::GroupSwap, now: Timestamp) -> Result<(), Busy> {
+    trim(record, now);
+    if record
+        .swaps
+        .iter()
+        .any(|found| found.action_id == swap.action_id && is_open(found))
+    {
+        return Ok(());
+    }
+    if let Some(other) = other(record, &swap.action_id, &swap.cluster, &swap.instance) {
+        return Err(other);
+    }
+    // A redriven action begins anew.
+    record.swaps.retain(|found| found.action_id != swap.action_id);
+    if record.swaps.len() >= SWAPS_MAX {
+        return Err(Busy::Full);
+    }
+    record.swaps.push(swap);
+    Ok(())
+}
+
+/// Another action's open swap of the same instance.
+#[must_use]
+pub fn other(record: &proto::Group, action: &str, cluster: &str, instance: &str) -> Option<Busy> {
+    let found = record.swaps.iter().find(|found| {
+        is_open(found) && found.instance == instance && found.cluster == cluster && found.action_id != action
+    })?;
+    Some(Busy::Other {
+        cluster: found.cluster.clone(),
+        action: found.action_id.clone(),
+    })
+}
+
+/// Notes the end of a swap. With the last open one our books are closed: what MaxSize and desired are then is the
+/// group's own affair.
+pub fn close(record: &mut proto::Group, action: &str, result: &str, now: Timestamp) {
+    for swap in record
+        .swaps
+        .iter_mut()
+        .filter(|swap| swap.action_id == action && is_open(swap))
+    {
+        swap.result = result.to_owned();
+        swap.ended_at = Some(time::to_proto(now));
+        swap.room = 0;
+        swap.surplus = 0;
+    }
+    if !record.swaps.iter().any(is_open) {
+        record.base_max = 0;
+        record.written_max = 0;
+        record.written_desired = 0;
+        record.pending = None;
+    }
+    trim(record, now);
+}
+
+fn trim(record: &mut proto::Group, now: Timestamp) {
+    let ended = |swap: &proto::GroupSwap| swap.ended_at.as_ref().and_then(|at| time::from_proto(at).ok());
+    record
+        .swaps
+        .retain(|swap| is_open(swap) || ended(swap).is_some_and(|at| now.duration_since(at) < KEPT));
+    while record.swaps.len() >= SWAPS_MAX
+        && let Some(oldest) = record.swaps.iter().position(|swap| !is_open(swap))
+    {
+        record.swaps.remove(oldest);
+    }
+}
+
+fn is_open(swap: &proto::GroupSwap) -> bool {
+    swap.result.is_empty()
+}
+
+/// Takes the lease. One of the same action is a dead start's of it; one of the same process is a task's that broke off,
+/// for who asks holds the process's own lock.
+///
+/// # Errors
+/// Somebody holds it, until then.
+pub fn lease(
+    record: &mut proto::Group,
+    holder: &proto::Worker,
+    action: &str,
+    now: Timestamp,
+) -> Result<(), Timestamp> {
+    if let Some(lease) = &record.lease {
+        let until = lease.until.as_ref().and_then(|at| time::from_proto(at).ok());
+        let until = until
+            .unwrap_or(Timestamp::MIN)
+            .min(now.saturating_add(LEASE).unwrap_or(Timestamp::MAX));
+        let held_by_us = lease.action_id == action
+            || lease
+                .holder
+                .as_ref()
+                .is_some_and(|held_by| held_by.process == holder.process);
+        if until > now && !held_by_us {
+            return Err(until);
+        }
+    }
+    record.lease = Some(proto::GroupLease {
+        holder: Some(holder.clone()),
+        action_id: action.to_owned(),
+        until: Some(time::to_proto(
+            now.saturating_add(LEASE).unwrap_or(Timestamp::MAX),
+        )),
+    });
+    Ok(())
+}
+
+/// Whether the lease is this action's.
+#[must_use]
+pub fn holds(record: &proto::Group, holder: &proto::Worker, action: &str) -> bool {
+    record.lease.as_ref().is_some_and(|lease| {
+        lease.action_id == action
+            && lease
+                .holder
+                .as_ref()
+                .is_some_and(|by| by.process == holder.process)
+    })
+}
+
+/// Settles from the sizes whether the write that was noted happened.
+pub fn settle(record: &mut proto::Group, sizes: Sizes) {
+    let Some(pending) = record.pending.clone() else {
+        return;
+    };
+    let max_shows = pending.max == 0 || pending.max == sizes.max;
+    let desired_shows = pending.desired == 0 || pending.desired == sizes.desired;
+    if max_shows && desired_shows {
+        wrote(record);
+    } else {
+        record.pending = None;
+    }
+}
+
+/// What the record says about a swap.
+#[must_use]
+pub fn books(record: &proto::Group, action: &str, sizes: Sizes) -> Books {
+    let open = || record.swaps.iter().filter(|swap| is_open(swap));
+    let surplus = |ours: bool| {
+        open()
+            .filter(|swap| (swap.action_id == action) == ours)
+            .map(|swap| swap.surplus)
+            .sum()
+    };
+    Books {
+        base_max: record.base_max,
+        written_max: record.written_max,
+        surplus: surplus(true),
+        surplus_of_others: surplus(false),
+        room_of_others: open()
+            .filter(|swap| swap.action_id != action)
+            .map(|swap| swap.room)
+            .sum(),
+        desired_is_ours: record.written_desired != 0 && record.written_desired == sizes.desired,
+    }
+}
+
+/// Notes what a step is about to write. Where somebody else changed a size since, our books of it begin anew: what is
+/// theirs is not ours to take back.
+pub fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, weight: u32) {
+    let changes_desired = matches!(
+        step,
+        Next::Attach { .. }
+            | Next::LowerDesired { .. }
+            | Next::Detach { decrement: true }
+            | Next::TerminateMember { decrement: true, .. }
+    );
+    if changes_desired && record.written_desired != sizes.desired {
+        record.swaps.iter_mut().for_each(|swap| swap.surplus = 0);
+        record.written_desired = sizes.desired;
+    }
+    let surplus = books(record, action, sizes).surplus;
+    let mut write = proto::GroupWrite {
+        action_id: action.to_owned(),
+        max: 0,
+        desired: 0,
+        surplus,
+    };
+    let lowered = |decrement: bool| {
+        if decrement {
+            sizes.desired.saturating_sub(weight)
+        } else {
+            0
+        }
+    };
+    match step {
+        Next::MakeRoom { max } => {
+            if record.written_max != sizes.max {
+                record.base_max = sizes.max;
+                record.written_max = sizes.max;
+            }
+            write.max = *max;
+            for swap in record.swaps.iter_mut().filter(|swap| swap.action_id == action) {
+                swap.room = weight;
+            }
+        }
+        Next::RestoreMax { to } => write.max = *to,
+        Next::Attach { instance } => {
+            for swap in record.swaps.iter_mut().filter(|swap| swap.action_id == action) {
+                swap.replacement.clone_from(instance);
+            }
+            write.desired = sizes.desired.saturating_add(weight);
+            write.surplus = weight;
+        }
+        Next::Detach { decrement } | Next::TerminateMember { decrement, .. } => {
+            write.desired = lowered(*decrement);
+            write.surplus = 0;
+        }
+        Next::LowerDesired { to } => {
+            write.desired = *to;
+            write.surplus = 0;
+        }
+        Next::Begin
+        | Next::Launch(_)
+        | Next::TerminateOld
+        | Next::TerminateNew { .. }
+        | Next::Wait(_)
+        | Next::Finish(_) => return,
+    }
+    // A step that changes no size shows in the members alone.
+    record.pending = (write.max != 0 || write.desired != 0).then_some(write);
+}
+
+/// Notes that the step that was noted happened.
+pub fn wrote(record: &mut proto::Group) {
+    let Some(pending) = record.pending.take() else {
+        return;
+    };
+    if pending.max != 0 {
+        record.written_max = pending.max;
+        if record.written_max <= record.base_max {
+            record.base_max = 0;
+            record.written_max = 0;
+        }
+    }
+    if pending.desired != 0 {
+        record.written_desired = pending.desired;
+    }
+    for swap in record
+        .swaps
+        .iter_mut()
+        .filter(|swap| swap.action_id == pending.action_id)
+    {
+        swap.surplus = pending.surplus;
+        if pending.desired != 0 {
+            swap.room = 0;
+        }
+    }
+}
+
+/// Notes that the step that was noted was refused.
+pub fn was_refused(record: &mut proto::Group) {
+    record.pending = None;
+}
+
+/// Notes that a member went, or was let go, without a change of sizes.
+pub fn gave_back(record: &mut proto::Group, action: &str) {
+    for swap in record.swaps.iter_mut().filter(|swap| swap.action_id == action) {
+        swap.surplus = 0;
+    }
+}

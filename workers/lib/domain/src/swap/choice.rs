@@ -1,0 +1,273 @@
+//! Which pools a replacement may come from, in which order.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use hollowtrees_schemas::id::Hash;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    TAG_ACTION, TAG_CHOICE, TAG_REPLACES,
+    world::{Group, Instance, Launch, Source, SpotMarket, SpotPrice, Subnet, Template, TemplateRef},
+};
+
+/// Pools tried at most.
+const LONGEST: usize = 24;
+/// Tags an instance may have (EC2 user guide, "tag restrictions"); ours go first.
+const MOST_TAGS: usize = 50;
+
+/// One pool: a type in a subnet, with the template that is launched there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Choice {
+    /// `lt-...`
+    pub template: String,
+    /// Number of its version.
+    pub version: String,
+    /// `m5.large`
+    #[serde(rename = "type")]
+    pub instance_type: String,
+    /// `subnet-...`
+    pub subnet: String,
+    /// `us-east-1a`
+    pub zone: String,
+    /// Current spot price in US dollars an hour, where it is known.
+    pub price: Option<f64>,
+}
+
+/// What there is to choose from.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer<'a> {
+    /// The group.
+    pub group: &'a Group,
+    /// The instance that goes.
+    pub old: &'a Instance,
+    /// What each template the group names is now.
+    pub templates: &'a [(TemplateRef, Template)],
+    /// Current spot prices.
+    pub prices: &'a [SpotPrice],
+}
+
+/// Why there is no choice.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoChoice {
+    /// It launches from something we do not know.
+    #[error("the group launches from {0}, which a swap does not know")]
+    Source(String),
+    /// It has no subnets.
+    #[error("the group has no subnets that can be read")]
+    Subnets,
+    /// A template is not there.
+    #[error("launch template {0} was not found")]
+    Template(String),
+}
+
+/// Templates a group names, each once.
+#[must_use]
+pub fn templates(source: &Source) -> Vec<TemplateRef> {
+    let mut found: Vec<TemplateRef> = Vec::new();
+    let mut add = |template: &TemplateRef| {
+        if !found.contains(template) {
+            found.push(template.clone());
+        }
+    };
+    match source {
+        Source::Template(template) => add(template),
+        Source::Mixed {
+            template, overrides, ..
+        } => {
+            if overrides.is_empty() || overrides.iter().any(|one| one.template.is_none()) {
+                add(template);
+            }
+            overrides
+                .iter()
+                .filter_map(|one| one.template.as_ref())
+                .for_each(add);
+        }
+        Source::Unknown(_) => {}
+    }
+    found
+}
+
+/// The market a replacement is bought on: the old one's, with the group's highest price.
+#[must_use]
+pub fn market(group: &Group, old: &Instance) -> Option<SpotMarket> {
+    let max_price = match &group.source {
+        Source::Mixed { max_price, .. } => max_price.clone(),
+        Source::Template(_) | Source::Unknown(_) => None,
+    };
+    old.spot.then_some(SpotMarket { max_price })
+}
+
+/// The weight of the old one's type: 1 in a group without weights.
+#[must_use]
+pub fn weight(group: &Group, old: &Instance) -> u32 {
+    match &group.source {
+        Source::Mixed { overrides, .. } => overrides
+            .iter()
+            .find(|one| one.instance_type == old.instance_type)
+            .map_or(1, |one| one.weight.max(1)),
+        Source::Template(_) | Source::Unknown(_) => 1,
+    }
+}
+
+/// All pools, best first: the group's types of the old one's weight in its subnets. Spot: by price, unknown prices
+/// after known ones, the interrupted pool last. On demand: in the group's order, each type in the old one's subnet
+/// first, so that zones stay as balanced as they were.
+///
+/// # Errors
+/// There is none, and why.
+pub fn choices(offer: Offer<'_>) -> Result<Vec<Choice>, NoChoice> {
+    let Offer { group, old, .. } = offer;
+    let types = types(offer)?;
+    if group.subnets.is_empty() {
+        return Err(NoChoice::Subnets);
+    }
+    let mut found: Vec<Choice> = types
+        .iter()
+        .flat_map(|(instance_type, template)| {
+            let mut subnets: Vec<&Subnet> = group.subnets.iter().collect();
+            subnets.sort_by_key(|subnet| subnet.id != old.subnet);
+            subnets.into_iter().map(|subnet| Choice {
+                template: template.id.clone(),
+                version: template.version.clone(),
+                instance_type: instance_type.clone(),
+                subnet: subnet.id.clone(),
+                zone: subnet.zone.clone(),
+                price: price(offer, instance_type, &subnet.zone).filter(|_| old.spot),
+            })
+        })
+        .collect();
+    if old.spot {
+        let interrupted =
+            |choice: &Choice| choice.instance_type == old.instance_type && choice.zone == old.zone;
+        found.sort_by(|a, b| {
+            interrupted(a)
+                .cmp(&interrupted(b))
+                .then(cheaper(a.price, b.price))
+        });
+    }
+    found.truncate(LONGEST);
+    Ok(found)
+}
+
+fn cheaper(a: Option<f64>, b: Option<f64>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (known, other) => known.is_none().cmp(&other.is_none()),
+    }
+}
+
+fn price(offer: Offer<'_>, instance_type: &str, zone: &str) -> Option<f64> {
+    offer
+        .prices
+        .iter()
+        .find(|price| price.instance_type == instance_type && price.zone == zone)
+        .map(|price| price.dollars)
+}
+
+/// Types in the group's order, each with its template.
+fn types(offer: Offer<'_>) -> Result<Vec<(String, &TemplateRef)>, NoChoice> {
+    let Offer {
+        group,
+        old,
+        templates,
+        ..
+    } = offer;
+    let resolve = |named: &TemplateRef| {
+        templates
+            .iter()
+            .find(|(reference, _)| reference == named)
+            .map(|(_, template)| template)
+            .ok_or_else(|| NoChoice::Template(named.id.clone()))
+    };
+    let own = |named: &TemplateRef| {
+        let template = resolve(named)?;
+        let own = template.instance_type.as_ref().unwrap_or(&old.instance_type);
+        Ok(vec![(own.clone(), &template.resolved)])
+    };
+    match &group.source {
+        Source::Unknown(what) => Err(NoChoice::Source(what.clone())),
+        Source::Template(template) => own(template),
+        Source::Mixed {
+            template, overrides, ..
+        } if overrides.is_empty() => own(template),
+        Source::Mixed {
+            template, overrides, ..
+        } => {
+            let weight = weight(group, old);
+            overrides
+                .iter()
+                .filter(|one| one.weight.max(1) == weight)
+                .map(|one| {
+                    let template = resolve(one.template.as_ref().unwrap_or(template))?;
+                    Ok((one.instance_type.clone(), &template.resolved))
+                })
+                .collect()
+        }
+    }
+}
+
+/// Whose launch it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The action's id.
+    pub action: &'a str,
+    /// Its redrive.
+    pub redrive: u32,
+    /// The instance that goes.
+    pub old: &'a str,
+}
+
+impl Choice {
+    /// The whole call. Its token is a hash of the action and the choice's number, so that the same choice is the same
+    /// instance however often it is launched (EC2 user guide, "ensuring idempotency").
+    #[must_use]
+    pub fn launch(
+        &self,
+        number: usize,
+        claim: Claim<'_>,
+        spot: Option<&SpotMarket>,
+        group_tags: &BTreeMap<String, String>,
+    ) -> Launch {
+        let token = Hash::new("launch")
+            .field(claim.action)
+            .number(u64::from(claim.redrive))
+            .number(number as u64)
+            .finish();
+        let ours = [
+            (TAG_ACTION, claim.action.to_owned()),
+            (TAG_REPLACES, claim.old.to_owned()),
+            (TAG_CHOICE, number.to_string()),
+        ];
+        let mut tags: BTreeMap<String, String> = ours
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        for (key, value) in group_tags {
+            if tags.len() < MOST_TAGS {
+                tags.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        Launch {
+            template: TemplateRef {
+                id: self.template.clone(),
+                version: self.version.clone(),
+            },
+            instance_type: self.instance_type.clone(),
+            subnet: self.subnet.clone(),
+            spot: spot.cloned(),
+            token,
+            tags,
+        }
+    }
+}
+
+/// Tags a group gives to its instances. Those of AWS itself (`aws:`) nobody else may set; it sets them at attaching.
+#[must_use]
+pub fn propagated(group: &Group) -> BTreeMap<String, String> {
+    let tags = group
+        .tags
+        .iter()
+        .filter(|tag| tag.propagate && !tag.key.starts_with("aws:"));
+    tags.map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+}

@@ -1,0 +1,201 @@
+//! The way forward: launch, running, room, attach, in service, detach, restore, end the old one.
+
+use hollowtrees_schemas::names::result;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Checkpoint, End, Next, Orders, Seen, Wait,
+    decide::end_old,
+    world::{Life, Standing},
+};
+
+/// A launched instance shows within this (EC2 is eventually consistent), or it counts as gone.
+pub(super) const APPEARS_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+
+/// The next step; `None`: launch the choice that is tried.
+pub(super) fn step(
+    checkpoint: &mut Checkpoint,
+    seen: &Seen,
+    orders: &Orders,
+    now: Timestamp,
+) -> Option<Next> {
+    if !checkpoint.attached {
+        let launched = checkpoint.launched.clone()?;
+        return until_attached(checkpoint, seen, orders, &launched, now);
+    }
+    if let Some(next) = old_out(checkpoint, seen) {
+        return Some(next);
+    }
+    if let Some(next) = strays(checkpoint, seen) {
+        return Some(next);
+    }
+    if let Some(next) = restore_max(checkpoint, seen) {
+        return Some(next);
+    }
+    Some(end_old(checkpoint, seen, orders).unwrap_or_else(|| Next::Finish(success(checkpoint, seen))))
+}
+
+fn until_attached(
+    checkpoint: &mut Checkpoint,
+    seen: &Seen,
+    orders: &Orders,
+    launched: &str,
+    now: Timestamp,
+) -> Option<Next> {
+    let age = SignedDuration::from_secs(now.as_second().saturating_sub(checkpoint.launched_at));
+    let Some(instance) = seen.ours(launched) else {
+        if age <= APPEARS_WITHIN {
+            return Some(Next::Wait(Wait::Appears));
+        }
+        checkpoint.next_choice("it was launched and never showed");
+        return None;
+    };
+    let slow = instance.life == Life::Pending && age > orders.running_within;
+    let why = match instance.life {
+        Life::Gone => Some("it ended before it could be attached"),
+        Life::Stopped => Some("it stopped before it could be attached"),
+        _ if seen.doomed => Some("it is about to be interrupted itself"),
+        Life::Pending if slow => Some("it did not run in time"),
+        Life::Pending | Life::Running => None,
+    };
+    match (why, instance.life) {
+        (Some(why), Life::Gone) => {
+            checkpoint.next_choice(why);
+            None
+        }
+        (Some(_), _) => Some(Next::TerminateNew {
+            instance: launched.to_owned(),
+        }),
+        (None, Life::Running) => Some(attach(checkpoint, seen, launched)),
+        (None, _) => Some(Next::Wait(Wait::Running)),
+    }
+}
+
+/// Room by the shortfall only: attaching raises desired by itself, and fails beyond MaxSize.
+fn attach(checkpoint: &mut Checkpoint, seen: &Seen, launched: &str) -> Next {
+    let sizes = seen.sizes();
+    let needed = sizes.desired.saturating_add(checkpoint.old.weight);
+    if needed > sizes.max {
+        checkpoint.room = checkpoint.room.max(needed - sizes.max);
+        return Next::MakeRoom { max: needed };
+    }
+    Next::Attach {
+        instance: launched.to_owned(),
+    }
+}
+
+/// Until the old one is out of the group and desired is as before.
+fn old_out(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
+    let sizes = seen.sizes();
+    match seen.old_stays().filter(|_| !checkpoint.detached) {
+        Some(Standing::Joining) => Some(Next::Wait(Wait::OldJoins)),
+        Some(_) if is_replaced(checkpoint, seen) => {
+            checkpoint.detaching = true;
+            Some(Next::Detach {
+                decrement: sizes.desired > sizes.min,
+            })
+        }
+        Some(_) => Some(Next::Wait(Wait::InService)),
+        None if checkpoint.old_left => lower_desired(checkpoint, seen),
+        None => None,
+    }
+}
+
+/// The replacement is in service; or it was lost, and the group's own are enough.
+pub(super) fn is_replaced(checkpoint: &Checkpoint, seen: &Seen) -> bool {
+    let launched = checkpoint.launched.as_deref().unwrap_or_default();
+    if !checkpoint.lost {
+        return seen.standing(launched) == Some(Standing::InService);
+    }
+    let before = seen.sizes().desired.saturating_sub(seen.books.surplus);
+    checkpoint.old.weight == 1 && seen.others().0 >= before as usize
+}
+
+/// Takes back what attaching added to desired, if desired still is what our last change made it.
+pub(super) fn lower_desired(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
+    let (sizes, surplus) = (seen.sizes(), seen.books.surplus);
+    if surplus == 0 || checkpoint.left.desired.is_some() || seen.group.is_none() {
+        return None;
+    }
+    let to = sizes.desired.saturating_sub(surplus);
+    if !seen.books.desired_is_ours {
+        checkpoint.left.desired = Some(format!(
+            "someone changed desired to {} meanwhile, so {surplus} of it was not taken back",
+            sizes.desired
+        ));
+        return None;
+    }
+    if to < sizes.min {
+        checkpoint.left.desired = Some(format!("desired is {}, the least allowed", sizes.desired));
+        return None;
+    }
+    Some(Next::LowerDesired { to })
+}
+
+/// Takes back MaxSize as far as nobody needs it, if it still is what we wrote.
+pub(super) fn restore_max(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
+    let (sizes, books) = (seen.sizes(), seen.books);
+    if books.written_max == 0 || checkpoint.left.max.is_some() || seen.group.is_none() {
+        return None;
+    }
+    if sizes.max != books.written_max {
+        if checkpoint.room > 0 {
+            checkpoint.left.max = Some(format!(
+                "someone changed MaxSize from {} to {} meanwhile",
+                books.written_max, sizes.max
+            ));
+        }
+        return None;
+    }
+    // A MaxSize below desired would lower desired (Auto Scaling API reference, UpdateAutoScalingGroup).
+    let to = books
+        .base_max
+        .max(sizes.desired.saturating_add(books.room_of_others));
+    if to < sizes.max {
+        return Some(Next::RestoreMax { to });
+    }
+    let others = books.surplus_of_others + books.room_of_others;
+    if to > books.base_max && others == 0 && checkpoint.room > 0 {
+        checkpoint.left.max = Some(format!("MaxSize stays {to}, as desired is {}", sizes.desired));
+    }
+    None
+}
+
+/// What else of ours runs, of choices given up.
+fn strays(checkpoint: &Checkpoint, seen: &Seen) -> Option<Next> {
+    let kept = checkpoint.launched.as_deref();
+    let stray = seen.alive().find(|instance| {
+        Some(instance.id.as_str()) != kept
+            && seen.standing(&instance.id).is_none()
+            && !checkpoint.left.instances.contains_key(&instance.id)
+    })?;
+    Some(Next::TerminateNew {
+        instance: stray.id.clone(),
+    })
+}
+
+fn success(checkpoint: &Checkpoint, seen: &Seen) -> End {
+    let old = &seen.old_id;
+    let new = checkpoint.launched.as_deref().unwrap_or("its replacement");
+    let group = &checkpoint.group;
+    let mut message = if checkpoint.lost {
+        format!("{new} was lost after it was attached, and {group} replaced it by itself; {old} is out.")
+    } else if checkpoint.old_left {
+        format!("{new} is in {group} in place of {old}; the old left first.")
+    } else {
+        format!("{new} is in {group} in place of {old}.")
+    };
+    for (what, left) in [
+        ("MaxSize", &checkpoint.left.max),
+        ("Desired capacity", &checkpoint.left.desired),
+    ] {
+        if let Some(why) = left {
+            message.push_str(&format!(" {what} was left: {why}."));
+        }
+    }
+    if let Some(why) = &checkpoint.left.old {
+        message.push_str(&format!(" {old} still runs: {why}."));
+    }
+    let reason = if checkpoint.old_left { "old-left-first" } else { "" };
+    End::new(result::SUCCEEDED, reason, message)
+}

@@ -1,0 +1,53 @@
+//! Replacing an instance of an auto-scaling group (DESIGN section 8), without doing it.
+//!
+//! A swap is a saga that looks before every step: [`decide()`] takes the [`Checkpoint`] and what the cloud shows
+//! ([`Seen`]) and says one thing to do ([`Next`]). It is asked again after each, with what is shown then. So a start
+//! after a crash is nothing special: what was done shows, and what does not show is done again.
+//!
+//! | module | what it says |
+//! |---|---|
+//! | [`world`] | what the cloud shows |
+//! | [`strategy`] | which way is asked for, by whom |
+//! | [`skip`] | why nothing is to be done |
+//! | [`choice`] | which pools to try, in which order |
+//! | [`checkpoint`] | what a swap remembers, and what answers do to it |
+//! | [`seen`] | one look at everything a decision needs |
+//! | [`next`] | one thing to do |
+//! | [`decide`](mod@decide) | which one it is |
+//! | [`book`] | the record of a group: lease, sizes, open swaps |
+
+pub mod book;
+pub mod checkpoint;
+pub mod choice;
+pub mod decide;
+pub mod next;
+pub mod seen;
+pub mod skip;
+pub mod strategy;
+pub mod world;
+
+mod forward;
+mod undo;
+
+#[cfg(test)]
+mod tests;
+
+pub use checkpoint::{Answer, Checkpoint};
+pub use choice::Choice;
+pub use decide::{Decision, decide};
+pub use next::{End, Next, Wait};
+pub use seen::{Books, Drain, Orders, Seen};
+pub use strategy::Strategy;
+
+/// Tag of a group that may be touched: `true`.
+pub const TAG_MANAGED: &str = "hollowtrees.io/managed";
+/// Tag of a group: its strategy.
+pub const TAG_STRATEGY: &str = "hollowtrees.io/strategy";
+/// Tag of what we launched: the id of the action.
+pub const TAG_ACTION: &str = "hollowtrees.io/action";
+/// Tag of what we launched: the instance it replaces.
+pub const TAG_REPLACES: &str = "hollowtrees.io/replaces";
+/// Tag of what we launched: number of the choice, from 0.
+pub const TAG_CHOICE: &str = "hollowtrees.io/choice";
+/// Tag of a group of EKS, which replaces its instances itself (EKS user guide, "managed node groups").
+pub const TAG_NODE_GROUP: &str = "eks:nodegroup-name";

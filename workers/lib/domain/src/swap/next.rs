@@ -1,0 +1,149 @@
+//! One thing to do.
+
+use hollowtrees_schemas::names::result;
+
+use super::world::Launch;
+
+/// What a swap does next. The checkpoint that comes with it is saved before.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Enter the swap into the group's record and choose pools ([`super::Checkpoint::begin`]).
+    Begin,
+    /// Launch a replacement. Repeated unchanged until its answer is definite.
+    Launch(Box<Launch>),
+    /// Raise MaxSize.
+    MakeRoom {
+        /// To this.
+        max: u32,
+    },
+    /// Attach the replacement; AWS raises desired with it.
+    Attach {
+        /// `i-...`
+        instance: String,
+    },
+    /// Detach the old one.
+    Detach {
+        /// Whether desired is lowered with it.
+        decrement: bool,
+    },
+    /// Take back the unit of desired that attaching had added, for the old one left by itself.
+    LowerDesired {
+        /// To this.
+        to: u32,
+    },
+    /// Take back room in MaxSize.
+    RestoreMax {
+        /// To this.
+        to: u32,
+    },
+    /// End the old one, which is no member any more.
+    TerminateOld,
+    /// End an instance of ours that is no member.
+    TerminateNew {
+        /// `i-...`
+        instance: String,
+    },
+    /// End a member through its group.
+    TerminateMember {
+        /// `i-...`
+        instance: String,
+        /// Whether desired is lowered with it.
+        decrement: bool,
+    },
+    /// Look again later.
+    Wait(Wait),
+    /// Nothing is left to do.
+    Finish(End),
+}
+
+impl Next {
+    /// Whether it reads sizes or members of the group and writes them: only under the group's lease.
+    #[must_use]
+    pub const fn needs_lease(&self) -> bool {
+        matches!(
+            self,
+            Self::MakeRoom { .. }
+                | Self::Attach { .. }
+                | Self::Detach { .. }
+                | Self::LowerDesired { .. }
+                | Self::RestoreMax { .. }
+                | Self::TerminateMember { .. }
+        )
+    }
+
+    /// Its name, for logs and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Launch(_) => "launch",
+            Self::MakeRoom { .. } => "make-room",
+            Self::Attach { .. } => "attach",
+            Self::Detach { .. } => "detach",
+            Self::LowerDesired { .. } => "lower-desired",
+            Self::RestoreMax { .. } => "restore-max",
+            Self::TerminateOld => "terminate-old",
+            Self::TerminateNew { .. } => "terminate-new",
+            Self::TerminateMember { .. } => "terminate-member",
+            Self::Wait(_) => "wait",
+            Self::Finish(_) => "finish",
+        }
+    }
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Another action's swap of the same instance.
+    OtherSwap,
+    /// The launched instance shows.
+    Appears,
+    /// The replacement runs.
+    Running,
+    /// The replacement is in service.
+    InService,
+    /// The old one, which still joins, is in service: before that it cannot be detached.
+    OldJoins,
+    /// The old one's node is empty.
+    Drain,
+}
+
+impl Wait {
+    /// What is said of it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OtherSwap => "another swap of the instance",
+            Self::Appears => "the launched instance to show",
+            Self::Running => "the replacement to run",
+            Self::InService => "the replacement to be in service",
+            Self::OldJoins => "the old instance to have joined its group",
+            Self::Drain => "the drain of the old instance",
+        }
+    }
+}
+
+/// The end of a swap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// One of the final results.
+    pub result: &'static str,
+    /// One word a program can match; empty for a plain success.
+    pub reason: String,
+    /// A sentence for a person.
+    pub message: String,
+}
+
+impl End {
+    pub(super) fn new(result: &'static str, reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            result,
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn skipped(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(result::SKIPPED, reason, message)
+    }
+}

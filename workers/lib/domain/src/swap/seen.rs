@@ -1,0 +1,132 @@
+//! One look at everything a decision needs.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Strategy,
+    world::{Group, Instance, Life, Sizes, Standing},
+};
+use crate::words::Certainty;
+
+/// What the cloud and the records show, read after the last effect.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The instance that goes.
+    pub old_id: String,
+    /// It, where EC2 still knows it.
+    pub old: Option<Instance>,
+    /// The group, where there is one.
+    pub group: Option<Group>,
+    /// Instances that carry this action's tag, and the launched one.
+    pub ours: Vec<Instance>,
+    /// The replacement has an open incident of its own.
+    pub doomed: bool,
+    /// A member that another action launched for the same instance.
+    pub replaced_by: Option<String>,
+    /// Another action's swap of the same instance is open.
+    pub other_swap: bool,
+    /// Whether the old one's node is being emptied.
+    pub drain: Drain,
+    /// The group's record, as far as it is about this swap.
+    pub books: Books,
+}
+
+/// What a drain of the old instance, asked for by the same incident, has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drain {
+    /// None was asked for.
+    #[default]
+    None,
+    /// It is still to end, and its outcome is due then.
+    Pending {
+        /// Its `close_at`.
+        until: Option<Timestamp>,
+    },
+    /// It has ended well.
+    Emptied,
+    /// It was called off, or failed: pods may be left.
+    NotEmptied,
+}
+
+/// A group's record as one swap sees it ([`super::book`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// MaxSize before the first raise.
+    pub base_max: u32,
+    /// MaxSize as we last wrote it; 0: we raised nothing.
+    pub written_max: u32,
+    /// Units of desired that this swap added and has not taken back.
+    pub surplus: u32,
+    /// The same of all other open swaps.
+    pub surplus_of_others: u32,
+    /// Units of MaxSize that other open swaps made room for and are about to use.
+    pub room_of_others: u32,
+    /// Desired is as our last change left it.
+    pub desired_is_ours: bool,
+}
+
+/// What is asked for now, and how long for what.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// The way.
+    pub strategy: Strategy,
+    /// The group is named in the configuration: it needs no tag.
+    pub managed: bool,
+    /// How sure the interruption is.
+    pub certainty: Certainty,
+    /// The incident was withdrawn.
+    pub cancelled: bool,
+    /// No more than compensation fits into the time that is left.
+    pub give_up: bool,
+    /// The old one's drain is waited for no longer.
+    pub drain_over: bool,
+    /// A launch runs within this, or another pool is tried.
+    pub running_within: SignedDuration,
+    /// What was attached is in service within this, or it goes.
+    pub in_service_within: SignedDuration,
+}
+
+impl Seen {
+    /// Where an instance stands in the group; `None`: it is no member.
+    #[must_use]
+    pub fn standing(&self, instance: &str) -> Option<Standing> {
+        let members = &self.group.as_ref()?.members;
+        members
+            .iter()
+            .find(|member| member.instance == instance)
+            .map(|member| member.standing)
+    }
+
+    /// Where the old one stands, if the group does not let it go already.
+    #[must_use]
+    pub fn old_stays(&self) -> Option<Standing> {
+        self.standing(&self.old_id)
+            .filter(|standing| *standing != Standing::Leaving)
+    }
+
+    /// Sizes of the group.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        self.group.as_ref().map(|group| group.sizes).unwrap_or_default()
+    }
+
+    pub(super) fn ours(&self, instance: &str) -> Option<&Instance> {
+        self.ours.iter().find(|found| found.id == instance)
+    }
+
+    /// Ours that still run or start.
+    pub(super) fn alive(&self) -> impl Iterator<Item = &Instance> {
+        self.ours.iter().filter(|found| found.life != Life::Gone)
+    }
+
+    /// Members, the old one apart, that the group counts on: how many there are in service, and in all.
+    pub(super) fn others(&self) -> (usize, usize) {
+        let members = self.group.iter().flat_map(|group| &group.members);
+        let others = members.filter(|member| member.instance != self.old_id);
+        others.fold((0, 0), |(serving, all), member| match member.standing {
+            Standing::InService => (serving + 1, all + 1),
+            Standing::Joining => (serving, all + 1),
+            Standing::Standby | Standing::Leaving => (serving, all),
+        })
+    }
+}

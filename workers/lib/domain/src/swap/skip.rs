@@ -1,0 +1,74 @@
+//! Why a swap has nothing to do.
+
+use super::{
+    End, Orders, Seen, Strategy, TAG_MANAGED, TAG_NODE_GROUP,
+    world::{Group, Source, Standing},
+};
+
+/// The end of an action whose swap must not begin; `None`: it may.
+#[must_use]
+pub fn skip(seen: &Seen, orders: &Orders) -> Option<End> {
+    let old = &seen.old_id;
+    if let Some(replacement) = &seen.replaced_by {
+        return Some(End::skipped(
+            "already-swapped",
+            format!("{replacement} is in the group in place of {old} already."),
+        ));
+    }
+    let (Some(group), Some(standing)) = (&seen.group, seen.standing(old)) else {
+        return Some(End::skipped(
+            "not-in-group",
+            format!("{old} is in no auto-scaling group."),
+        ));
+    };
+    let name = &group.name;
+    if standing == Standing::Leaving {
+        return Some(End::skipped(
+            "leaving",
+            format!("{name} lets {old} go by itself already."),
+        ));
+    }
+    if group.capacity_rebalance || tag(group, TAG_NODE_GROUP).is_some() {
+        let why = if group.capacity_rebalance {
+            "its Capacity Rebalancing is on"
+        } else {
+            "it is of a managed node group"
+        };
+        return Some(End::skipped(
+            "group-replaces-itself",
+            format!("{name} replaces its instances itself: {why}."),
+        ));
+    }
+    if !orders.managed && tag(group, TAG_MANAGED) != Some("true") {
+        return Some(End::skipped(
+            "not-managed",
+            format!(
+                "{name} has no tag {TAG_MANAGED}=true and is not named in the configuration: it is left alone."
+            ),
+        ));
+    }
+    match (orders.strategy, &group.source) {
+        (Strategy::None, _) => Some(End::skipped(
+            "strategy-none",
+            format!("The strategy for {name} is none: nothing was touched."),
+        )),
+        (Strategy::Swap, Source::Unknown(what)) => Some(End::skipped(
+            "unknown-source",
+            format!(
+                "{name} launches from {what}, which a swap does not know. The strategies detach and terminate do not \
+                 need to."
+            ),
+        )),
+        _ => None,
+    }
+}
+
+/// The value of a group's tag.
+#[must_use]
+pub fn tag<'a>(group: &'a Group, key: &str) -> Option<&'a str> {
+    group
+        .tags
+        .iter()
+        .find(|tag| tag.key == key)
+        .map(|tag| tag.value.as_str())
+}

@@ -1,0 +1,6 @@
+//! Tables of single decisions; the whole saga is in [`model`].
+
+mod book;
+mod choices;
+mod model;
+mod steps;

@@ -1,0 +1,143 @@
+//! Leases and books of a group.
+
+use hollowtrees_schemas::proto::{self, time::to_proto};
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::{
+    Next,
+    book::{Busy, LEASE, books, close, lease, open, plan, settle, wrote},
+    world::Sizes,
+};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_000_000 + second).unwrap()
+}
+
+fn swap(action: &str, instance: &str) -> proto::GroupSwap {
+    proto::GroupSwap {
+        action_id: action.to_owned(),
+        cluster: "c".to_owned(),
+        instance: instance.to_owned(),
+        opened_at: Some(to_proto(at(0))),
+        ..proto::GroupSwap::default()
+    }
+}
+
+fn worker(process: &str) -> proto::Worker {
+    proto::Worker {
+        process: process.to_owned(),
+        ..proto::Worker::default()
+    }
+}
+
+fn sizes(desired: u32, max: u32) -> Sizes {
+    Sizes { min: 0, desired, max }
+}
+
+#[test]
+fn a_lease_is_taken_when_it_is_free_past_or_of_a_dead_start() {
+    let mut record = proto::Group::default();
+    assert_eq!(lease(&mut record, &worker("p"), "a", at(0)), Ok(()));
+    let held = record.clone();
+    let check = |process: &str, action: &str, now: i64, expected: Result<(), Timestamp>| {
+        assert_eq!(
+            lease(&mut held.clone(), &worker(process), action, at(now)),
+            expected,
+            "{process} {action} {now}"
+        );
+    };
+    let until = at(0) + LEASE;
+    check("q", "b", 1, Err(until));
+    check("q", "b", 30, Ok(()));
+    // The same action elsewhere took the claim over; the same process lost a task.
+    check("q", "a", 1, Ok(()));
+    check("p", "b", 1, Ok(()));
+    // A clock that ran ahead holds nobody up for longer than a lease.
+    check("q", "b", -500, Err(at(-500) + LEASE));
+}
+
+#[test]
+fn one_swap_an_instance_at_a_time() {
+    let mut record = proto::Group::default();
+    assert_eq!(open(&mut record, swap("a", "i-1"), at(0)), Ok(()));
+    assert_eq!(open(&mut record, swap("a", "i-1"), at(0)), Ok(()));
+    assert_eq!(open(&mut record, swap("b", "i-2"), at(0)), Ok(()));
+    let busy = Busy::Other {
+        cluster: "c".to_owned(),
+        action: "a".to_owned(),
+    };
+    assert_eq!(open(&mut record, swap("e", "i-1"), at(0)), Err(busy));
+    assert_eq!(record.swaps.len(), 2);
+    close(&mut record, "a", "failed", at(5));
+    assert_eq!(open(&mut record, swap("e", "i-1"), at(6)), Ok(()));
+    // Ended ones are kept for a day.
+    let later = at(5) + SignedDuration::from_hours(25);
+    open(&mut record, swap("f", "i-3"), later).unwrap();
+    assert!(record.swaps.iter().all(|swap| swap.action_id != "a"));
+    for number in 0..256 {
+        let result = open(
+            &mut record,
+            swap(&format!("x{number}"), &format!("i-x{number}")),
+            later,
+        );
+        assert_eq!(result.is_ok(), number < 253, "{number}");
+    }
+    assert_eq!(record.swaps.len(), 256);
+}
+
+#[test]
+fn what_was_noted_is_settled_by_what_shows() {
+    let mut record = proto::Group::default();
+    open(&mut record, swap("a", "i-1"), at(0)).unwrap();
+    plan(&mut record, "a", &Next::MakeRoom { max: 4 }, sizes(3, 3), 1);
+    let mut not_done = record.clone();
+    settle(&mut not_done, sizes(3, 3));
+    assert_eq!((not_done.written_max, not_done.base_max), (3, 3));
+    settle(&mut record, sizes(3, 4));
+    assert_eq!((record.written_max, record.base_max), (4, 3));
+
+    let attach = Next::Attach {
+        instance: "i-9".to_owned(),
+    };
+    plan(&mut record, "a", &attach, sizes(3, 4), 1);
+    let mut not_done = record.clone();
+    settle(&mut not_done, sizes(3, 4));
+    assert_eq!(books(&not_done, "a", sizes(3, 4)).surplus, 0);
+    settle(&mut record, sizes(4, 4));
+    let seen = books(&record, "a", sizes(4, 4));
+    assert_eq!((seen.surplus, seen.desired_is_ours, seen.base_max), (1, true, 3));
+    // Somebody else changed desired: it is not ours to lower.
+    assert!(!books(&record, "a", sizes(7, 8)).desired_is_ours);
+
+    // A second swap starts from a changed desired: what the first one added is no longer known to be in it.
+    let mut foreign = record.clone();
+    open(&mut foreign, swap("b", "i-2"), at(0)).unwrap();
+    plan(
+        &mut foreign,
+        "b",
+        &Next::Attach {
+            instance: "i-8".to_owned(),
+        },
+        sizes(6, 9),
+        1,
+    );
+    wrote(&mut foreign);
+    let seen = books(&foreign, "a", sizes(7, 9));
+    assert_eq!(
+        (seen.surplus, seen.surplus_of_others, seen.desired_is_ours),
+        (0, 1, true)
+    );
+
+    plan(
+        &mut record,
+        "a",
+        &Next::Detach { decrement: true },
+        sizes(4, 4),
+        1,
+    );
+    wrote(&mut record);
+    assert_eq!(books(&record, "a", sizes(3, 4)).surplus, 0);
+    plan(&mut record, "a", &Next::RestoreMax { to: 3 }, sizes(3, 4), 1);
+    wrote(&mut record);
+    assert_eq!((record.base_max, record.written_max), (0, 0));
+}

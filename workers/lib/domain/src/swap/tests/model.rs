@@ -1,0 +1,674 @@
+//! The whole saga against a small model of AWS: whatever happens in whatever order, it ends, nothing of ours is left
+//! over, and sizes are as before unless somebody else changed them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hollowtrees_schemas::{names::result, proto};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::super::{
+    Answer, Checkpoint, Choice, Drain, End, Next, Orders, Seen, Strategy as Way, TAG_ACTION, TAG_MANAGED,
+    book,
+    checkpoint::Plan,
+    choice::Claim,
+    decide,
+    world::{Group, Instance, Launch, Life, Member, Sizes, Source, Standing, Subnet, Tag, TemplateRef},
+};
+use crate::words::Certainty;
+
+/// What may happen to a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is done, and its answer comes.
+    Done,
+    /// The process dies before it.
+    DiesBefore,
+    /// The process dies, or the answer is lost, after it.
+    DiesAfter,
+    /// The pool has none; other steps are done.
+    NotThere,
+    /// It is refused for good.
+    Refused,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    Step(usize, Fate),
+    OldLeaves(usize),
+    NewDies(usize),
+    NewDoomed(usize),
+    Cancel(usize),
+    GiveUp(usize),
+    Tick,
+    ForeignMax,
+    ForeignDesired(bool),
+}
+
+fn happening(foreign: bool, refusals: bool) -> impl Strategy<Value = Happening> {
+    let fates = if refusals {
+        vec![
+            Fate::Done,
+            Fate::Done,
+            Fate::DiesBefore,
+            Fate::DiesAfter,
+            Fate::NotThere,
+            Fate::Refused,
+        ]
+    } else {
+        vec![
+            Fate::Done,
+            Fate::Done,
+            Fate::DiesBefore,
+            Fate::DiesAfter,
+            Fate::NotThere,
+        ]
+    };
+    let rare = u32::from(foreign);
+    prop_oneof![
+        24 => (0usize..3, prop::sample::select(fates)).prop_map(|(saga, fate)| Happening::Step(saga, fate)),
+        12 => Just(Happening::Tick),
+        2 => (0usize..3).prop_map(Happening::OldLeaves),
+        1 => (0usize..3).prop_map(Happening::NewDies),
+        1 => (0usize..3).prop_map(Happening::NewDoomed),
+        2 => (0usize..3).prop_map(Happening::Cancel),
+        1 => (0usize..3).prop_map(Happening::GiveUp),
+        rare => Just(Happening::ForeignMax),
+        rare => any::<bool>().prop_map(Happening::ForeignDesired),
+    ]
+}
+
+struct Saga {
+    action: String,
+    old: String,
+    certain: bool,
+    saved: Checkpoint,
+    /// In the memory of the living process.
+    live: Checkpoint,
+    cancelled: bool,
+    give_up: bool,
+    doomed: bool,
+    end: Option<End>,
+    /// Of what changed desired, the last this saga knows of.
+    attached_at: u64,
+}
+
+struct World {
+    group: Group,
+    instances: BTreeMap<String, Instance>,
+    by_token: BTreeMap<String, (Launch, String)>,
+    record: proto::Group,
+    sagas: Vec<Saga>,
+    now: i64,
+    made: u32,
+    /// Counts changes of desired; and which of them was the last by somebody else.
+    changes: u64,
+    foreign_desired_at: u64,
+    foreign_max: bool,
+    last_max_of_ours: u32,
+    killed: BTreeSet<String>,
+    refused: bool,
+}
+
+const BASE: Sizes = Sizes {
+    min: 1,
+    desired: 5,
+    max: 5,
+};
+
+impl World {
+    fn new(sagas: usize, certain: bool, room: u32) -> Self {
+        let ids: Vec<String> = (0..BASE.desired)
+            .map(|number| format!("i-old-{number}"))
+            .collect();
+        let instance = |id: &String| Instance {
+            id: id.clone(),
+            life: Life::Running,
+            instance_type: "m5.large".to_owned(),
+            subnet: "s-a".to_owned(),
+            zone: "a".to_owned(),
+            spot: true,
+            tags: BTreeMap::new(),
+        };
+        let managed = Tag {
+            key: TAG_MANAGED.to_owned(),
+            value: "true".to_owned(),
+            propagate: false,
+        };
+        Self {
+            group: Group {
+                name: "g".to_owned(),
+                sizes: Sizes {
+                    max: BASE.max + room,
+                    ..BASE
+                },
+                members: ids
+                    .iter()
+                    .map(|id| Member {
+                        instance: id.clone(),
+                        standing: Standing::InService,
+                    })
+                    .collect(),
+                subnets: vec![Subnet {
+                    id: "s-a".to_owned(),
+                    zone: "a".to_owned(),
+                }],
+                source: Source::Template(TemplateRef {
+                    id: "lt".to_owned(),
+                    version: "1".to_owned(),
+                }),
+                capacity_rebalance: false,
+                suspended: Vec::new(),
+                tags: vec![managed],
+            },
+            instances: ids.iter().map(|id| (id.clone(), instance(id))).collect(),
+            by_token: BTreeMap::new(),
+            record: proto::Group::default(),
+            sagas: (0..sagas)
+                .map(|number| Saga {
+                    action: format!("action-{number}"),
+                    old: ids[number].clone(),
+                    certain,
+                    saved: Checkpoint::default(),
+                    live: Checkpoint::default(),
+                    cancelled: false,
+                    give_up: false,
+                    doomed: false,
+                    end: None,
+                    attached_at: 0,
+                })
+                .collect(),
+            now: 1_000,
+            made: 0,
+            changes: 0,
+            foreign_desired_at: 0,
+            foreign_max: false,
+            last_max_of_ours: 0,
+            killed: BTreeSet::new(),
+            refused: false,
+        }
+    }
+
+    fn make(&mut self, life: Life, tags: BTreeMap<String, String>) -> String {
+        self.made += 1;
+        let id = format!("i-new-{}", self.made);
+        let instance = Instance {
+            id: id.clone(),
+            life,
+            tags,
+            ..self.instances["i-old-0"].clone()
+        };
+        self.instances.insert(id.clone(), instance);
+        id
+    }
+
+    /// What time and the group do by themselves.
+    fn tick(&mut self) {
+        self.now += 5;
+        for instance in self
+            .instances
+            .values_mut()
+            .filter(|found| found.life == Life::Pending)
+        {
+            instance.life = Life::Running;
+        }
+        let instances = &self.instances;
+        self.group
+            .members
+            .retain(|member| member.standing != Standing::Leaving);
+        for member in &mut self.group.members {
+            member.standing = match (instances[&member.instance].life, member.standing) {
+                (Life::Gone, _) => Standing::Leaving,
+                (_, Standing::Joining) => Standing::InService,
+                (_, standing) => standing,
+            };
+        }
+        let stay = |member: &Member| member.standing != Standing::Leaving;
+        let count = self.group.members.iter().filter(|member| stay(member)).count();
+        let desired = self.group.sizes.desired as usize;
+        for _ in count..desired {
+            let id = self.make(Life::Running, BTreeMap::new());
+            self.group.members.push(Member {
+                instance: id,
+                standing: Standing::Joining,
+            });
+        }
+        for _ in desired..count {
+            // Its own choice: the one that is longest in it.
+            if let Some(member) = self.group.members.iter_mut().find(|member| stay(member)) {
+                member.standing = Standing::Leaving;
+                let id = member.instance.clone();
+                self.killed.insert(id.clone());
+                self.instances.get_mut(&id).unwrap().life = Life::Gone;
+            }
+        }
+    }
+
+    fn member(&mut self, id: &str) -> Option<&mut Member> {
+        self.group.members.iter_mut().find(|member| member.instance == id)
+    }
+
+    fn seen(&self, at: usize) -> Seen {
+        let saga = &self.sagas[at];
+        let mut record = self.record.clone();
+        book::settle(&mut record, self.group.sizes);
+        let tagged = self
+            .instances
+            .values()
+            .filter(|found| found.tags.get(TAG_ACTION) == Some(&saga.action));
+        Seen {
+            old_id: saga.old.clone(),
+            old: self.instances.get(&saga.old).cloned(),
+            group: Some(self.group.clone()),
+            ours: tagged.cloned().collect(),
+            doomed: saga.doomed,
+            replaced_by: None,
+            other_swap: false,
+            drain: Drain::None,
+            books: book::books(&record, &saga.action, self.group.sizes),
+        }
+    }
+
+    fn step(&mut self, at: usize, fate: Fate) {
+        if self.sagas[at].end.is_some() {
+            return;
+        }
+        let seen = self.seen(at);
+        let now = Timestamp::from_second(self.now).unwrap();
+        let saga = &self.sagas[at];
+        let (action, old) = (saga.action.clone(), saga.old.clone());
+        let certainty = if saga.certain {
+            Certainty::Certain
+        } else {
+            Certainty::Advisory
+        };
+        let orders = Orders {
+            strategy: Way::Swap,
+            managed: false,
+            certainty,
+            cancelled: saga.cancelled,
+            give_up: saga.give_up,
+            drain_over: false,
+            running_within: SignedDuration::from_secs(60),
+            in_service_within: SignedDuration::from_secs(120),
+        };
+        let claim = Claim {
+            action: &action,
+            redrive: 0,
+            old: &old,
+        };
+        let decision = decide(&saga.live, &seen, &orders, claim, now);
+        if decision.checkpoint.undo.is_some() && saga.live.undo.is_none() {
+            assert!(!saga.live.detached, "what is detached is not undone");
+        }
+        self.keep(at, decision.checkpoint);
+        let step = decision.next;
+        if step.needs_lease() {
+            let weight = self.sagas[at].live.old.weight;
+            book::settle(&mut self.record, self.group.sizes);
+            book::plan(&mut self.record, &action, &step, self.group.sizes, weight);
+        }
+        if fate == Fate::DiesBefore {
+            self.sagas[at].live = self.sagas[at].saved.clone();
+            return;
+        }
+        if fate == Fate::Refused && !matches!(step, Next::Begin | Next::Wait(_) | Next::Finish(_)) {
+            self.refused = true;
+            if step.needs_lease() {
+                book::was_refused(&mut self.record);
+            }
+            let answer = Answer::Refused {
+                reason: "refused".to_owned(),
+                message: "no".to_owned(),
+            };
+            return self.answer(at, &step, answer, now);
+        }
+        if fate == Fate::NotThere && matches!(step, Next::Launch(_)) {
+            // A pool that gave an instance for a token gives it again.
+            let Next::Launch(launch) = &step else {
+                unreachable!()
+            };
+            if !self.by_token.contains_key(&launch.token) {
+                return self.answer(at, &step, Answer::NotThere("none".to_owned()), now);
+            }
+        }
+        let answer = self.perform(at, &step);
+        if fate == Fate::DiesAfter {
+            self.sagas[at].live = self.sagas[at].saved.clone();
+            return;
+        }
+        if let Some(answer) = answer {
+            if step.needs_lease() && answer == Answer::Done {
+                book::wrote(&mut self.record);
+                if matches!(
+                    step,
+                    Next::Detach { decrement: false } | Next::TerminateMember { decrement: false, .. }
+                ) {
+                    book::gave_back(&mut self.record, &action);
+                }
+            }
+            self.answer(at, &step, answer, now);
+        }
+    }
+
+    fn keep(&mut self, at: usize, checkpoint: Checkpoint) {
+        let saga = &mut self.sagas[at];
+        if checkpoint.has_begun() {
+            // As the ledger keeps it.
+            let text = serde_json::to_string(&checkpoint).unwrap();
+            assert!(text.len() < 16 * 1024, "{} bytes", text.len());
+            saga.saved = serde_json::from_str(&text).unwrap();
+        }
+        saga.live = checkpoint;
+    }
+
+    fn answer(&mut self, at: usize, step: &Next, answer: Answer, now: Timestamp) {
+        let mut checkpoint = self.sagas[at].live.clone();
+        checkpoint.after(step, answer, &self.sagas[at].old.clone(), now);
+        self.keep(at, checkpoint);
+    }
+
+    /// AWS's side of a step. `None`: it was not definite, or there is nothing to answer.
+    fn perform(&mut self, at: usize, step: &Next) -> Option<Answer> {
+        let old = self.sagas[at].old.clone();
+        match step {
+            Next::Begin => {
+                let swap = proto::GroupSwap {
+                    action_id: self.sagas[at].action.clone(),
+                    instance: old.clone(),
+                    ..proto::GroupSwap::default()
+                };
+                book::open(&mut self.record, swap, Timestamp::from_second(self.now).unwrap()).unwrap();
+                let plan = Plan {
+                    choices: vec![Choice::default(); 3],
+                    ..Plan::default()
+                };
+                let begun = Checkpoint::begin("g", self.group.sizes, &self.instances[&old], plan);
+                self.keep(at, begun);
+                return None;
+            }
+            Next::Wait(_) => return None,
+            Next::Finish(end) => {
+                let now = Timestamp::from_second(self.now).unwrap();
+                book::close(&mut self.record, &self.sagas[at].action, end.result, now);
+                self.sagas[at].end = Some(end.clone());
+                return None;
+            }
+            Next::Launch(launch) => {
+                if let Some((first, id)) = self.by_token.get(&launch.token) {
+                    assert_eq!(first, &**launch, "the same token is the same call");
+                    return Some(Answer::Launched(id.clone()));
+                }
+                let id = self.make(Life::Pending, launch.tags.clone());
+                self.by_token
+                    .insert(launch.token.clone(), ((**launch).clone(), id.clone()));
+                return Some(Answer::Launched(id));
+            }
+            Next::MakeRoom { max } => {
+                assert_eq!(*max, self.group.sizes.desired + 1, "by the shortfall only");
+                assert!(*max > self.group.sizes.max);
+                self.group.sizes.max = *max;
+                self.last_max_of_ours = *max;
+            }
+            Next::RestoreMax { to } => {
+                assert_eq!(
+                    self.group.sizes.max, self.last_max_of_ours,
+                    "undone only if it is what we wrote"
+                );
+                assert!(
+                    *to >= self.group.sizes.desired,
+                    "a MaxSize below desired lowers desired"
+                );
+                self.group.sizes.max = *to;
+                self.last_max_of_ours = *to;
+            }
+            Next::Attach { instance } => {
+                let sizes = self.group.sizes;
+                let runs = self.instances[instance].life == Life::Running;
+                if !runs || sizes.desired + 1 > sizes.max || self.member(instance).is_some() {
+                    return None;
+                }
+                self.group.members.push(Member {
+                    instance: instance.clone(),
+                    standing: Standing::Joining,
+                });
+                self.group.sizes.desired += 1;
+                self.changes += 1;
+                self.sagas[at].attached_at = self.changes;
+            }
+            Next::Detach { decrement } => {
+                let sizes = self.group.sizes;
+                let serves = self
+                    .member(&old)
+                    .is_some_and(|found| found.standing == Standing::InService);
+                if !serves || *decrement && sizes.desired <= sizes.min {
+                    return None;
+                }
+                self.group.members.retain(|member| member.instance != old);
+                self.lower(*decrement);
+            }
+            Next::LowerDesired { to } => {
+                let attached_at = self.sagas[at].attached_at;
+                assert!(
+                    self.foreign_desired_at < attached_at,
+                    "undone only if nobody else changed it"
+                );
+                assert_eq!(*to + 1, self.group.sizes.desired);
+                self.group.sizes.desired = *to;
+                self.changes += 1;
+            }
+            Next::TerminateOld => {
+                assert!(!self.sagas[at].certain, "an interruption ends it anyway");
+                assert!(self.member(&old).is_none(), "only out of its group");
+                self.instances.get_mut(&old).unwrap().life = Life::Gone;
+            }
+            Next::TerminateNew { instance } => {
+                assert!(self.is_ours(at, instance) && self.member(instance).is_none());
+                self.instances.get_mut(instance).unwrap().life = Life::Gone;
+            }
+            Next::TerminateMember { instance, decrement } => {
+                assert!(self.is_ours(at, instance));
+                let sizes = self.group.sizes;
+                match self.member(instance) {
+                    Some(member) if member.standing != Standing::Leaving => {
+                        if *decrement && sizes.desired <= sizes.min {
+                            return None;
+                        }
+                        member.standing = Standing::Leaving;
+                    }
+                    _ => return None,
+                }
+                self.instances.get_mut(instance).unwrap().life = Life::Gone;
+                self.lower(*decrement);
+            }
+        }
+        Some(Answer::Done)
+    }
+
+    fn lower(&mut self, decrement: bool) {
+        if decrement {
+            self.group.sizes.desired -= 1;
+            self.changes += 1;
+        }
+    }
+
+    fn is_ours(&self, at: usize, instance: &str) -> bool {
+        self.instances[instance].tags.get(TAG_ACTION) == Some(&self.sagas[at].action)
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        let known = |at: usize| at % self.sagas.len();
+        match happening {
+            Happening::Step(at, fate) => self.step(known(at), fate),
+            Happening::Tick => self.tick(),
+            Happening::OldLeaves(at) => {
+                let old = self.sagas[known(at)].old.clone();
+                self.instances.get_mut(&old).unwrap().life = Life::Gone;
+                if let Some(member) = self.member(&old) {
+                    member.standing = Standing::Leaving;
+                }
+            }
+            Happening::NewDies(at) => {
+                let at = known(at);
+                if let Some(new) = self.sagas[at].live.launched.clone() {
+                    self.killed.insert(new.clone());
+                    self.instances.get_mut(&new).unwrap().life = Life::Gone;
+                }
+            }
+            Happening::NewDoomed(at) => {
+                let at = known(at);
+                self.sagas[at].doomed = self.sagas[at].live.launched.is_some() && !self.sagas[at].doomed;
+            }
+            Happening::Cancel(at) => {
+                let at = known(at);
+                self.sagas[at].cancelled = true;
+            }
+            Happening::GiveUp(at) => {
+                let at = known(at);
+                self.sagas[at].give_up = true;
+            }
+            Happening::ForeignMax => {
+                self.group.sizes.max += 10;
+                self.foreign_max = true;
+            }
+            Happening::ForeignDesired(up) => {
+                // By more than all of ours together: what is changed to just what we expected cannot be told apart.
+                let sizes = &mut self.group.sizes;
+                if up {
+                    sizes.desired += 7;
+                    sizes.max += 20;
+                    self.foreign_max = true;
+                } else if sizes.desired > sizes.min + 3 {
+                    sizes.desired = sizes.min;
+                } else {
+                    return;
+                }
+                self.changes += 1;
+                self.foreign_desired_at = self.changes;
+            }
+        }
+    }
+
+    /// Nothing more goes wrong: everything comes to its end.
+    fn settle(&mut self) {
+        for _ in 0..400 {
+            for at in 0..self.sagas.len() {
+                // A doom that lasts for ever ends every launch.
+                self.sagas[at].doomed = false;
+                self.step(at, Fate::Done);
+            }
+            self.tick();
+            if self.sagas.iter().all(|saga| saga.end.is_some()) {
+                return;
+            }
+        }
+        let open: Vec<_> = self
+            .sagas
+            .iter()
+            .filter(|saga| saga.end.is_none())
+            .map(|saga| &saga.live)
+            .collect();
+        panic!("not at an end: {open:#?}\n{:#?}\n{:#?}", self.group, self.record);
+    }
+
+    fn verify(&mut self) {
+        for at in 0..self.sagas.len() {
+            let saga = &self.sagas[at];
+            let end = saga.end.clone().unwrap();
+            let alive: Vec<&String> = self
+                .instances
+                .values()
+                .filter(|found| found.life != Life::Gone && found.tags.get(TAG_ACTION) == Some(&saga.action))
+                .map(|found| &found.id)
+                .collect();
+            let told = |id: &String| saga.live.left.instances.contains_key(id);
+            let (old, new) = (saga.old.clone(), saga.live.launched.clone());
+            let say = format!("{end:?} {alive:?} {:?}", saga.live);
+            let (lost, untouched) = (saga.live.lost, !saga.live.has_begun());
+            match end.result {
+                result::SUCCEEDED => {
+                    assert!(alive.len() <= 1 || self.refused, "one replacement: {say}");
+                    let new = new.unwrap();
+                    let is_member = self.group.members.iter().any(|member| member.instance == new);
+                    assert!(
+                        is_member || lost || self.killed.contains(&new),
+                        "the replacement serves: {say}"
+                    );
+                    assert!(
+                        self.group.members.iter().all(|member| member.instance != old),
+                        "the old one is out: {say}"
+                    );
+                }
+                _ if untouched => assert!(alive.is_empty(), "{say}"),
+                _ => {
+                    assert!(alive.iter().all(|id| told(id)), "nothing of ours runs on: {say}");
+                    assert!(self.refused || saga.live.left.instances.is_empty(), "{say}");
+                }
+            }
+        }
+        let sizes = self.group.sizes;
+        let left = |told: fn(&Checkpoint) -> bool| self.sagas.iter().any(|saga| told(&saga.live));
+        if self.foreign_desired_at == 0 && !self.refused {
+            assert_eq!(
+                sizes.desired, BASE.desired,
+                "desired is as before: {:#?}",
+                self.record
+            );
+            assert!(
+                !left(|live| live.left.desired.is_some()),
+                "nothing was left of desired"
+            );
+        }
+        if !self.foreign_max && self.foreign_desired_at == 0 && !self.refused {
+            assert!(
+                !left(|live| live.left.max.is_some()),
+                "nothing was left of MaxSize"
+            );
+        }
+        assert!(self.record.swaps.iter().all(|swap| !swap.result.is_empty()));
+    }
+}
+
+fn play(sagas: usize, certain: bool, room: u32, happenings: &[Happening]) -> World {
+    let mut world = World::new(sagas, certain, room);
+    for happening in happenings {
+        world.happen(*happening);
+    }
+    world.settle();
+    world.verify();
+    world
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn it_ends_and_leaves_everything_as_it_was(
+        sagas in 1usize..=3,
+        certain in any::<bool>(),
+        room in 0u32..=2,
+        happenings in prop::collection::vec(happening(false, false), 0..80),
+    ) {
+        let world = play(sagas, certain, room, &happenings);
+        prop_assert_eq!(world.group.sizes.max, BASE.max + room);
+    }
+
+    #[test]
+    fn it_never_takes_back_what_somebody_else_changed(
+        sagas in 1usize..=3,
+        certain in any::<bool>(),
+        room in 0u32..=2,
+        happenings in prop::collection::vec(happening(true, false), 0..80),
+    ) {
+        play(sagas, certain, room, &happenings);
+    }
+
+    #[test]
+    fn what_is_refused_is_told(
+        sagas in 1usize..=2,
+        certain in any::<bool>(),
+        happenings in prop::collection::vec(happening(true, true), 0..60),
+    ) {
+        play(sagas, certain, 0, &happenings);
+    }
+}

@@ -1,0 +1,180 @@
+//! The way back: what was launched ends, sizes are as before.
+
+use hollowtrees_schemas::names::result;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Checkpoint, End, Next, Orders, Seen, Wait,
+    checkpoint::Undo,
+    forward::{APPEARS_WITHIN, is_replaced, lower_desired, restore_max},
+    world::Standing,
+};
+
+/// Why the swap has to be undone now; `None`: it goes on.
+pub(super) fn why(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders, now: Timestamp) -> Option<Undo> {
+    let failed = |reason: &str, message: String| {
+        Some(Undo::Failed {
+            reason: reason.to_owned(),
+            message,
+        })
+    };
+    if seen.group.is_none() {
+        return failed("group-gone", format!("The group {} is gone.", checkpoint.group));
+    }
+    // The old one is out: from here on it is only brought to its end.
+    if checkpoint.attached && seen.old_stays().is_none() {
+        return None;
+    }
+    if orders.cancelled {
+        return Some(Undo::Cancelled);
+    }
+    if !checkpoint.attached {
+        let (_, others) = seen.others();
+        let replaced = checkpoint.old.weight == 1 && others >= seen.sizes().desired as usize;
+        let nothing_launched = checkpoint.launched.is_none() && !checkpoint.in_doubt;
+        if seen.old_stays().is_none() && (replaced || nothing_launched) {
+            return Some(Undo::OldLeft);
+        }
+        if checkpoint.choice().is_none() {
+            return failed("no-capacity", tried(checkpoint));
+        }
+    }
+    if orders.give_up && !is_replaced(checkpoint, seen) {
+        return failed(
+            "deadline",
+            "The replacement was not in service in time.".to_owned(),
+        );
+    }
+    let age = SignedDuration::from_secs(now.as_second().saturating_sub(checkpoint.attached_at));
+    if checkpoint.attached && age > orders.in_service_within && !is_replaced(checkpoint, seen) {
+        return failed(
+            "not-in-service",
+            format!(
+                "The replacement was not in service {} s after it was attached.",
+                age.as_secs()
+            ),
+        );
+    }
+    None
+}
+
+/// The next step back; `None`: the launch in doubt is repeated until it is answered, for only then is it known what to
+/// end.
+pub(super) fn step(checkpoint: &mut Checkpoint, seen: &Seen, why: &Undo, now: Timestamp) -> Option<Next> {
+    if checkpoint.in_doubt {
+        return None;
+    }
+    let age = SignedDuration::from_secs(now.as_second().saturating_sub(checkpoint.launched_at));
+    let launched = checkpoint.launched.as_deref();
+    if launched.is_some_and(|id| seen.ours(id).is_none()) && age <= APPEARS_WITHIN && !checkpoint.attached {
+        return Some(Next::Wait(Wait::Appears));
+    }
+    if checkpoint.attached && !checkpoint.lost && seen.group.is_some() && seen.old_stays().is_none() {
+        // The old one went while it was being undone: the replacement stays.
+        if !checkpoint.old_left && !checkpoint.detached {
+            checkpoint.old_left = true;
+        }
+        if let Some(next) = lower_desired(checkpoint, seen).or_else(|| restore_max(checkpoint, seen)) {
+            return Some(next);
+        }
+        return Some(Next::Finish(kept(checkpoint, seen)));
+    }
+    if let Some(next) = end_ours(checkpoint, seen) {
+        return Some(next);
+    }
+    if let Some(next) = lower_desired(checkpoint, seen).or_else(|| restore_max(checkpoint, seen)) {
+        return Some(next);
+    }
+    Some(Next::Finish(end(checkpoint, seen, why)))
+}
+
+fn end_ours(checkpoint: &Checkpoint, seen: &Seen) -> Option<Next> {
+    let sizes = seen.sizes();
+    for instance in seen.alive() {
+        if checkpoint.left.instances.contains_key(&instance.id) {
+            continue;
+        }
+        match seen.standing(&instance.id) {
+            Some(Standing::Leaving) => {}
+            Some(_) => {
+                return Some(Next::TerminateMember {
+                    instance: instance.id.clone(),
+                    decrement: seen.books.surplus > 0 && sizes.desired > sizes.min,
+                });
+            }
+            None => {
+                return Some(Next::TerminateNew {
+                    instance: instance.id.clone(),
+                });
+            }
+        }
+    }
+    None
+}
+
+fn kept(checkpoint: &Checkpoint, seen: &Seen) -> End {
+    let new = checkpoint.launched.as_deref().unwrap_or("the replacement");
+    End::new(
+        result::SUCCEEDED,
+        "old-left-first",
+        format!(
+            "{new} is in {} in place of {}, which left while the swap was being undone.{}",
+            checkpoint.group,
+            seen.old_id,
+            leftovers(checkpoint)
+        ),
+    )
+}
+
+fn end(checkpoint: &Checkpoint, seen: &Seen, why: &Undo) -> End {
+    let touched = checkpoint.launched.is_some() || !checkpoint.refused.is_empty();
+    let undone = if touched {
+        " What was launched was ended."
+    } else {
+        " Nothing was launched."
+    };
+    let left = leftovers(checkpoint);
+    let old = &seen.old_id;
+    match why {
+        Undo::Failed { reason, message } => {
+            End::new(result::FAILED, reason, format!("{message}{undone}{left}"))
+        }
+        Undo::Cancelled => End::new(
+            result::CANCELLED,
+            "withdrawn",
+            format!("The incident was withdrawn.{undone}{left}"),
+        ),
+        Undo::OldLeft => End::skipped(
+            "old-left-first",
+            format!(
+                "{old} left {} before it could be replaced; the group replaces it itself.{undone}{left}",
+                checkpoint.group
+            ),
+        ),
+    }
+}
+
+fn tried(checkpoint: &Checkpoint) -> String {
+    let last = checkpoint
+        .refused
+        .last()
+        .map_or("none was offered", |refused| refused.why.as_str());
+    format!(
+        "None of {} pools gave a replacement; the last: {last}.",
+        checkpoint.choices.len()
+    )
+}
+
+fn leftovers(checkpoint: &Checkpoint) -> String {
+    let left = &checkpoint.left;
+    let mut text = String::new();
+    for (what, why) in [("MaxSize", &left.max), ("Desired capacity", &left.desired)] {
+        if let Some(why) = why {
+            text.push_str(&format!(" {what} was left: {why}."));
+        }
+    }
+    for (instance, why) in &left.instances {
+        text.push_str(&format!(" {instance} may still run: {why}."));
+    }
+    text
+}
