@@ -4,12 +4,16 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
 use hollowtrees_harness::try_eventually;
-use hollowtrees_schemas::{names::result, proto};
+use hollowtrees_schemas::{
+    names::{kind, result},
+    proto,
+};
+use hollowtrees_stage::machines;
 use serde_json::Value;
 
 use crate::{
     Arguments, Scenario,
-    stage::{Stage, pods_path},
+    stage::{NAMESPACE, Stage},
     story::Outcomes,
 };
 
@@ -17,7 +21,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) notices: usize,
-    pub(crate) cordoned: usize,
+    pub(crate) progress: usize,
     pub(crate) finished: usize,
     pub(crate) results: BTreeMap<String, usize>,
     pub(crate) outcomes: Outcomes,
@@ -33,8 +37,9 @@ pub(crate) async fn check(stage: &Stage, arguments: &Arguments, told: &Told) -> 
     let mut cordoned = 0;
     for node in &stage.going {
         let found = stage
+            .rig
             .kubernetes
-            .get(&format!("/api/v1/nodes/{}", node.name))
+            .get(&format!("/api/v1/nodes/{}", node.machine.node))
             .await?;
         let taints = found["spec"]["taints"].as_array().cloned().unwrap_or_default();
         let ours = taints
@@ -49,7 +54,7 @@ pub(crate) async fn check(stage: &Stage, arguments: &Arguments, told: &Told) -> 
             stage
                 .going
                 .iter()
-                .any(|node| pod["spec"]["nodeName"] == node.name.as_str())
+                .any(|node| pod["spec"]["nodeName"] == node.machine.node.as_str())
         };
         pods.iter().filter(of_going).count()
     };
@@ -60,24 +65,17 @@ pub(crate) async fn check(stage: &Stage, arguments: &Arguments, told: &Told) -> 
     );
 
     // Their deployment makes new ones elsewhere: that is the API server's work, and takes it a moment.
-    let running = try_eventually("the pods to run elsewhere", Duration::from_secs(60), || async {
-        let pods = stage
-            .kubernetes
-            .list(&pods_path())
-            .await
-            .map_err(|error| error.to_string())?;
-        let running = pods
-            .iter()
-            .filter(|pod| pod["status"]["phase"] == "Running")
-            .count();
-        if running == replicas {
-            Ok(running)
-        } else {
-            Err(running.to_string())
-        }
-    })
-    .await
-    .unwrap_or(0);
+    let moved = machines::running(
+        &stage.rig.kubernetes,
+        NAMESPACE,
+        replicas,
+        Duration::from_secs(60),
+    );
+    let running = if moved.await.is_ok() {
+        replicas
+    } else {
+        stage.pods().await?.iter().filter(|pod| pod["status"]["phase"] == "Running").count()
+    };
     table.row("pods running elsewhere (API server)", replicas, running);
 
     table.row("notices stored (HT_NOTICES)", nodes, told.notices);
@@ -87,25 +85,30 @@ pub(crate) async fn check(stage: &Stage, arguments: &Arguments, told: &Told) -> 
         .flatten()
         .filter(|outcome| !outcome.late)
         .count();
-    table.row("actions with exactly one outcome (HT_OUTCOMES)", nodes, finals);
-    let drained = told
-        .outcomes
-        .values()
-        .flatten()
-        .filter(|outcome| outcome.result == result::SUCCEEDED)
-        .count();
-    table.row("drains that succeeded (HT_OUTCOMES)", nodes, drained);
+    table.row("actions with exactly one outcome (HT_OUTCOMES)", 2 * nodes, finals);
+    for (what, kind) in [
+        ("drains that succeeded (HT_OUTCOMES)", kind::DRAIN),
+        ("swaps that succeeded (HT_OUTCOMES)", kind::ASG_SWAP),
+    ] {
+        let succeeded = |outcome: &&proto::Outcome| outcome.kind == kind && outcome.result == result::SUCCEEDED;
+        let found = told.outcomes.values().flatten().filter(succeeded).count();
+        table.row(what, nodes, found);
+    }
     table.row(
         "runs finished (ht_runs)",
         nodes,
         told.results.get(result::SUCCEEDED).copied().unwrap_or(0),
     );
     let dead = stage
+        .rig
         .bus
         .dead_range()
         .await?
         .map_or(0, |(first, last)| last + 1 - first);
     table.row("dead letters (HT_DEAD)", 0, usize::try_from(dead)?);
+    replaced(stage, &mut table).await?;
+    let counted = counted(stage, 2 * nodes).await;
+    table.row("outcomes counted (metrics worker)", 2 * nodes, counted);
     if arguments.scenario == Scenario::BlockedBudget {
         // The first ones are deleted past the budget; once their successors run, it lets the others be evicted.
         let all = |list| {
@@ -127,6 +130,40 @@ pub(crate) async fn check(stage: &Stage, arguments: &Arguments, told: &Told) -> 
         );
     }
     Ok(table.all_true)
+}
+
+/// What EC2 and Auto Scaling say of the group.
+async fn replaced(stage: &Stage, table: &mut Table) -> Result<()> {
+    let (before, now) = (&stage.group, stage.group_now().await?);
+    let gone = |id: &str| now.members.iter().all(|(member, _)| member != id);
+    let out = stage.going.iter().filter(|going| gone(&going.machine.instance)).count();
+    table.row("instances out of their group (Auto Scaling)", stage.going.len(), out);
+    let new = now
+        .members
+        .iter()
+        .filter(|(id, state)| state == "InService" && before.members.iter().all(|(member, _)| member != id))
+        .count();
+    table.row("replacements in service (Auto Scaling)", stage.going.len(), new);
+    let unlike = usize::from(now.sizes != before.sizes);
+    table.row("sizes of the group that changed (Auto Scaling)", 0, unlike);
+    Ok(())
+}
+
+/// Outcomes that the metrics worker has counted; it may be a moment behind.
+async fn counted(stage: &Stage, wanted: usize) -> usize {
+    let look = || async {
+        let text = stage.metrics.metrics().await.map_err(|error| error.to_string())?;
+        let sum: f64 = text
+            .lines()
+            .filter(|line| line.starts_with("hollowtrees_outcomes_total{"))
+            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+            .sum();
+        if sum == wanted as f64 { Ok(()) } else { Err(sum.to_string()) }
+    };
+    match try_eventually("the outcomes to be counted", Duration::from_secs(15), look).await {
+        Ok(()) => wanted,
+        Err(late) => late.last.parse().unwrap_or(0),
+    }
 }
 
 /// Entries of a list in an outcome's detail.

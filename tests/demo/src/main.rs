@@ -6,7 +6,6 @@
 )]
 
 mod findings;
-mod roles;
 mod stage;
 mod story;
 
@@ -19,7 +18,7 @@ use clap::{Parser, ValueEnum};
 #[command(name = "cargo demo")]
 pub(crate) struct Arguments {
     /// Nodes whose instances are taken back.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=200))]
     nodes: u16,
     /// Pods on each of them.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(0..=100))]
@@ -37,13 +36,13 @@ pub(crate) enum Scenario {
     Burst,
     /// A disruption budget allows nothing until the deadline is near.
     BlockedBudget,
-    /// Router and drain worker are killed in the middle.
+    /// Router, drain and asg-swap worker are killed in the middle.
     Crash,
 }
 
 fn main() -> ExitCode {
     // Each worker is a process of its own: this program again, in another role.
-    if let Some(code) = roles::play() {
+    if let Some(code) = hollowtrees_stage::roles::play() {
         return code;
     }
     let mut arguments = Arguments::parse();

@@ -8,16 +8,15 @@ use hollowtrees_schemas::{
     envelope::{self, DataFormat, Envelope},
     names::{Stream, result},
     outgoing, proto,
-    proto::time::to_proto,
     subject::Subject,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::{
     Arguments, Scenario,
     findings::{self, Told},
-    stage::{CLUSTER, Going, Stage},
+    stage::{Going, Stage},
 };
 
 /// Lines of this many nodes are told one by one; of more, only their numbers.
@@ -41,7 +40,7 @@ pub(crate) async fn tell(arguments: &Arguments) -> Result<bool> {
     let stage = Stage::set(arguments).await?;
     let (sender, mut events) = mpsc::channel(1_024);
     for stream in STREAMS {
-        let mut reading = stage.bus.read(stream, &[], From::First, Until::Stopped).await?;
+        let mut reading = stage.rig.bus.read(stream, &[], From::First, Until::Stopped).await?;
         let sender = sender.clone();
         tokio::spawn(async move {
             while let Ok(Some(message)) = reading.next().await {
@@ -79,7 +78,7 @@ pub(crate) async fn tell(arguments: &Arguments) -> Result<bool> {
             if one_by_one {
                 println!("  {:>8}  {line}", since(began, message.stored_at));
             }
-            if !crashed && told.cordoned > 0 {
+            if !crashed && told.progress > 0 {
                 crashed = true;
                 crash(&stage, began)?;
             }
@@ -106,31 +105,21 @@ async fn give_notice(stage: &Stage, node: &Going, after: Duration) -> Result<()>
         metadata.interrupt("terminate", after);
         return Ok(());
     }
-    let now = Timestamp::now();
-    let notice = proto::Notice {
-        cluster: CLUSTER.to_owned(),
-        provider: "aws".to_owned(),
-        instance: node.instance.clone(),
-        node: node.name.clone(),
-        kind: "spot-interruption".to_owned(),
-        provider_action: "terminate".to_owned(),
-        noticed_at: Some(to_proto(now)),
-        deadline: Some(to_proto(now + SignedDuration::try_from(after)?)),
-        ..proto::Notice::default()
-    };
+    let seconds = i64::try_from(after.as_secs())?;
+    let notice = node.machine.notice("spot-interruption", seconds);
     let out = outgoing::notice(&envelope::notice(notice, "/aws/demo"), DataFormat::Json)?;
-    stage.bus.publish(&out, None).await?;
+    stage.rig.bus.publish(&out, None).await?;
     Ok(())
 }
 
 fn crash(stage: &Stage, began: Timestamp) -> Result<()> {
     println!(
-        "  {:>8}  kill -9 router, kill -9 drain; both start again",
+        "  {:>8}  kill -9 router, drain, asg-swap; all start again",
         since(began, Timestamp::now())
     );
-    for worker in [&stage.router, &stage.drain] {
-        worker.kill();
-        worker.restart()?;
+    for process in [&stage.router, &stage.drain, &stage.swap] {
+        process.worker.kill();
+        process.worker.restart()?;
     }
     Ok(())
 }
@@ -157,7 +146,7 @@ fn line_of(message: &Message, told: &mut Told) -> Option<String> {
         Subject::Outcome { result: word, .. } => {
             let outcome = Envelope::<proto::Outcome>::decode(&message.wire).ok()?.data;
             if word == result::PROGRESS {
-                told.cordoned += 1;
+                told.progress += 1;
                 return Some(format!("progress    {}: {}", outcome.reason, outcome.message));
             }
             let line = format!("outcome     {} {word}: {}", outcome.kind, outcome.message);

@@ -84,6 +84,8 @@ fn the_configuration_page_is_true() {
         ("router", hollowtrees_router::config::DEFAULTS),
         ("agent", hollowtrees_agent::DEFAULTS),
         ("drain", hollowtrees_drain::config::DEFAULTS),
+        ("asg-swap", hollowtrees_asg_swap::config::DEFAULTS),
+        ("metrics", hollowtrees_metrics::config::DEFAULTS),
     ];
     for (worker, own) in workers {
         write!(page, "\n## {worker}\n\n```toml\n{}\n```\n", own.trim()).unwrap();
@@ -230,7 +232,13 @@ fn the_arrows_point_one_way() {
             assert!(!all.contains(outside), "{pure} reaches {outside}");
         }
     }
-    let one_namer = [("async-nats", "hollowtrees-bus"), ("kube", "hollowtrees-cluster")];
+    let one_namer = [
+        ("async-nats", "hollowtrees-bus"),
+        ("kube", "hollowtrees-cluster"),
+        ("aws-config", "hollowtrees-aws"),
+        ("aws-sdk-autoscaling", "hollowtrees-aws"),
+        ("aws-sdk-ec2", "hollowtrees-aws"),
+    ];
     for package in graph.ours().filter(|package| *package != "hollowtrees-bench") {
         let direct = graph.direct(package);
         for (outside, namer) in one_namer {
@@ -244,6 +252,8 @@ fn the_arrows_point_one_way() {
         "hollowtrees-router",
         "hollowtrees-agent",
         "hollowtrees-drain",
+        "hollowtrees-asg-swap",
+        "hollowtrees-metrics",
         "hollowtrees-cli",
     ];
     for worker in workers
@@ -256,6 +266,13 @@ fn the_arrows_point_one_way() {
             "{worker} depends on a worker"
         );
     }
+    let aws = graph.all("hollowtrees-aws");
+    let ours: Vec<_> = graph.ours().filter(|package| aws.contains(package)).collect();
+    assert_eq!(
+        ours,
+        ["hollowtrees-domain", "hollowtrees-schemas"],
+        "hollowtrees-aws is a leaf"
+    );
     let agent = graph.all("hollowtrees-agent");
     assert!(
         !agent.contains("kube") && !agent.contains("aws-config"),

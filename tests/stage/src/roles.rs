@@ -1,0 +1,56 @@
+//! One program as any of the workers: the same code as their own programs run.
+
+use std::process::ExitCode;
+
+/// Says which role a process plays.
+pub(crate) const ROLE: &str = "HOLLOWTREES_STAGE_ROLE";
+
+/// A worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Notices from one instance's metadata service.
+    Agent,
+    /// Notices and outcomes to actions.
+    Router,
+    /// Nodes are cordoned and emptied.
+    Drain,
+    /// Instances are replaced.
+    AsgSwap,
+    /// All is counted.
+    Metrics,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Agent,
+        Self::Router,
+        Self::Drain,
+        Self::AsgSwap,
+        Self::Metrics,
+    ];
+
+    /// As its own program is called, without `hollowtrees-`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Router => "router",
+            Self::Drain => "drain",
+            Self::AsgSwap => "asg-swap",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// Plays the role this process was started for; `None` if for none.
+pub fn play() -> Option<ExitCode> {
+    let role = std::env::var(ROLE).ok()?;
+    let role = Role::ALL.into_iter().find(|known| known.name() == role)?;
+    Some(match role {
+        Role::Agent => hollowtrees_agent::main(),
+        Role::Router => hollowtrees_router::main(),
+        Role::Drain => hollowtrees_drain::main(),
+        Role::AsgSwap => hollowtrees_asg_swap::main(),
+        Role::Metrics => hollowtrees_metrics::main(),
+    })
+}
