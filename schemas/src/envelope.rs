@@ -93,6 +93,29 @@ impl<T: Message> Envelope<T> {
         MessageId::of(&self.source, &self.id)
     }
 
+    /// All attributes and extensions by name, in their canonical text: what rules see. An extension never stands in
+    /// for an attribute of its name.
+    pub fn attributes(&self) -> BTreeMap<String, String> {
+        let known = [
+            ("specversion", Some("1.0".to_owned())),
+            ("type", Some(T::TYPE.to_owned())),
+            ("id", Some(self.id.clone())),
+            ("source", Some(self.source.clone())),
+            ("subject", self.subject.clone()),
+            ("time", self.time.map(time::text)),
+            ("partitionkey", self.partitionkey.clone()),
+            ("expirytime", self.expirytime.map(time::text)),
+            ("traceparent", self.traceparent.clone()),
+        ];
+        let mut attributes = self.extensions.clone();
+        attributes.extend(
+            known
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+        );
+        attributes
+    }
+
     /// The message in binary mode.
     ///
     /// Fails where an attribute or a field has no legal form: an empty id or source, a source that is no URI

@@ -1,10 +1,10 @@
 //! Any message of any stream, read.
 
-use hollowtrees_bus::read::Message;
+use hollowtrees_bus::{dead, read::Message};
 use hollowtrees_schemas::{
     envelope::{self, Envelope},
     id::IncidentKey,
-    names::{Stream, header},
+    names::Stream,
     proto,
     subject::{IncidentEvent, RunEvent, Subject},
 };
@@ -163,15 +163,15 @@ impl Event {
 
 impl Letter {
     fn read(message: &Message) -> Self {
-        let header = |name| message.wire.header(name).unwrap_or_default().to_owned();
+        let letter = dead::letter(message);
         Self {
-            stream: header(header::dead::STREAM),
-            consumer: header(header::dead::CONSUMER),
-            subject: header(header::dead::SUBJECT),
-            error_class: header(header::dead::CLASS),
-            reason: header(header::dead::REASON),
-            attempts: header(header::dead::ATTEMPTS).parse().unwrap_or(0),
-            action_id: header(header::dead::ACTION_ID),
+            stream: letter.stream,
+            consumer: letter.consumer,
+            subject: letter.subject,
+            error_class: letter.error_class,
+            reason: letter.reason,
+            attempts: letter.attempts,
+            action_id: letter.action_id,
         }
     }
 }

@@ -5,10 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use hollowtrees_cluster::Access;
 use hollowtrees_domain::drain::Options;
 use hollowtrees_runtime::{
-    config::{self, Problem},
+    config::{self, Format, Problem},
     worker::{self, Kind},
 };
-use hollowtrees_schemas::{envelope::DataFormat, names::kind};
+use hollowtrees_schemas::names::kind;
 use serde::{Deserialize, Serialize};
 
 /// The documented defaults.
@@ -72,25 +72,6 @@ pub struct Pods {
     pub opt_out: Vec<String>,
     /// Labels, `key=value`, of those that go last.
     pub last: Vec<String>,
-}
-
-/// `json` or `protobuf`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// proto3-JSON.
-    Json,
-    /// Protobuf.
-    Protobuf,
-}
-
-impl From<Format> for DataFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Json => Self::Json,
-            Format::Protobuf => Self::Protobuf,
-        }
-    }
 }
 
 impl Settings {

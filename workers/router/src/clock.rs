@@ -3,17 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use hollowtrees_bus::watch::Change;
-use hollowtrees_domain::incident::Incident;
-use hollowtrees_schemas::proto;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     core::{Core, jittered},
-    due,
+    due, glance,
     index::{Item, Kind},
-    retell::{self, Retelling},
+    retell::Retelling,
     trouble::Trouble,
 };
 
@@ -28,7 +26,7 @@ const BATCH: usize = 256;
 
 /// Keeps the index of incidents true. Never ends.
 pub(crate) async fn follow_incidents(core: Arc<Core>) {
-    let mut watch = core.bus.incidents().watch(&[">"]);
+    let mut watch = core.bus.incidents().watch_as::<glance::Incident>(&[">"]);
     let mut retelling = Retelling::default();
     loop {
         match watch.next().await {
@@ -42,16 +40,18 @@ pub(crate) async fn follow_incidents(core: Arc<Core>) {
             }
             Change::Removed(key) => core.index.remove(&Item::Incident(key)),
             Change::Unreadable(error) => core.telemetry.unreadable(&Trouble::from(error)),
-            Change::Put(key, found) => match Incident::try_from(found.value) {
-                Ok(incident) => {
-                    let due = incident.closes_at().or_else(|| incident.purge_at());
+            Change::Put(key, found) => match found.value.times() {
+                Some(times) => {
+                    let due = times.closes_at().or_else(|| times.purge_at());
                     let item = Item::Incident(key);
-                    if let Some(at) = incident.closed_at {
+                    if let Some(at) = times.closed_at {
                         retelling.ended(&item, at, core.now());
                     }
                     core.index.put(item, due);
                 }
-                Err(error) => core.telemetry.unreadable(&Trouble::from(error)),
+                None => core.telemetry.unreadable(&Trouble::Unusable(format!(
+                    "the times of the incident {key} make no sense"
+                ))),
             },
         }
     }
@@ -59,7 +59,7 @@ pub(crate) async fn follow_incidents(core: Arc<Core>) {
 
 /// Keeps the index of runs true. Never ends.
 pub(crate) async fn follow_runs(core: Arc<Core>) {
-    let mut watch = core.bus.runs().watch(&[">"]);
+    let mut watch = core.bus.runs().watch_as::<glance::Run>(&[">"]);
     let mut retelling = Retelling::default();
     loop {
         match watch.next().await {
@@ -74,13 +74,11 @@ pub(crate) async fn follow_runs(core: Arc<Core>) {
             Change::Removed(key) => core.index.remove(&Item::Run(key)),
             Change::Unreadable(error) => core.telemetry.unreadable(&Trouble::from(error)),
             Change::Put(key, found) => {
-                let due = found.value.due_at.as_ref();
-                let due = due.and_then(|due| proto::time::from_proto(due).ok());
                 let item = Item::Run(key);
-                if let Some(at) = retell::run_ended_at(&found.value) {
+                if let Some(at) = found.value.ended_at() {
                     retelling.ended(&item, at, core.now());
                 }
-                core.index.put(item, due);
+                core.index.put(item, found.value.due_at());
             }
         }
     }

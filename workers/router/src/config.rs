@@ -2,8 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use hollowtrees_runtime::config::{self, Problem};
-use hollowtrees_schemas::envelope::DataFormat;
+use hollowtrees_runtime::config::{self, Format, Problem};
 use serde::{Deserialize, Serialize};
 
 /// The documented defaults.
@@ -27,25 +26,6 @@ pub struct Router {
     pub acting: usize,
     /// How the data of what it says is written.
     pub format: Format,
-}
-
-/// `json` or `protobuf`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// proto3-JSON.
-    Json,
-    /// Protobuf.
-    Protobuf,
-}
-
-impl From<Format> for DataFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Json => Self::Json,
-            Format::Protobuf => Self::Protobuf,
-        }
-    }
 }
 
 /// Where the rules are.

@@ -1,7 +1,10 @@
 //! What is done when a record's time has come.
 
 use futures::future::try_join_all;
-use hollowtrees_domain::{incident::Incident, run::Run};
+use hollowtrees_domain::{
+    incident::{Incident, RunRef},
+    run::Run,
+};
 use hollowtrees_schemas::{id::IncidentKey, proto, subject::IncidentEvent};
 use jiff::Timestamp;
 
@@ -46,16 +49,26 @@ pub(crate) async fn incident(core: &Core, key: &str) -> Result<Option<Timestamp>
         return Ok(Some(closes_at));
     };
     let keys = Core::run_keys(&known);
-    let runs = try_join_all(keys.iter().map(|key| core.run(key))).await?;
-    let runs: Vec<Run> = runs.into_iter().flatten().map(|loaded| loaded.run).collect();
-    if runs.len() < keys.len() {
+    let read = try_join_all(keys.iter().map(|key| core.run(key))).await?;
+    let missing: Vec<&RunRef> = known
+        .runs
+        .iter()
+        .zip(&read)
+        .filter_map(|(reference, run)| run.is_none().then_some(reference))
+        .collect();
+    if !missing.is_empty() {
         // Listed and not there: the delivery of its notice creates it. A rule taken out of the file
-        // meanwhile leaves one that nobody can; long after the end it counts as ended.
-        core.telemetry.runs_missing(key, keys.len() - runs.len());
+        // meanwhile leaves one that nobody can; long after the end it counts as failed.
+        core.telemetry.runs_missing(key, missing.len());
         if now < known.opened_at.saturating_add(MISSING_FOR).unwrap_or(now) {
             return Ok(Some(now));
         }
+        for reference in missing {
+            never_planned(core, reference, &known).await?;
+        }
+        return Ok(Some(now));
     }
+    let runs: Vec<Run> = read.into_iter().flatten().map(|loaded| loaded.run).collect();
     if let Some(waiting) = runs.iter().find(|run| !run.is_finished()) {
         if known.withdrawn() {
             learn(core, &runs, &known).await?;
@@ -80,6 +93,17 @@ pub(crate) async fn incident(core: &Core, key: &str) -> Result<Option<Timestamp>
 
 /// How long a run that is listed may be absent.
 const MISSING_FOR: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
+/// Records the end of a run that nobody planned; whoever made it meanwhile made it right.
+async fn never_planned(core: &Core, reference: &RunRef, incident: &Incident) -> Result<(), Trouble> {
+    let run = Run::never_planned(reference, incident, core.now());
+    let record = proto::Run::from(&run);
+    match core.bus.runs().create(&run.store_key(), &record).await {
+        Ok(_) => core.run_finished(&run).await,
+        Err(error) if error.is_conflict() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
 
 /// A run that has not learnt of the withdrawal, because its router stopped in between.
 async fn learn(core: &Core, runs: &[Run], incident: &Incident) -> Result<(), Trouble> {

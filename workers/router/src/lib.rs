@@ -10,7 +10,7 @@
 //! | `outcomes` | records an outcome in every run that waits for it |
 //! | `drive` | writes a run by compare-and-set and does what it says |
 //! | `settle` | ends actions in the ledger that nobody else ends |
-//! | `clock`, `index` | what is due when, from a watch of the records |
+//! | `clock`, `index`, `glance` | what is due when, from a watch of the records |
 //! | [`telemetry`] | what it counts |
 //! | `retell` | tells again what time brought about lately |
 //! | `purge` | deletes what closed long ago |
@@ -28,6 +28,7 @@ mod core;
 mod drive;
 mod due;
 mod events;
+mod glance;
 mod index;
 mod intake;
 mod lanes;

@@ -5,15 +5,11 @@ use hollowtrees_bus::{Delivery, Versioned, dead::Class};
 use hollowtrees_domain::{
     incident::{Change, Incident, merge},
     notice::Notice,
-    rule::{Attributes, Candidate, Rule, Rules},
+    rule::{Candidate, Rule, Rules},
     run::{Command, Event, Run},
     words::IncidentState,
 };
-use hollowtrees_schemas::{
-    envelope::{Envelope, Message},
-    key, proto,
-    subject::Subject,
-};
+use hollowtrees_schemas::{envelope::Envelope, key, proto, subject::Subject};
 
 use crate::{
     core::{Core, TRIES},
@@ -48,7 +44,7 @@ pub(crate) async fn handle(core: &Core, delivery: &Delivery) -> Result<(), Refus
     };
     let envelope = Envelope::<proto::Notice>::decode(&delivery.wire)
         .map_err(|error| dead(Class::Undecodable, error.to_string()))?;
-    let attributes = attributes(&envelope);
+    let attributes = envelope.attributes();
     let notice = Notice::parse(envelope.data, &envelope.source, delivery.stored_at)
         .map_err(|error| dead(Class::Invalid, error.to_string()))?;
     let named = Subject::Notice {
@@ -321,27 +317,4 @@ async fn end_withdrawn_runs(
     )
     .await?;
     Ok(())
-}
-
-/// What rules see of the envelope.
-fn attributes(envelope: &Envelope<proto::Notice>) -> Attributes {
-    let mut attributes = envelope.extensions.clone();
-    let time = |time: Option<jiff::Timestamp>| time.map(proto::time::text);
-    let known = [
-        ("specversion", Some("1.0".to_owned())),
-        ("type", Some(proto::Notice::TYPE.to_owned())),
-        ("id", Some(envelope.id.clone())),
-        ("source", Some(envelope.source.clone())),
-        ("subject", envelope.subject.clone()),
-        ("time", time(envelope.time)),
-        ("partitionkey", envelope.partitionkey.clone()),
-        ("expirytime", time(envelope.expirytime)),
-        ("traceparent", envelope.traceparent.clone()),
-    ];
-    attributes.extend(
-        known
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?))),
-    );
-    attributes
 }

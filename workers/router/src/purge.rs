@@ -1,11 +1,45 @@
 //! Deletes what closed long ago: the ledger entries of its actions, its runs up to its generation, and last
 //! the incident, so that a purge that was interrupted is found again.
 
-use hollowtrees_bus::{Revision, WriteError};
+use std::{sync::Arc, time::Duration};
+
+use hollowtrees_bus::{Revision, StoreError, WriteError};
 use hollowtrees_domain::incident::Incident;
 use hollowtrees_schemas::key;
+use jiff::SignedDuration;
 
-use crate::{core::Core, trouble::Trouble};
+use crate::{
+    core::{Core, jittered},
+    trouble::Trouble,
+};
+
+/// How often the markers of removed records are looked for, before jitter.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+/// How old they are then: whoever was in the middle of something with a record is done with it.
+const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// Forgets the markers of what was deleted. Never ends; any replica may do it, and twice does no harm.
+pub(crate) async fn forget(core: Arc<Core>) {
+    loop {
+        tokio::time::sleep(jittered(FORGET_EVERY)).await;
+        match forget_now(&core).await {
+            Ok(0) => {}
+            Ok(markers) => tracing::info!(markers, "What is left of removed records was forgotten."),
+            Err(error) => {
+                tracing::warn!(%error, "What is left of removed records could not be forgotten; it is tried again.");
+            }
+        }
+    }
+}
+
+async fn forget_now(core: &Core) -> Result<usize, StoreError> {
+    let now = core.now();
+    let older_than = now.saturating_sub(FORGET_AFTER).unwrap_or(now);
+    let (incidents, runs, ledger) = (core.bus.incidents(), core.bus.runs(), core.bus.ledger());
+    Ok(incidents.forget_removed(older_than).await?
+        + runs.forget_removed(older_than).await?
+        + ledger.forget_removed(older_than).await?)
+}
 
 /// Deletes an incident with all that belongs to it.
 pub(crate) async fn incident(

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures::StreamExt;
 use hollowtrees_domain::{incident::Incident, words::IncidentState};
-use hollowtrees_schemas::{names::phase, proto, subject::IncidentEvent};
+use hollowtrees_schemas::subject::IncidentEvent;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
@@ -73,15 +73,6 @@ impl Retelling {
 /// Whether an event of that moment may be told again without being stored twice.
 pub(crate) fn is_lately(at: Timestamp, now: Timestamp) -> bool {
     now.duration_since(at) <= WITHIN
-}
-
-/// When a run ended, as its record says.
-pub(crate) fn run_ended_at(run: &proto::Run) -> Option<Timestamp> {
-    let at = run
-        .finished_at
-        .as_ref()
-        .filter(|_| run.phase == phase::FINISHED)?;
-    proto::time::from_proto(at).ok()
 }
 
 async fn tell(core: &Core, item: &Item) {

@@ -16,6 +16,7 @@ use crate::{
     index::Index,
     intake::{self, Feed},
     lanes::Lanes,
+    purge,
     rulebook::Rulebook,
     telemetry::Telemetry,
 };
@@ -96,6 +97,7 @@ async fn serve(context: &Context<Settings>, core: Arc<Core>, ready: Check) -> Re
         tokio::spawn(clock::follow_incidents(Arc::clone(&core))),
         tokio::spawn(clock::follow_runs(Arc::clone(&core))),
         tokio::spawn(tell_readiness(Arc::clone(&core), ready)),
+        tokio::spawn(purge::forget(Arc::clone(&core))),
         tokio::spawn(watch_rules(Arc::clone(&core), settings.rules.check_every)),
     ];
 
@@ -132,7 +134,7 @@ async fn first_to_end(
             return "intake or clock";
         }
         if background.iter().any(tokio::task::JoinHandle::is_finished) {
-            return "watch";
+            return "watch or purge";
         }
     }
 }

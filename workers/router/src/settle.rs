@@ -1,6 +1,6 @@
 //! Ends actions in the ledger that nobody else ends, and keeps there what ended without it.
 
-use hollowtrees_bus::{StoreError, WriteError};
+use hollowtrees_bus::{StoreError, WriteError, store::Presence};
 use hollowtrees_domain::{
     run::Ended,
     settle::{Settlement, Why, kept, settle},
@@ -29,7 +29,8 @@ impl Core {
             let known = found
                 .as_ref()
                 .map(|entry: &hollowtrees_bus::Versioned<proto::LedgerEntry>| &entry.value);
-            let entry = match settle(why, action, known, &self.me, &nonce, now) {
+            let served = self.lease.is_served(&action.kind);
+            let entry = match settle(why, action, known, &self.me, served, &nonce, now) {
                 Settlement::Running => return Ok(Some(Happened::Started(id))),
                 Settlement::Done(outcome) => return self.done(id, *outcome).await,
                 Settlement::Write(entry) => *entry,
@@ -57,9 +58,11 @@ impl Core {
     /// done now. A ledger that knows the action is left as it is, whatever it says.
     pub(crate) async fn keep(&self, id: &ActionId, outcome: &proto::Outcome) -> Result<bool, Trouble> {
         let key = key::ledger(&outcome.cluster, id);
-        match self.bus.ledger().get(&key).await {
-            Ok(None) => {}
-            Ok(Some(_)) | Err(StoreError::Newer { .. } | StoreError::Unreadable { .. }) => return Ok(false),
+        match self.bus.ledger().presence(&key).await {
+            Ok(Presence::Removed | Presence::Absent) => {}
+            Ok(Presence::There) | Err(StoreError::Newer { .. } | StoreError::Unreadable { .. }) => {
+                return Ok(false);
+            }
             Err(error @ StoreError::Unavailable { .. }) => return Err(error.into()),
         }
         match self.bus.ledger().create(&key, &kept(outcome, &nonce())).await {

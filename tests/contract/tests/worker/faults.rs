@@ -253,3 +253,47 @@ async fn a_checkpoint_whose_saving_was_dropped_half_way_loses_no_claim() {
     assert_eq!(handler.starts().len(), 1);
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_dies_of_takes_nobody_along_for_good() {
+    let (nats, bus) = prepared().await;
+    let mut outcomes = Outcomes::of(&bus).await;
+    let (dying, mut dies) = tokio::sync::mpsc::channel(16);
+    let handler = Scripted::new(move |job| {
+        let dying = dying.clone();
+        async move {
+            if job.action().instance == "i-deadly" {
+                dying.send(()).await.unwrap();
+                return std::future::pending().await;
+            }
+            // Long enough to be there when the process dies.
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            Ok(Report::succeeded("Done."))
+        }
+    });
+    let poison_after = 3;
+    let settings = || Settings {
+        poison_after,
+        ..settings()
+    };
+    for instance in ["i-1", "i-2", "i-deadly", "i-3", "i-4"] {
+        send(&bus, &action(instance)).await;
+    }
+    for _ in 0..poison_after {
+        let worker = run(&connect(&nats.url()).await, &handler, settings());
+        tokio::time::timeout(BOUND, dies.recv()).await.unwrap().unwrap();
+        worker.crash().await;
+    }
+    let worker = run(&bus, &handler, settings());
+    let results = outcomes.results(5).await;
+    for (instance, result) in &results {
+        let expected = if instance == "i-deadly" {
+            "failed"
+        } else {
+            "succeeded"
+        };
+        assert_eq!(result, expected, "{results:?}");
+    }
+    assert_eq!(bus.dead_range().await.unwrap(), Some((1, 1)), "one dead letter");
+    worker.stop().await;
+}

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use hollowtrees_domain::{
     notice::Notice,
-    rule::{Attributes, Candidate, Explanation, Rules},
+    rule::{Candidate, Explanation, Rules},
 };
 use hollowtrees_schemas::{
     codec::Wire,
-    envelope::{self, Envelope, Message},
+    envelope::{self, Envelope},
     proto,
 };
 use jiff::Timestamp;
@@ -64,7 +64,7 @@ pub(super) fn run(explain: &Explain, output: &mut Output) -> Result<Exit, Failur
     };
     let now = Timestamp::now();
     let envelope = explain.envelope(now)?;
-    let attributes = attributes(&envelope);
+    let attributes = envelope.attributes();
     let notice = Notice::parse(envelope.data, &envelope.source, now)
         .map_err(|invalid| Failure::negative(format!("a router would refuse this notice: {invalid}")))?;
     let candidate = Candidate {
@@ -133,24 +133,4 @@ fn json<'a>(rules: &'a Rules, found: &'a Explanation) -> Json<'a> {
         reasons: found.reasons.iter().map(|reason| reason.text.as_str()).collect(),
         steps: rules.get(&found.rule).map(steps).unwrap_or_default(),
     }
-}
-
-/// The attributes of an envelope as rules see them.
-fn attributes(envelope: &Envelope<proto::Notice>) -> Attributes {
-    let time = |time: Option<Timestamp>| time.map(proto::time::text);
-    let known = [
-        ("specversion", Some("1.0".to_owned())),
-        ("type", Some(proto::Notice::TYPE.to_owned())),
-        ("id", Some(envelope.id.clone())),
-        ("source", Some(envelope.source.clone())),
-        ("subject", envelope.subject.clone()),
-        ("time", time(envelope.time)),
-        ("partitionkey", envelope.partitionkey.clone()),
-        ("expirytime", time(envelope.expirytime)),
-        ("traceparent", envelope.traceparent.clone()),
-    ];
-    let known = known
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    envelope.extensions.clone().into_iter().chain(known).collect()
 }

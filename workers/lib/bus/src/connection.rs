@@ -1,15 +1,14 @@
 //! One connection and the handles that live on it.
 
+mod events;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use async_nats::{
-    ConnectErrorKind, ConnectOptions, Event,
+    ConnectErrorKind, ConnectOptions,
     jetstream::{self, context::ContextBuilder},
 };
 use hollowtrees_schemas::{names::Bucket, proto};
@@ -149,7 +148,7 @@ impl Bus {
         let counts = Arc::new(ConnectionCounts::default());
         let (epoch, connected) = watch::channel(0);
         let mut connect = authenticated(options).await?;
-        connect = listening(connect, Arc::clone(&counts), epoch);
+        connect = events::listening(connect, Arc::clone(&counts), epoch);
         if in_background {
             connect = connect.retry_on_initial_connect();
         }
@@ -295,30 +294,6 @@ async fn authenticated(options: &Options) -> Result<ConnectOptions, ConnectError
             Ok(connect.nkey(seed.trim().to_owned()))
         }
     }
-}
-
-fn listening(
-    connect: ConnectOptions,
-    counts: Arc<ConnectionCounts>,
-    epoch: watch::Sender<u64>,
-) -> ConnectOptions {
-    let epoch = Arc::new(epoch);
-    connect.event_callback(move |event| {
-        match &event {
-            Event::Connected => epoch.send_modify(|epoch| *epoch += 1),
-            Event::Disconnected => {
-                counts.disconnects.fetch_add(1, Ordering::Relaxed);
-            }
-            Event::SlowConsumer(_) => {
-                counts.slow_consumers.fetch_add(1, Ordering::Relaxed);
-            }
-            Event::ServerError(_) | Event::ClientError(_) => {
-                counts.server_errors.fetch_add(1, Ordering::Relaxed);
-            }
-            Event::LameDuckMode | Event::Draining | Event::Closed => {}
-        }
-        async move { tracing::info!(%event, "The bus connection changed.") }
-    })
 }
 
 /// Doubles from 100 ms to 4 s; the wait is drawn between half and the whole of that, so that a fleet does

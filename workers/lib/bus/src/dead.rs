@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use async_nats::jetstream::stream::RawMessageErrorKind;
-use bytes::Bytes;
 use hollowtrees_schemas::{
     codec::Wire,
     id::MessageId,
@@ -16,7 +14,7 @@ use hollowtrees_schemas::{
 };
 use jiff::Timestamp;
 
-use crate::{Bus, Delivery, PublishError, Published, headers, store::server_time};
+use crate::{Bus, Delivery, PublishError, Published, raw, read::Message, unreadable};
 
 /// Prefix under which the headers of the original are kept.
 const ORIGINAL: &str = "Ht-Original-";
@@ -147,25 +145,43 @@ impl Bus {
 
     /// One dead letter.
     pub async fn dead_show(&self, sequence: u64) -> Result<proto::DeadLetter, DeadError> {
-        let stream = self
-            .context()
-            .get_stream_no_info(Stream::Dead.name())
-            .await
-            .map_err(|error| DeadError::Unavailable(error.to_string()))?;
-        let message = stream
-            .get_raw_message(sequence)
-            .await
-            .map_err(|error| match error.kind() {
-                RawMessageErrorKind::NoMessageFound => DeadError::NotFound(sequence),
-                _ => DeadError::Unavailable(error.to_string()),
-            })?;
-        Ok(parse(
+        let source = raw::Source::new(self.context().clone(), Stream::Dead.name(), Vec::new());
+        let found = source.at(sequence).await.map_err(DeadError::Unavailable)?;
+        let message = found.ok_or(DeadError::NotFound(sequence))?;
+        // Through the API even the headers that the client cannot read are shown.
+        let flaw = match unreadable::parse(&message.headers) {
+            Ok(headers) => {
+                let wire = Wire {
+                    headers,
+                    body: message.body,
+                };
+                return Ok(letter(&Message {
+                    subject: message.subject,
+                    wire,
+                    sequence,
+                    stored_at: message.stored_at,
+                }));
+            }
+            Err(flaw) => flaw,
+        };
+        let wire = unreadable::wire(&message, &flaw);
+        let shown = [unreadable::UNREADABLE, unreadable::UNREADABLE_HEADERS];
+        let headers = wire
+            .headers
+            .iter()
+            .filter(|(name, _)| shown.contains(&name.as_str()));
+        let headers = headers.map(|(name, value)| proto::Header {
+            name: name.clone(),
+            value: value.clone(),
+        });
+        Ok(proto::DeadLetter {
             sequence,
-            &message.subject,
-            headers::to_pairs(Some(&message.headers)),
-            &message.payload,
-            server_time(message.time),
-        ))
+            headers: headers.collect(),
+            reason: format!("It cannot be told where this came from: {flaw}."),
+            body: wire.body.to_vec(),
+            dead_at: Some(proto::time::to_proto(message.stored_at)),
+            ..proto::DeadLetter::default()
+        })
     }
 
     /// Sequences of the first and last dead letter there may be, for walking them with [`Bus::dead_show`];
@@ -233,24 +249,20 @@ impl Bus {
     }
 }
 
-fn parse(
-    sequence: u64,
-    subject: &str,
-    pairs: Vec<(String, String)>,
-    body: &Bytes,
-    stored_at: Timestamp,
-) -> proto::DeadLetter {
+/// What a message of `HT_DEAD` says: where the original came from, why it is dead, and the original itself.
+pub fn letter(message: &Message) -> proto::DeadLetter {
     let mut letter = proto::DeadLetter {
-        sequence,
-        cluster: match subject.parse() {
+        sequence: message.sequence,
+        cluster: match message.subject.parse() {
             Ok(Subject::Dead { cluster, .. }) => cluster,
             Ok(_) | Err(_) => String::new(),
         },
-        body: body.to_vec(),
-        dead_at: Some(proto::time::to_proto(stored_at)),
+        body: message.wire.body.to_vec(),
+        dead_at: Some(proto::time::to_proto(message.stored_at)),
         ..proto::DeadLetter::default()
     };
-    for (name, value) in pairs {
+    for (name, value) in &message.wire.headers {
+        let value = value.clone();
         if let Some(original) = name.strip_prefix(ORIGINAL) {
             letter.headers.push(proto::Header {
                 name: original.to_owned(),

@@ -30,6 +30,7 @@ pub mod store;
 pub mod topology;
 pub mod watch;
 
+mod forget;
 mod headers;
 mod link;
 mod raw;

@@ -32,11 +32,14 @@ pub(crate) struct Source {
     filters: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Request<'a> {
-    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_by_subj: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_by_subj: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -60,8 +63,17 @@ impl Source {
     /// The message with this number, if it is still there.
     pub(crate) async fn at(&self, sequence: u64) -> Result<Option<Message>, String> {
         self.get(&Request {
-            seq: sequence,
-            next_by_subj: None,
+            seq: Some(sequence),
+            ..Request::default()
+        })
+        .await
+    }
+
+    /// The newest message of a subject.
+    pub(crate) async fn last_of(&self, subject: &str) -> Result<Option<Message>, String> {
+        self.get(&Request {
+            last_by_subj: Some(subject),
+            ..Request::default()
         })
         .await
     }
@@ -71,8 +83,9 @@ impl Source {
         let mut first: Option<Message> = None;
         for filter in &self.filters {
             let request = Request {
-                seq: sequence,
+                seq: Some(sequence),
                 next_by_subj: Some(filter),
+                ..Request::default()
             };
             if let Some(found) = self.get(&request).await?
                 && first.as_ref().is_none_or(|first| found.sequence < first.sequence)

@@ -9,6 +9,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pu
 use futures::StreamExt;
 use hollowtrees_schemas::{codec::Wire, names::Stream};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::{
     Bus, headers,
@@ -22,6 +23,10 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const EXPIRES: Duration = Duration::from_secs(30);
 const INACTIVE: Duration = Duration::from_secs(60);
 const BATCH: usize = 256;
+/// Times in a row that a consumer which does not answer is made anew, and the first wait before it, which doubles.
+const STUMBLES: (u32, Duration) = (6, Duration::from_millis(100));
+/// A consumer that did not answer so long ago counts no more.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 
 /// Where a reading begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +83,9 @@ pub struct Reading {
     careful: bool,
     link: Link,
     losses: Losses,
+    /// Consumers in a row that did not answer, and when the last one did not.
+    stumbles: u32,
+    stumbled_at: Instant,
     done: bool,
 }
 
@@ -113,6 +121,8 @@ impl Bus {
             careful: false,
             link: Link::new(self.client(), self.connected()),
             losses: Losses::default(),
+            stumbles: 0,
+            stumbled_at: Instant::now(),
             done: false,
         };
         reading.open(policy).await?;
@@ -150,13 +160,39 @@ impl Reading {
                     continue;
                 }
             };
-            return match message {
-                Some(Ok(message)) => self.delivered(&message).map(Some),
-                Some(Err(error)) => Err(self.failed(error.to_string())),
-                None => Err(self.failed("its consumer is gone".to_owned())),
+            let cause = match message {
+                Some(Ok(message)) => {
+                    self.stumbles = 0;
+                    return self.delivered(&message).map(Some);
+                }
+                Some(Err(error)) => error.to_string(),
+                None => "its consumer is gone".to_owned(),
             };
+            self.messages = None;
+            self.stumble(cause).await?;
         }
         Ok(None)
+    }
+
+    /// A consumer of a cluster lives on one server, and the others may learn of it after its creation was answered: a
+    /// request made meanwhile is told that there are no responders. It is gone, too, with that server.
+    async fn stumble(&mut self, cause: String) -> Result<(), ReadError> {
+        if self.stumbled_at.elapsed() > FORGIVEN_AFTER {
+            self.stumbles = 0;
+        }
+        self.stumbled_at = Instant::now();
+        if self.stumbles >= STUMBLES.0 {
+            return Err(self.failed(cause));
+        }
+        tracing::debug!(
+            stream = self.stream,
+            cause,
+            "A reading goes on with a new consumer."
+        );
+        let wait = STUMBLES.1.saturating_mul(2_u32.saturating_pow(self.stumbles));
+        self.stumbles += 1;
+        tokio::time::sleep(wait.mul_f64(rand::random_range(0.5..=1.0))).await;
+        Ok(())
     }
 
     fn delivered(&mut self, message: &async_nats::jetstream::Message) -> Result<Message, ReadError> {

@@ -3,7 +3,12 @@
 //! A value is the proto3-JSON of its message, so that `nats kv get` shows it. Every record carries the
 //! version of its layout; a record of a higher version is shown to the caller as such and never overwritten.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{
+    collections::HashSet,
+    fmt,
+    marker::PhantomData,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+};
 
 use async_nats::jetstream::{
     self,
@@ -15,13 +20,23 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{OnceCell, watch};
 
-use crate::link::Link;
+use crate::{link::Link, raw, unreadable};
+
+mod error;
+
+pub use error::{StoreError, WriteError};
 
 /// Layout version this build reads and writes, for every kind of record.
 pub const SCHEMA: u32 = 1;
 
 /// Bytes a record may take: what a bucket accepts, less room for subject and headers.
 pub const LARGEST: usize = 250 * 1024;
+
+/// Header of a message that removes a key instead of writing it (ADR-8).
+pub(crate) const OPERATION: &str = "KV-Operation";
+
+/// Keys remembered for what their values did; beyond it all are forgotten, and found again.
+const MOST_SUSPECTS: usize = 1_000;
 
 /// A message kept in a bucket.
 pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -91,85 +106,6 @@ pub enum Presence {
     Absent,
 }
 
-/// Why a read did not answer.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The bus did not answer. Nothing is known.
-    #[error(
-        "cannot read {bucket}/{key} ({cause}); is NATS up, and were the buckets made by `hollowtrees bus apply`?"
-    )]
-    Unavailable {
-        /// Bucket name.
-        bucket: &'static str,
-        /// Key.
-        key: String,
-        /// What the client said.
-        cause: String,
-    },
-    /// The value was written by a newer version.
-    #[error(
-        "{bucket}/{key} has layout {found}, newer than the {SCHEMA} this version knows; upgrade this worker"
-    )]
-    Newer {
-        /// Bucket name.
-        bucket: &'static str,
-        /// Key.
-        key: String,
-        /// Layout found.
-        found: u32,
-    },
-    /// The value is no record.
-    #[error("{bucket}/{key} cannot be read as a record ({cause}); see it with `nats kv get {bucket} {key}`")]
-    Unreadable {
-        /// Bucket name.
-        bucket: &'static str,
-        /// Key.
-        key: String,
-        /// What the parser said.
-        cause: String,
-    },
-}
-
-/// Why a write did not (certainly) happen.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The key exists, or its revision is another: someone else wrote first. Read and decide again.
-    #[error("{bucket}/{key} was written by someone else meanwhile")]
-    Conflict {
-        /// Bucket name.
-        bucket: &'static str,
-        /// Key.
-        key: String,
-    },
-    /// The record is larger than its bucket takes; trying again cannot help.
-    #[error("{bucket}/{key} would take {bytes} bytes, more than the {LARGEST} a record may; make it smaller")]
-    TooLarge {
-        /// Bucket name.
-        bucket: &'static str,
-        /// Key.
-        key: String,
-        /// Size of the record.
-        bytes: usize,
-    },
-    /// The bus did not answer, and reading back did not settle it. The write may still happen.
-    #[error("cannot write {bucket}/{key} ({cause}); is NATS up?")]
-    Unavailable {
-        /// Bucket name.
-        bucket: &'static str,
-        /// Key.
-        key: String,
-        /// What the client said.
-        cause: String,
-    },
-}
-
-impl WriteError {
-    /// Whether someone else wrote first.
-    pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict { .. })
-    }
-}
-
 /// One bucket, as records of one type. Cheap to clone.
 pub struct Store<T> {
     shared: Arc<Shared>,
@@ -180,6 +116,8 @@ struct Shared {
     context: jetstream::Context,
     bucket: &'static str,
     opened: OnceCell<kv::Store>,
+    /// Keys whose values ended the connection of who read them.
+    suspects: Mutex<HashSet<String>>,
     /// Counts the connections made: a watch starts over on a new one.
     connected: watch::Receiver<u64>,
 }
@@ -203,6 +141,7 @@ impl<T: Record> Store<T> {
             context,
             bucket,
             opened: OnceCell::new(),
+            suspects: Mutex::default(),
             connected,
         };
         Self {
@@ -211,21 +150,9 @@ impl<T: Record> Store<T> {
         }
     }
 
-    /// Bucket name.
-    pub fn bucket(&self) -> &'static str {
-        self.shared.bucket
-    }
-
     /// The newest value this read sees; another replica may know a newer one. `None`: this read saw none.
     pub async fn get(&self, key: &str) -> Result<Option<Versioned<T>>, StoreError> {
-        let store = self
-            .opened()
-            .await
-            .map_err(|cause| self.unreadable_now(key, cause))?;
-        let entry = store
-            .entry(key)
-            .await
-            .map_err(|error| self.unreadable_now(key, error.to_string()))?;
+        let entry = self.entry(key).await?;
         entry
             .filter(|entry| entry.operation == Operation::Put)
             .map(|entry| self.parse(key, &entry.value, entry.revision, server_time(entry.created)))
@@ -234,19 +161,72 @@ impl<T: Record> Store<T> {
 
     /// Whether this read sees a value, the marker of a removal, or nothing at all.
     pub async fn presence(&self, key: &str) -> Result<Presence, StoreError> {
-        let store = self
-            .opened()
-            .await
-            .map_err(|cause| self.unreadable_now(key, cause))?;
-        let entry = store
-            .entry(key)
-            .await
-            .map_err(|error| self.unreadable_now(key, error.to_string()))?;
+        let entry = self.entry(key).await?;
         Ok(match entry.map(|entry| entry.operation) {
             Some(Operation::Put) => Presence::There,
             Some(Operation::Delete | Operation::Purge) => Presence::Removed,
             None => Presence::Absent,
         })
+    }
+
+    async fn entry(&self, key: &str) -> Result<Option<kv::Entry>, StoreError> {
+        if self.is_suspect(key) {
+            self.look_at(key).await?;
+        }
+        let store = self
+            .opened()
+            .await
+            .map_err(|cause| self.unreadable_now(key, cause))?;
+        let statistics = self.shared.context.client().statistics();
+        let connects = || statistics.connects.load(Ordering::Relaxed);
+        let before = connects();
+        match store.entry(key).await {
+            Ok(entry) => Ok(entry),
+            Err(error) => {
+                // What the client cannot read ends the connection, and the answer never comes.
+                if connects() != before {
+                    self.look_at(key).await?;
+                }
+                Err(self.unreadable_now(key, error.to_string()))
+            }
+        }
+    }
+
+    /// Looks at a key through the API, which shows what the client cannot read. While that is there, it is asked for
+    /// in no other way.
+    async fn look_at(&self, key: &str) -> Result<(), StoreError> {
+        let bucket = self.bucket();
+        let source = raw::Source::new(self.shared.context.clone(), format!("KV_{bucket}"), Vec::new());
+        let found = source
+            .last_of(&format!("$KV.{bucket}.{key}"))
+            .await
+            .map_err(|cause| self.unreadable_now(key, cause))?;
+        let flaw = found.and_then(|message| unreadable::flaw(&message));
+        let mut suspects = self.suspects();
+        let Some(cause) = flaw else {
+            suspects.remove(key);
+            return Ok(());
+        };
+        if suspects.len() >= MOST_SUSPECTS {
+            suspects.clear();
+        }
+        suspects.insert(key.to_owned());
+        Err(StoreError::Unreadable {
+            bucket,
+            key: key.to_owned(),
+            cause,
+        })
+    }
+
+    fn is_suspect(&self, key: &str) -> bool {
+        self.suspects().contains(key)
+    }
+
+    fn suspects(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.shared
+            .suspects
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a key that does not exist, or was removed.
@@ -256,7 +236,7 @@ impl<T: Record> Store<T> {
         let bytes = self.encode(key, value)?;
         let store = self.opened().await.map_err(|cause| self.unwritable(key, cause))?;
         match self.compare_and_set(store, key, &bytes, 0).await {
-            Err(WriteError::Conflict { .. }) => match store.entry(key).await {
+            Err(WriteError::Conflict { .. }) => match self.entry(key).await {
                 Ok(Some(marker)) if marker.operation != Operation::Put => {
                     self.compare_and_set(store, key, &bytes, marker.revision).await
                 }
@@ -283,7 +263,7 @@ impl<T: Record> Store<T> {
         match store.update(key, bytes.clone(), at).await {
             Ok(revision) => Ok(Revision(revision)),
             Err(error) if lost_the_race(&error) => Err(self.conflict(key)),
-            Err(error) => self.read_back(store, key, bytes, error.to_string()).await,
+            Err(error) => self.read_back(key, bytes, error.to_string()).await,
         }
     }
 
@@ -316,24 +296,46 @@ impl<T: Record> Store<T> {
     /// After a write without an answer: it happened if the newest value is the one we wrote. Every record
     /// that more than one process may write holds a nonce or content that tells the writers apart; where
     /// two writers wrote the same bytes, either may call them its own.
-    async fn read_back(
-        &self,
-        store: &kv::Store,
-        key: &str,
-        written: &Bytes,
-        cause: String,
-    ) -> Result<Revision, WriteError> {
+    async fn read_back(&self, key: &str, written: &Bytes, cause: String) -> Result<Revision, WriteError> {
         tracing::debug!(
             bucket = self.bucket(),
             key,
             cause,
             "A write was not answered; it is read back."
         );
-        match store.entry(key).await {
+        match self.entry(key).await {
             Ok(Some(entry)) if entry.operation == Operation::Put && entry.value == *written => {
                 Ok(Revision(entry.revision))
             }
             Ok(_) | Err(_) => Err(self.unwritable(key, cause)),
+        }
+    }
+
+    fn encode(&self, key: &str, value: &T) -> Result<Bytes, WriteError> {
+        let bytes = serde_json::to_vec(value).map_err(|error| self.unwritable(key, error.to_string()))?;
+        if bytes.len() > LARGEST {
+            let (bucket, key) = (self.bucket(), key.to_owned());
+            return Err(WriteError::TooLarge {
+                bucket,
+                key,
+                bytes: bytes.len(),
+            });
+        }
+        Ok(bytes.into())
+    }
+}
+
+impl<T> Store<T> {
+    /// Bucket name.
+    pub fn bucket(&self) -> &'static str {
+        self.shared.bucket
+    }
+
+    /// The same bucket, read as something else.
+    pub(crate) fn read_as<V>(&self) -> Store<V> {
+        Store {
+            shared: Arc::clone(&self.shared),
+            record: PhantomData,
         }
     }
 
@@ -343,7 +345,10 @@ impl<T: Record> Store<T> {
         value: &[u8],
         revision: u64,
         stored_at: Timestamp,
-    ) -> Result<Versioned<T>, StoreError> {
+    ) -> Result<Versioned<T>, StoreError>
+    where
+        T: DeserializeOwned,
+    {
         let bucket = self.bucket();
         let unreadable = |error: serde_json::Error| StoreError::Unreadable {
             bucket,
@@ -364,19 +369,6 @@ impl<T: Record> Store<T> {
             revision: Revision(revision),
             stored_at,
         })
-    }
-
-    fn encode(&self, key: &str, value: &T) -> Result<Bytes, WriteError> {
-        let bytes = serde_json::to_vec(value).map_err(|error| self.unwritable(key, error.to_string()))?;
-        if bytes.len() > LARGEST {
-            let (bucket, key) = (self.bucket(), key.to_owned());
-            return Err(WriteError::TooLarge {
-                bucket,
-                key,
-                bytes: bytes.len(),
-            });
-        }
-        Ok(bytes.into())
     }
 
     pub(crate) async fn opened(&self) -> Result<&kv::Store, String> {
@@ -435,6 +427,11 @@ fn layout_of(value: &[u8]) -> Result<u32, serde_json::Error> {
         schema: u32,
     }
     serde_json::from_slice::<Layout>(value).map(|layout| layout.schema)
+}
+
+/// Whether this word in [`OPERATION`] removes the key.
+pub(crate) fn is_removal(operation: &str) -> bool {
+    matches!(operation, "DEL" | "PURGE")
 }
 
 pub(crate) fn server_time(time: async_nats::datetime::DateTime) -> Timestamp {

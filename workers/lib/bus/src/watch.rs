@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull};
 use futures::StreamExt;
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::{
     link::{Link, Losses},
     raw,
-    store::{Record, Store, StoreError, Versioned, server_time},
+    store::{OPERATION, Record, Store, StoreError, Versioned, is_removal, server_time},
     unreadable,
 };
 
@@ -27,8 +28,6 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const EXPIRES: Duration = Duration::from_secs(30);
 /// The server forgets the consumer of a dead watcher after this time.
 const INACTIVE: Duration = Duration::from_secs(60);
-/// Header of a message that removes a key instead of writing it (ADR-8).
-const OPERATION: &str = "KV-Operation";
 /// Changes asked for at once.
 const BATCH: usize = 256;
 /// First and longest wait before a watch is made anew.
@@ -80,8 +79,13 @@ struct Open {
 impl<T: Record> Store<T> {
     /// Follows the keys that match `filters` (`*` one token, `>` the rest), `[">"]` for all.
     pub fn watch(&self, filters: &[&str]) -> Watch<T> {
+        self.watch_as(filters)
+    }
+
+    /// The same, and of each value only what `V` has: a watch is shown every write there is.
+    pub fn watch_as<V: DeserializeOwned>(&self, filters: &[&str]) -> Watch<V> {
         Watch {
-            store: self.clone(),
+            store: self.read_as(),
             filters: filters.iter().map(|&filter| filter.to_owned()).collect(),
             link: self.link(),
             losses: Losses::default(),
@@ -95,7 +99,7 @@ impl<T: Record> Store<T> {
     }
 }
 
-impl<T: Record> Watch<T> {
+impl<T: DeserializeOwned> Watch<T> {
     /// The next change. Safe to cancel.
     pub async fn next(&mut self) -> Change<T> {
         loop {
@@ -234,17 +238,12 @@ impl<T: Record> Watch<T> {
     }
 }
 
-/// Whether this word in [`OPERATION`] removes the key.
-fn is_removal(operation: &str) -> bool {
-    matches!(operation, "DEL" | "PURGE")
-}
-
 fn subjects(prefix: &str, filters: &[String]) -> Vec<String> {
     filters.iter().map(|filter| format!("{prefix}{filter}")).collect()
 }
 
 impl Open {
-    async fn next<T: Record>(&mut self, store: &Store<T>) -> Result<Change<T>, String> {
+    async fn next<T: DeserializeOwned>(&mut self, store: &Store<T>) -> Result<Change<T>, String> {
         if self.synced_due {
             self.synced_due = false;
             self.synced = true;
@@ -272,20 +271,16 @@ impl Open {
             .headers
             .as_ref()
             .and_then(|headers| headers.get(OPERATION));
-        Ok(match operation.map(async_nats::HeaderValue::as_str) {
-            Some(operation) if is_removal(operation) => Change::Removed(key.to_owned()),
-            _ => {
-                let (revision, stored_at) = (info.stream_sequence, server_time(info.published));
-                match store.parse(key, &message.payload, revision, stored_at) {
-                    Ok(value) => Change::Put(key.to_owned(), value),
-                    Err(error) => Change::Unreadable(error),
-                }
-            }
-        })
+        if operation.is_some_and(|operation| is_removal(operation.as_str())) {
+            return Ok(Change::Removed(key.to_owned()));
+        }
+        let (revision, stored_at) = (info.stream_sequence, server_time(info.published));
+        let parsed = store.parse(key, &message.payload, revision, stored_at);
+        Ok(parsed.map_or_else(Change::Unreadable, |value| Change::Put(key.to_owned(), value)))
     }
 }
 
-async fn connect<T: Record>(
+async fn connect<T>(
     store: &Store<T>,
     filters: &[String],
     deliver_policy: DeliverPolicy,

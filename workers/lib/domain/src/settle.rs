@@ -36,13 +36,15 @@ pub enum Settlement {
     Running,
 }
 
-/// Decides from the entry as it was read; `None` where there is none.
+/// Decides from the entry as it was read; `None` where there is none. `served`: a process says that it serves this
+/// kind of action.
 #[must_use]
 pub fn settle(
     why: Why,
     action: &proto::Action,
     entry: Option<&proto::LedgerEntry>,
     router: &proto::Worker,
+    served: bool,
     nonce: &str,
     now: Timestamp,
 ) -> Settlement {
@@ -62,7 +64,13 @@ pub fn settle(
         (None, Why::Expired | Why::Overdue) => (
             Outcome::Expired,
             "not-started",
-            format!("Nobody started it in time; is a worker serving `{kind}` running?"),
+            if served {
+                format!(
+                    "Nobody started it in time, though a process says that it serves `{kind}`; is it overloaded, or of another cluster?"
+                )
+            } else {
+                format!("Nobody started it in time: no process says that it serves `{kind}`; is one to run?")
+            },
         ),
         (None, Why::Withdrawn) => (
             Outcome::Cancelled,

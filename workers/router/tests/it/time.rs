@@ -217,3 +217,40 @@ async fn what_closed_long_ago_is_deleted() {
 fn days_ago(days: i64) -> Timestamp {
     Timestamp::now() - SignedDuration::from_hours(24 * days)
 }
+
+#[tokio::test]
+async fn a_run_whose_rule_was_taken_away_before_it_was_planned_ends_with_its_incident() {
+    let world = World::start().await;
+    let incident = proto::Incident {
+        schema: 1,
+        cluster: id("i-1").cluster().to_owned(),
+        instance: "i-1".to_owned(),
+        mode: "live".to_owned(),
+        generation: 1,
+        state: "open".to_owned(),
+        certainty: "certain".to_owned(),
+        opened_at: in_seconds(-3_600),
+        noticed_at: in_seconds(-3_600),
+        last_noticed_at: in_seconds(-3_600),
+        deadline: in_seconds(-3_000),
+        runs: vec![proto::RunRef {
+            rule: "gone".to_owned(),
+            certainty: "certain".to_owned(),
+        }],
+        changes: 1,
+        ..Default::default()
+    };
+    let key = hollowtrees_schemas::key::incident(&id("i-1"));
+    world.bus.incidents().create(&key, &incident).await.unwrap();
+    let _router = world.router("").await;
+    let run = world.finished("i-1", 1, "gone", "certain").await;
+    assert_eq!((run.result, run.actions.len()), (Some(RunResult::Failed), 0));
+    eventually("the incident to close", BOUND, || async {
+        world.incident("i-1").await.unwrap().closed_at
+    })
+    .await;
+    let told = world
+        .told::<proto::Run>(Stream::Incidents, "ht.run.v1.*.finished.*")
+        .await;
+    assert_eq!(told.len(), 1, "its end is told");
+}

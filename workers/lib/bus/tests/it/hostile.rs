@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use hollowtrees_bus::{
-    Bus, Deliveries, apply,
+    Bus, Deliveries, StoreError, apply,
     consume::{UNREADABLE, UNREADABLE_HEADERS},
-    dead::{Class, Reason},
+    dead::{Class, DeadError, Reason},
     read::{From, Until},
     topology::{Consumer, Profile},
     watch::Change,
@@ -320,4 +320,50 @@ async fn a_watch_passes_over_what_cannot_be_read() {
     );
     assert_eq!(proxy.connections(), connections);
     assert!(connections <= 5, "{connections} connections");
+}
+
+#[tokio::test]
+async fn a_record_that_ends_the_connection_is_named_and_read_again_once_it_is_mended() {
+    let World {
+        nats,
+        direct,
+        bus,
+        proxy,
+    } = world().await;
+    publish_raw(nats.addr(), &[("$KV.ht_ledger.c1.bad".to_owned(), HEADERS[0])]).await;
+    for _ in 0..2 {
+        match bus.ledger().get("c1.bad").await {
+            Err(StoreError::Unreadable { key, .. }) => assert_eq!(key, "c1.bad"),
+            other => panic!("{other:?}"),
+        }
+    }
+    let connections = proxy.connections();
+    assert!(bus.ledger().presence("c1.bad").await.is_err());
+    assert!(bus.ledger().get("c1.other").await.unwrap().is_none());
+    assert_eq!(proxy.connections(), connections, "it ends the connection once");
+
+    direct.ledger().put("c1.bad", &entry("mended")).await.unwrap();
+    let found = bus.ledger().get("c1.bad").await.unwrap().unwrap();
+    assert_eq!(found.value.nonce, "mended");
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_ends_the_connection_is_shown_and_discarded() {
+    let World { nats, bus, proxy, .. } = world().await;
+    publish_raw(
+        nats.addr(),
+        &[("ht.dead.v1.c1.HT_NOTICES.x".to_owned(), HEADERS[1])],
+    )
+    .await;
+    let letter = bus.dead_show(1).await.unwrap();
+    assert!(letter.reason.contains("no UTF-8"), "{letter:?}");
+    assert_eq!(letter.body, b"{\"specversion\":\"1.0\"}");
+    let block = letter
+        .headers
+        .iter()
+        .find(|header| header.name == UNREADABLE_HEADERS);
+    assert!(block.unwrap().value.contains(r"\xff\xfe"), "{letter:?}");
+    bus.dead_discard(1).await.unwrap();
+    assert!(matches!(bus.dead_show(1).await, Err(DeadError::NotFound(1))));
+    assert_eq!(proxy.connections(), 1);
 }

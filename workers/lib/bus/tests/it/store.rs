@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use hollowtrees_bus::{Bus, Options, StoreError, WriteError};
+use hollowtrees_bus::{Bus, Options, StoreError, WriteError, store::Presence};
 use hollowtrees_harness::{Nats, eventually, proxy};
 
 use crate::support::{connected, entry};
@@ -99,4 +99,29 @@ async fn without_the_server_nothing_is_claimed_to_be_written() {
         bus.ledger().get("c1.a").await.unwrap_err(),
         StoreError::Unavailable { .. }
     ));
+}
+
+#[tokio::test]
+async fn what_was_removed_long_ago_is_forgotten_and_what_came_since_stays() {
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    let ledger = bus.ledger();
+    for key in ["c1.gone", "c1.again", "c1.stays", "c1.late"] {
+        ledger.create(key, &entry(key)).await.unwrap();
+    }
+    for key in ["c1.gone", "c1.again"] {
+        ledger.remove(key, None).await.unwrap();
+    }
+    ledger.create("c1.again", &entry("anew")).await.unwrap();
+    let before = ledger.get("c1.again").await.unwrap().unwrap().stored_at;
+    ledger.remove("c1.late", None).await.unwrap();
+
+    assert_eq!(ledger.forget_removed(before).await.unwrap(), 1);
+    let presence = async |key| ledger.presence(key).await.unwrap();
+    assert_eq!(presence("c1.gone").await, Presence::Absent);
+    assert_eq!(presence("c1.late").await, Presence::Removed, "it is too young");
+    assert_eq!(presence("c1.again").await, Presence::There);
+    assert_eq!(presence("c1.stays").await, Presence::There);
+    assert_eq!(ledger.forget_removed(before).await.unwrap(), 0, "once is enough");
+    ledger.create("c1.gone", &entry("new")).await.unwrap();
 }

@@ -101,3 +101,31 @@ async fn after_an_outage_a_watch_is_current_at_once() {
         back.elapsed()
     );
 }
+
+#[tokio::test]
+async fn a_watch_may_read_a_part_of_its_records() {
+    #[derive(serde::Deserialize)]
+    struct Nonce {
+        nonce: String,
+    }
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    bus.ledger().create("c1.a", &entry("one")).await.unwrap();
+    let newer = hollowtrees_schemas::proto::LedgerEntry {
+        schema: 2,
+        ..entry("two")
+    };
+    bus.ledger().create("c1.b", &newer).await.unwrap();
+    let mut watch = bus.ledger().watch_as::<Nonce>(&[">"]);
+    let mut told = async || {
+        tokio::time::timeout(Duration::from_secs(60), watch.next())
+            .await
+            .unwrap()
+    };
+    assert!(matches!(told().await, Change::Resync));
+    assert!(matches!(told().await, Change::Put(key, found) if key == "c1.a" && found.value.nonce == "one"));
+    assert!(
+        matches!(told().await, Change::Unreadable(_)),
+        "a newer layout is refused all the same"
+    );
+}

@@ -89,18 +89,10 @@ impl Incident {
         })
     }
 
-    /// When it closes if its runs have ended by then; none once closed.
-    /// A withdrawn one closes as soon as they have.
+    /// When it closes if its runs have ended by then; see [`Times::closes_at`].
     #[must_use]
     pub fn closes_at(&self) -> Option<Timestamp> {
-        match self.state {
-            IncidentState::Open => Some(match self.deadline {
-                Some(deadline) => plus(deadline, CLOSE_INCIDENT_AFTER_DEADLINE),
-                None => plus(self.last_noticed_at, CLOSE_INCIDENT_WITHOUT_DEADLINE),
-            }),
-            IncidentState::Cancelled => Some(self.last_noticed_at),
-            IncidentState::Closed => None,
-        }
+        self.times().closes_at()
     }
 
     /// The closed record, where it is time. The caller has seen every run of
@@ -118,7 +110,51 @@ impl Incident {
         })
     }
 
-    /// When the record may be deleted; none while it is not closed.
+    /// When the record may be deleted; see [`Times::purge_at`].
+    #[must_use]
+    pub fn purge_at(&self) -> Option<Timestamp> {
+        self.times().purge_at()
+    }
+
+    fn times(&self) -> Times {
+        Times {
+            state: self.state,
+            deadline: self.deadline,
+            last_noticed_at: self.last_noticed_at,
+            closed_at: self.closed_at,
+        }
+    }
+}
+
+/// What of an incident says when it is looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// Where it is.
+    pub state: IncidentState,
+    /// The earliest over the facts that stand.
+    pub deadline: Option<Timestamp>,
+    /// The latest `noticed_at` of its notices.
+    pub last_noticed_at: Timestamp,
+    /// When it closed.
+    pub closed_at: Option<Timestamp>,
+}
+
+impl Times {
+    /// When the incident closes if its runs have ended by then; none once closed.
+    /// A withdrawn one closes as soon as they have.
+    #[must_use]
+    pub fn closes_at(&self) -> Option<Timestamp> {
+        match self.state {
+            IncidentState::Open => Some(match self.deadline {
+                Some(deadline) => plus(deadline, CLOSE_INCIDENT_AFTER_DEADLINE),
+                None => plus(self.last_noticed_at, CLOSE_INCIDENT_WITHOUT_DEADLINE),
+            }),
+            IncidentState::Cancelled => Some(self.last_noticed_at),
+            IncidentState::Closed => None,
+        }
+    }
+
+    /// When the record may be deleted; none while the incident is not closed.
     #[must_use]
     pub fn purge_at(&self) -> Option<Timestamp> {
         self.closed_at.map(|closed_at| plus(closed_at, PURGE_AFTER))

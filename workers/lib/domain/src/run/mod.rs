@@ -25,9 +25,9 @@ pub use action::{ActionState, Ended, Standing};
 pub use decide::{Command, Decision, Event};
 pub use plan::{PlannedAction, PlannedStep};
 
-use crate::incident::Incident;
+use crate::incident::{Incident, RunRef};
 use crate::rule::Rule;
-use crate::words::{Certainty, Effect, Phase, RunResult};
+use crate::words::{Certainty, Effect, IncidentState, Phase, RunResult};
 
 /// The record of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +93,35 @@ impl Run {
             run.add_actions(index(step), &planned.actions);
         }
         run
+    }
+
+    /// A run that an incident lists and that nobody planned in time, for its rule was taken out of the file between
+    /// the two: it has no steps, and failed unless its incident was withdrawn. So that its incident does not close
+    /// without a word of it.
+    #[must_use]
+    pub fn never_planned(reference: &RunRef, incident: &Incident, now: Timestamp) -> Self {
+        let result = match incident.state {
+            IncidentState::Cancelled => RunResult::Cancelled,
+            IncidentState::Open | IncidentState::Closed => RunResult::Failed,
+        };
+        Self {
+            key: incident.key.clone(),
+            generation: incident.generation,
+            rule: reference.rule.clone(),
+            rule_version: String::new(),
+            certainty: reference.certainty,
+            steps: Vec::new(),
+            on_cancel: Vec::new(),
+            phase: Phase::Finished,
+            result: Some(result),
+            step: 0,
+            actions: Vec::new(),
+            started_at: now,
+            finished_at: Some(now),
+            deadline: incident.deadline,
+            target: incident.target.clone(),
+            noticed_at: incident.noticed_at,
+        }
     }
 
     /// Its id.

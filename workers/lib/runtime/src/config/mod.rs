@@ -31,6 +31,8 @@
 
 mod dump;
 pub mod duration;
+#[cfg(feature = "bus")]
+mod format;
 mod load;
 mod origin;
 mod problem;
@@ -38,6 +40,8 @@ mod read;
 mod secret;
 mod sections;
 
+#[cfg(feature = "bus")]
+pub use format::Format;
 pub use load::{Config, DEFAULT_LISTEN, Loader, Settings, environment};
 pub use origin::{Origin, variable};
 pub use problem::{Problem, Refused};

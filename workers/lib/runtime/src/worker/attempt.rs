@@ -21,6 +21,8 @@ pub(crate) struct Attempt {
     pub(crate) first_started_at: Option<Timestamp>,
     /// The bus answered what its incident is, if only that there is none.
     pub(crate) incident_heard: bool,
+    /// Several starts of it broke off: it runs beside no other such one.
+    pub(crate) suspect: bool,
 }
 
 impl Attempt {

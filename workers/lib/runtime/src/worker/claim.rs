@@ -21,6 +21,9 @@ use tokio::sync::Mutex;
 
 use super::order::Order;
 
+/// Starts that broke off before an action is taken over beside no other such one. A process that dies takes all that
+/// it does with it, and once may happen to anyone; who does it again and again is found by who else was there.
+const SUSPECT_AFTER: u32 = 2;
 /// First and longest wait before an unanswered write is tried again.
 const RETRY_FLOOR: Duration = Duration::from_millis(50);
 const RETRY_CAP: Duration = Duration::from_secs(1);
@@ -48,6 +51,8 @@ pub(crate) enum Taken {
     Done(Box<proto::Outcome>),
     /// Someone alive does it, or it cannot be told yet.
     Busy,
+    /// Ours to take over, beside nothing like it: several starts of it broke off.
+    Suspect,
 }
 
 /// Why it could not be told whether an action is ours.
@@ -95,12 +100,13 @@ fn decide(entry: &proto::LedgerEntry, redrive: u32, owner: Option<Standing>) -> 
     }
 }
 
-/// Claims an action for the process `me`.
+/// Claims an action for the process `me`; `apart`: beside no other suspect.
 pub(crate) async fn take(
     bus: &Bus,
     lease: &Lease,
     me: &proto::Worker,
     order: &Order,
+    apart: bool,
     now: Timestamp,
 ) -> Result<Taken, TakeError> {
     let store = bus.ledger().clone();
@@ -157,6 +163,8 @@ pub(crate) async fn take(
         Move::Answer => return Ok(Taken::Done(Box::new(found.outcome.unwrap_or_default()))),
         Move::Wait => return Ok(Taken::Busy),
         Move::Reopen => fresh,
+        // Nothing is written before its turn: who dies meanwhile did not die of it.
+        Move::TakeOver { attempt } if attempt > SUSPECT_AFTER && !apart => return Ok(Taken::Suspect),
         Move::TakeOver { attempt } => {
             tracing::info!(action = %order.id, from = owner.process, attempt, "An action is taken over from a process that is gone.");
             proto::LedgerEntry {

@@ -48,6 +48,17 @@ pub(crate) enum Ended {
     Settled,
     /// Try again, not before.
     Again(Box<Attempt>, Timestamp),
+    /// Try again when no other suspect runs.
+    Apart(Box<Attempt>),
+}
+
+/// What came of claiming an action.
+enum Claimed {
+    Ours(Box<Claim>),
+    /// It waits for its turn among its like.
+    Suspect,
+    /// Not ours, and seen to.
+    Elsewhere,
 }
 
 impl<H: Handler> Core<H> {
@@ -55,12 +66,16 @@ impl<H: Handler> Core<H> {
         let claim = match attempt.claim.clone() {
             Some(claim) => claim,
             None => match self.claim(&mut attempt).await {
-                Some(claim) => {
-                    let claim = Arc::new(claim);
+                Claimed::Ours(claim) => {
+                    let claim = Arc::new(*claim);
                     attempt.claim = Some(Arc::clone(&claim));
                     claim
                 }
-                None => return Ended::Settled,
+                Claimed::Suspect => {
+                    attempt.suspect = true;
+                    return Ended::Apart(Box::new(attempt));
+                }
+                Claimed::Elsewhere => return Ended::Settled,
             },
         };
         if !attempt.incident_heard {
@@ -85,8 +100,8 @@ impl<H: Handler> Core<H> {
         self.start(attempt, claim, start).await
     }
 
-    /// Claims the action and reads its incident in one round trip. `None`: not ours, and seen to.
-    async fn claim(&self, attempt: &mut Attempt) -> Option<Claim> {
+    /// Claims the action and reads its incident in one round trip.
+    async fn claim(&self, attempt: &mut Attempt) -> Claimed {
         let order = Arc::clone(&attempt.order);
         let (taken, incident) = tokio::join!(
             claim::take(
@@ -94,13 +109,15 @@ impl<H: Handler> Core<H> {
                 &self.lease,
                 &self.author.worker,
                 &order,
+                attempt.suspect,
                 self.author.now()
             ),
             self.bus.incidents().get(&order.incident_key),
         );
         attempt.hear(incident);
         match taken {
-            Ok(Taken::Ours(claim)) => return Some(*claim),
+            Ok(Taken::Ours(claim)) => return Claimed::Ours(claim),
+            Ok(Taken::Suspect) => return Claimed::Suspect,
             Ok(Taken::Done(outcome)) => self.answer_again(attempt, *outcome).await,
             Ok(Taken::Busy) => {
                 if let Some(delivery) = attempt.parcel.take() {
@@ -114,7 +131,7 @@ impl<H: Handler> Core<H> {
                 }
             }
         }
-        None
+        Claimed::Elsewhere
     }
 
     /// The outcome of an action that needs no handler, if it is one.
@@ -334,7 +351,8 @@ impl<H: Handler> Core<H> {
 
     /// Tells the outcome until the bus has stored it. Only one too large for the bus is told without detail.
     async fn tell(&self, attempt: &Attempt, final_outcome: &proto::Outcome) {
-        let source = self.author.source(&attempt.order);
+        // Under the ids it was first told by: what the router ended is the router's word, and one message.
+        let source = self.author.source_of(final_outcome);
         let mut told = final_outcome.clone();
         loop {
             let sent = match outgoing::outcome(&envelope::outcome(told.clone(), &source), self.author.format)

@@ -25,8 +25,10 @@ mod outcome;
 mod parcel;
 mod process;
 mod queue;
+mod refuse;
 mod serve;
 mod settings;
+mod suspects;
 mod take;
 pub mod telemetry;
 

@@ -36,6 +36,13 @@ impl Author {
         envelope::source(&["hollowtrees", &order.action.cluster, &self.worker.kind])
     }
 
+    /// `ce-source` of an outcome that is told, or told again: of the kind of worker that made it.
+    pub(crate) fn source_of(&self, outcome: &proto::Outcome) -> String {
+        let made_by = outcome.worker.as_ref().map(|worker| worker.kind.as_str());
+        let kind = made_by.filter(|kind| !kind.is_empty());
+        envelope::source(&["hollowtrees", &outcome.cluster, kind.unwrap_or(&self.worker.kind)])
+    }
+
     /// An outcome without its words.
     pub(crate) fn outcome(
         &self,

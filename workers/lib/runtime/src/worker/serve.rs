@@ -6,13 +6,8 @@ use std::{
     time::Duration,
 };
 
-use hollowtrees_bus::{
-    Bus, Delivery, WriteError,
-    consume::ConsumeError,
-    dead::{Class, Reason},
-    liveness::Lease,
-};
-use hollowtrees_schemas::{proto, subject::Subject};
+use hollowtrees_bus::{Bus, Delivery, WriteError, consume::ConsumeError, liveness::Lease};
+use hollowtrees_schemas::proto;
 use jiff::Timestamp;
 use tokio::{
     sync::watch,
@@ -28,10 +23,12 @@ use super::{
     attempt::{Attempt, observe},
     execute::{Core, Ended},
     job::Control,
-    order::{BadOrder, Order},
+    order::Order,
     outcome::Author,
     parcel::Parcel,
     queue::{Item, Queue},
+    refuse::refuse,
+    suspects::Suspects,
     take,
     telemetry::Telemetry,
 };
@@ -44,8 +41,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 const SETTLED_DELAY: Duration = Duration::from_secs(1);
 /// A redriven action waits this long for the one it repeats.
 const REDRIVE_DELAY: Duration = Duration::from_secs(2);
-/// A message that cannot be kept as a dead letter is handed back for this long.
-const DEAD_LETTER_DELAY: Duration = Duration::from_secs(5);
 
 /// Why a worker cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +109,7 @@ struct Loop<H> {
     /// Action ids by the key of their incident.
     by_incident: HashMap<String, HashSet<String>>,
     queue: Queue,
+    suspects: Suspects,
     /// Those that wait; those that run are with their task.
     waiting: HashMap<String, Attempt>,
     running: JoinSet<(String, Ended)>,
@@ -137,6 +133,7 @@ impl<H: Handler> Loop<H> {
             held: HashMap::new(),
             by_incident: HashMap::new(),
             queue: Queue::default(),
+            suspects: Suspects::default(),
             waiting: HashMap::new(),
             running: JoinSet::new(),
             keeping_alive: None,
@@ -193,7 +190,10 @@ impl<H: Handler> Loop<H> {
     fn accept(&mut self, delivery: Delivery) {
         let order = match Order::parse(&delivery) {
             Ok(order) => order,
-            Err(bad) => return self.refuse(delivery, bad),
+            Err(bad) => {
+                tokio::spawn(refuse(Arc::clone(&self.core), delivery, bad));
+                return;
+            }
         };
         let id = order.id.to_string();
         if let Some(held) = self.held.get(&id) {
@@ -239,6 +239,7 @@ impl<H: Handler> Loop<H> {
             tries: 0,
             first_started_at: None,
             incident_heard: false,
+            suspect: false,
         };
         self.wait(id, attempt, not_before);
     }
@@ -251,7 +252,11 @@ impl<H: Handler> Loop<H> {
             expires: !attempt.order.run_expired && attempt.claim.is_none(),
             withdrawn: control.cancelled && attempt.claim.is_none(),
         };
-        self.queue.put(&id, item);
+        if attempt.suspect {
+            self.suspects.put(&id, item);
+        } else {
+            self.queue.put(&id, item);
+        }
         self.waiting.insert(id, attempt);
     }
 
@@ -259,7 +264,8 @@ impl<H: Handler> Loop<H> {
         let now = self.core.author.now();
         loop {
             let slot_free = self.running.len() < self.core.settings.running;
-            let Some(id) = self.queue.pop(now, slot_free) else {
+            let suspect = self.suspects.pop(now, slot_free);
+            let Some(id) = suspect.or_else(|| self.queue.pop(now, slot_free)) else {
                 break;
             };
             let Some(attempt) = self.waiting.remove(&id) else {
@@ -277,22 +283,30 @@ impl<H: Handler> Loop<H> {
     }
 
     fn next_wake(&self) -> Instant {
-        let wait = self.queue.next_wake().map_or(LONGEST_SLEEP, |at| {
+        let next = [self.queue.next_wake(), self.suspects.next_wake()];
+        let wait = next.into_iter().flatten().min().map_or(LONGEST_SLEEP, |at| {
             let left = at.duration_since(self.core.author.now());
             Duration::try_from(left)
                 .unwrap_or(Duration::ZERO)
                 .clamp(Duration::from_millis(1), LONGEST_SLEEP)
         });
-        Instant::now() + wait
+        let now = Instant::now();
+        let freed = self.suspects.frees_at().filter(|at| *at > now);
+        freed.map_or(now + wait, |at| at.min(now + wait))
     }
 
     fn ended(&mut self, ended: Result<(tokio::task::Id, (String, Ended)), tokio::task::JoinError>) {
         match ended {
             Ok((task, (id, ended))) => {
                 self.tasks.remove(&task);
+                self.suspects.ended(&id);
                 match ended {
                     Ended::Settled => self.forget(&id),
                     Ended::Again(attempt, not_before) => self.wait(id, *attempt, Some(not_before)),
+                    Ended::Apart(attempt) => {
+                        tracing::warn!(action = %attempt.order.id, "Several starts of an action broke off; it runs beside no other such one.");
+                        self.wait(id, *attempt, None);
+                    }
                 }
             }
             // The tasks catch what a handler does; one that dies itself leaves its delivery to the server.
@@ -300,6 +314,7 @@ impl<H: Handler> Loop<H> {
                 tracing::error!(%error, "A task of the worker loop broke off; its action comes again.");
                 let lost = self.tasks.remove(&error.id());
                 if let Some(id) = lost {
+                    self.suspects.ended(&id);
                     self.forget(&id);
                 }
             }
@@ -333,10 +348,12 @@ impl<H: Handler> Loop<H> {
                 .waiting
                 .get(id)
                 .is_some_and(|attempt| attempt.claim.is_none());
-            self.queue.change(id, |item| {
+            let change = |item: &mut Item| {
                 item.deadline = deadline;
                 item.withdrawn = cancelled && unclaimed;
-            });
+            };
+            self.queue.change(id, change);
+            self.suspects.change(id, change);
         }
     }
 
@@ -365,44 +382,12 @@ impl<H: Handler> Loop<H> {
         }));
     }
 
-    /// What nobody can read is kept as a dead letter before the server forgets it.
-    fn refuse(&self, delivery: Delivery, bad: BadOrder) {
-        let core = Arc::clone(&self.core);
-        tokio::spawn(async move {
-            let class = match bad {
-                BadOrder::Undecodable(_) => Class::Undecodable,
-                BadOrder::Invalid { .. } => Class::Invalid,
-            };
-            let (cluster, kind) = match delivery.subject.parse() {
-                Ok(Subject::Action { cluster, action, .. }) => (cluster, action),
-                Ok(_) | Err(_) => (String::new(), String::new()),
-            };
-            let reason = Reason {
-                class,
-                text: bad.to_string(),
-                attempts: 0,
-                action_id: None,
-                cluster: &cluster,
-                worker: &core.author.worker,
-            };
-            tracing::warn!(subject = delivery.subject, error = %bad, "A message is no action; it is kept as a dead letter.");
-            core.telemetry.dead_lettered(&kind, class);
-            match core.bus.dead_letter(&delivery, &reason).await {
-                Ok(_) => delivery.term().await,
-                Err(error) => {
-                    tracing::error!(%error, "A dead letter could not be kept; the message is handed back.");
-                    delivery.nak(DEAD_LETTER_DELAY).await;
-                }
-            }
-        });
-    }
-
     /// Hands over what was not started, lets what runs finish within the grace, then goes in an order that
     /// lets the next process take over at once: liveness first, deliveries after it.
     async fn stop(mut self) {
         let held = self.held.len();
         tracing::info!(held, running = self.running.len(), "The worker stops.");
-        for id in self.queue.drain() {
+        for id in [self.queue.drain(), self.suspects.drain()].concat() {
             if self
                 .waiting
                 .get(&id)

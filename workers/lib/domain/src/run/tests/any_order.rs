@@ -154,7 +154,7 @@ proptest! {
                     Command::Settle { action, why } => {
                         let id: ActionId = action.id.parse().unwrap();
                         let entry = ledger.get(&action.id).cloned();
-                        match settle(why, &action, entry.as_ref(), &router(), "n", at(story.now)) {
+                        match settle(why, &action, entry.as_ref(), &router(), true, "n", at(story.now)) {
                             Settlement::Write(entry) => {
                                 let done = ended(&entry, at(story.now)).unwrap();
                                 ledger.insert(action.id.clone(), *entry);

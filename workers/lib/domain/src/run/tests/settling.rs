@@ -20,17 +20,24 @@ fn settling_leaves_what_is_done_and_what_may_go_on() {
         attempt: 2,
         ..Default::default()
     };
-    let result =
-        |why, entry: Option<&proto::LedgerEntry>| match settle(why, action, entry, &router(), "n", at(1)) {
-            Settlement::Write(entry) => {
-                let outcome = entry.outcome.clone().unwrap();
-                assert_eq!((entry.state.as_str(), entry.nonce.as_str()), ("done", "n"));
-                assert_eq!(ended(&entry, at(9)).unwrap().at, at(1));
-                format!("{} {}", outcome.result, outcome.reason)
-            }
-            Settlement::Done(outcome) => format!("was {}", outcome.result),
-            Settlement::Running => "running".to_owned(),
-        };
+    let result = |why, entry: Option<&proto::LedgerEntry>| match settle(
+        why,
+        action,
+        entry,
+        &router(),
+        true,
+        "n",
+        at(1),
+    ) {
+        Settlement::Write(entry) => {
+            let outcome = entry.outcome.clone().unwrap();
+            assert_eq!((entry.state.as_str(), entry.nonce.as_str()), ("done", "n"));
+            assert_eq!(ended(&entry, at(9)).unwrap().at, at(1));
+            format!("{} {}", outcome.result, outcome.reason)
+        }
+        Settlement::Done(outcome) => format!("was {}", outcome.result),
+        Settlement::Running => "running".to_owned(),
+    };
     assert_eq!(result(Why::Expired, None), "expired not-started");
     assert_eq!(result(Why::Overdue, None), "expired not-started");
     assert_eq!(result(Why::Withdrawn, None), "cancelled incident-withdrawn");
