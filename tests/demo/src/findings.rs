@@ -74,7 +74,12 @@ pub(crate) async fn check(stage: &Stage, arguments: &Arguments, told: &Told) -> 
     let running = if moved.await.is_ok() {
         replicas
     } else {
-        stage.pods().await?.iter().filter(|pod| pod["status"]["phase"] == "Running").count()
+        stage
+            .pods()
+            .await?
+            .iter()
+            .filter(|pod| pod["status"]["phase"] == "Running")
+            .count()
     };
     table.row("pods running elsewhere (API server)", replicas, running);
 
@@ -85,12 +90,17 @@ pub(crate) async fn check(stage: &Stage, arguments: &Arguments, told: &Told) -> 
         .flatten()
         .filter(|outcome| !outcome.late)
         .count();
-    table.row("actions with exactly one outcome (HT_OUTCOMES)", 2 * nodes, finals);
+    table.row(
+        "actions with exactly one outcome (HT_OUTCOMES)",
+        2 * nodes,
+        finals,
+    );
     for (what, kind) in [
         ("drains that succeeded (HT_OUTCOMES)", kind::DRAIN),
         ("swaps that succeeded (HT_OUTCOMES)", kind::ASG_SWAP),
     ] {
-        let succeeded = |outcome: &&proto::Outcome| outcome.kind == kind && outcome.result == result::SUCCEEDED;
+        let succeeded =
+            |outcome: &&proto::Outcome| outcome.kind == kind && outcome.result == result::SUCCEEDED;
         let found = told.outcomes.values().flatten().filter(succeeded).count();
         table.row(what, nodes, found);
     }
@@ -136,8 +146,16 @@ pub(crate) async fn check(stage: &Stage, arguments: &Arguments, told: &Told) -> 
 async fn replaced(stage: &Stage, table: &mut Table) -> Result<()> {
     let (before, now) = (&stage.group, stage.group_now().await?);
     let gone = |id: &str| now.members.iter().all(|(member, _)| member != id);
-    let out = stage.going.iter().filter(|going| gone(&going.machine.instance)).count();
-    table.row("instances out of their group (Auto Scaling)", stage.going.len(), out);
+    let out = stage
+        .going
+        .iter()
+        .filter(|going| gone(&going.machine.instance))
+        .count();
+    table.row(
+        "instances out of their group (Auto Scaling)",
+        stage.going.len(),
+        out,
+    );
     let new = now
         .members
         .iter()
@@ -158,7 +176,11 @@ async fn counted(stage: &Stage, wanted: usize) -> usize {
             .filter(|line| line.starts_with("hollowtrees_outcomes_total{"))
             .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
             .sum();
-        if sum == wanted as f64 { Ok(()) } else { Err(sum.to_string()) }
+        if sum == wanted as f64 {
+            Ok(())
+        } else {
+            Err(sum.to_string())
+        }
     };
     match try_eventually("the outcomes to be counted", Duration::from_secs(15), look).await {
         Ok(()) => wanted,

@@ -40,7 +40,11 @@ pub(crate) async fn tell(arguments: &Arguments) -> Result<bool> {
     let stage = Stage::set(arguments).await?;
     let (sender, mut events) = mpsc::channel(1_024);
     for stream in STREAMS {
-        let mut reading = stage.rig.bus.read(stream, &[], From::First, Until::Stopped).await?;
+        let mut reading = stage
+            .rig
+            .bus
+            .read(stream, &[], From::First, Until::Stopped)
+            .await?;
         let sender = sender.clone();
         tokio::spawn(async move {
             while let Ok(Some(message)) = reading.next().await {

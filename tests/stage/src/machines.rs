@@ -54,7 +54,9 @@ impl Machine {
             state: "active".to_owned(),
             mode: "live".to_owned(),
             noticed_at: Some(proto::time::to_proto(now)),
-            deadline: Some(proto::time::to_proto(now + SignedDuration::from_secs(seconds_left))),
+            deadline: Some(proto::time::to_proto(
+                now + SignedDuration::from_secs(seconds_left),
+            )),
             ..proto::Notice::default()
         }
     }
@@ -87,7 +89,10 @@ pub async fn make(aws: &Aws, kubernetes: &Client, group: &str, count: u32, max: 
         });
     }
     if machines.len() != count as usize {
-        return Err(Error::new(format!("{group} has {} instances of {count}", machines.len())));
+        return Err(Error::new(format!(
+            "{group} has {} instances of {count}",
+            machines.len()
+        )));
     }
     let nodes = machines
         .iter()
@@ -118,7 +123,10 @@ pub async fn deploy(kubernetes: &Client, namespace: &str, replicas: usize) -> Re
         "1s",
     );
     kubernetes
-        .post(&format!("/apis/apps/v1/namespaces/{namespace}/deployments"), &deployment)
+        .post(
+            &format!("/apis/apps/v1/namespaces/{namespace}/deployments"),
+            &deployment,
+        )
         .await?;
     running(kubernetes, namespace, replicas, START).await
 }
@@ -129,10 +137,14 @@ pub async fn deploy(kubernetes: &Client, namespace: &str, replicas: usize) -> Re
 /// They do not within the bound.
 pub async fn running(kubernetes: &Client, namespace: &str, replicas: usize, bound: Duration) -> Result<()> {
     try_eventually(format!("{replicas} pods to run"), bound, || async {
-        let pods = pods(kubernetes, namespace).await.map_err(|error| error.to_string())?;
+        let pods = pods(kubernetes, namespace)
+            .await
+            .map_err(|error| error.to_string())?;
         let running = pods
             .iter()
-            .filter(|pod| pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null())
+            .filter(|pod| {
+                pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null()
+            })
             .count();
         if running == replicas && pods.len() == replicas {
             Ok(())
@@ -149,7 +161,9 @@ pub async fn running(kubernetes: &Client, namespace: &str, replicas: usize, boun
 /// # Errors
 /// It does not answer.
 pub async fn pods(kubernetes: &Client, namespace: &str) -> Result<Vec<Value>> {
-    kubernetes.list(&format!("/api/v1/namespaces/{namespace}/pods")).await
+    kubernetes
+        .list(&format!("/api/v1/namespaces/{namespace}/pods"))
+        .await
 }
 
 fn pooled(mut node: Value) -> Value {

@@ -112,7 +112,10 @@ impl Rig {
     /// It cannot be started.
     pub fn start(&self, role: Role, name: &str) -> Result<Process> {
         let own = match role {
-            Role::Router => vec![("HT_RULES__FILE", rules_file(self.rules.path()).display().to_string())],
+            Role::Router => vec![(
+                "HT_RULES__FILE",
+                rules_file(self.rules.path()).display().to_string(),
+            )],
             Role::Drain => vec![
                 ("HT_CLUSTER__NAME", CLUSTER.to_owned()),
                 ("HT_CLUSTER__KUBECONFIG", self.drain_access.display().to_string()),

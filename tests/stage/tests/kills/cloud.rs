@@ -28,7 +28,10 @@ pub(crate) async fn assert_swapped_once(aws: &Aws, all: &[Machine], before: &[Gr
             assert_eq!(instance.state, "running");
             assert!(instance.spot, "{instance:?} is not of the old one's market");
         } else {
-            assert!(originals.contains(instance.id.as_str()), "{instance:?} was launched by nobody we know");
+            assert!(
+                originals.contains(instance.id.as_str()),
+                "{instance:?} was launched by nobody we know"
+            );
             assert_eq!(instance.group, None, "{instance:?} is still in its group");
         }
     }
@@ -42,7 +45,10 @@ pub(crate) async fn assert_swapped_once(aws: &Aws, all: &[Machine], before: &[Gr
         let in_service = now.members.iter().all(|(_, state)| state == "InService");
         assert!(in_service, "{now:?}");
     }
-    let launched = instances.iter().filter(|found| found.tags.contains_key(REPLACES)).count();
+    let launched = instances
+        .iter()
+        .filter(|found| found.tags.contains_key(REPLACES))
+        .count();
     println!(
         "{} instances replaced by {launched} launches, {} of them given up",
         all.len(),

@@ -40,7 +40,11 @@ pub(crate) async fn assert_drained_once(
             .filter(|taint| taint["key"] == "hollowtrees.io/terminating")
             .count();
         let cordoned = node["spec"]["unschedulable"] == true;
-        assert_eq!((cordoned, ours == 1), (going.contains(name), going.contains(name)), "{node}");
+        assert_eq!(
+            (cordoned, ours == 1),
+            (going.contains(name), going.contains(name)),
+            "{node}"
+        );
     }
     for pod in machines::pods(&rig.kubernetes, NAMESPACE).await.unwrap() {
         let node = pod["spec"]["nodeName"].as_str().unwrap_or_default();
@@ -61,10 +65,7 @@ pub(crate) async fn assert_drained_once(
         }
     }
     let names: BTreeSet<_> = evicted.keys().cloned().collect();
-    let strangers: Vec<_> = names
-        .iter()
-        .filter(|name| !residents.contains(*name))
-        .collect();
+    let strangers: Vec<_> = names.iter().filter(|name| !residents.contains(*name)).collect();
     // A pod that was made anew can have landed on a node before that one's own notice.
     println!(
         "{} pods evicted, {} of them moved for the second time, {} asked for again",

@@ -112,7 +112,9 @@ fn seed() -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_notices_while_everything_is_killed() {
     let mut dice = StdRng::seed_from_u64(seed());
-    let rig = Rig::set(env!("CARGO_BIN_EXE_hollowtrees-stage"), RULES).await.unwrap();
+    let rig = Rig::set(env!("CARGO_BIN_EXE_hollowtrees-stage"), RULES)
+        .await
+        .unwrap();
     let mut all = Vec::new();
     for number in 0..GROUPS {
         // Every other group is full: there is no room above its desired capacity.
@@ -125,7 +127,9 @@ async fn a_thousand_notices_while_everything_is_killed() {
         );
     }
     let replicas = all.len() * PODS;
-    machines::deploy(&rig.kubernetes, NAMESPACE, replicas).await.unwrap();
+    machines::deploy(&rig.kubernetes, NAMESPACE, replicas)
+        .await
+        .unwrap();
     machines::make_steady(&rig.kubernetes, STEADY).await.unwrap();
     let before = cloud::groups(&rig.aws, GROUPS).await;
     let residents = cluster::residents(&rig, &all).await;
@@ -144,7 +148,10 @@ async fn a_thousand_notices_while_everything_is_killed() {
     let notices = notices(&all, &mut dice);
     let told = notices.len();
     let ((), killed) = tokio::join!(tell(&rig, notices), kill(&rig, &processes, &mut dice));
-    println!("{told} notices and {KILLS} kills in {:.1?}: {killed:?}", began.elapsed());
+    println!(
+        "{told} notices and {KILLS} kills in {:.1?}: {killed:?}",
+        began.elapsed()
+    );
 
     let books = Books::when_finished(&rig.bus, all.len(), Duration::from_secs(300)).await;
     println!("all runs finished after {:.1?}", began.elapsed());
@@ -154,7 +161,11 @@ async fn a_thousand_notices_while_everything_is_killed() {
         .map(|kind| ((kind.to_owned(), result::SUCCEEDED.to_owned()), all.len()))
         .into();
     assert_eq!(books.results(), wanted, "one drain and one swap a machine");
-    assert_eq!(rig.bus.dead_range().await.unwrap(), None, "nothing is a dead letter");
+    assert_eq!(
+        rig.bus.dead_range().await.unwrap(),
+        None,
+        "nothing is a dead letter"
+    );
 
     cluster::assert_drained_once(&rig, &all, &residents, replicas).await;
     cloud::assert_swapped_once(&rig.aws, &all, &before).await;

@@ -39,7 +39,9 @@ struct World {
 
 impl World {
     async fn make(count: u32) -> Self {
-        let rig = Rig::set(env!("CARGO_BIN_EXE_hollowtrees-stage"), RULES).await.unwrap();
+        let rig = Rig::set(env!("CARGO_BIN_EXE_hollowtrees-stage"), RULES)
+            .await
+            .unwrap();
         let machines = machines::make(&rig.aws, &rig.kubernetes, GROUP, count, count)
             .await
             .unwrap();
@@ -72,7 +74,11 @@ impl World {
     /// The sum of a counter's series that carry all these labels, over the metrics workers.
     async fn counted(&self, name: &str, labels: &[&str]) -> f64 {
         let mut sum = 0.0;
-        for process in self.processes.iter().filter(|process| process.role == Role::Metrics) {
+        for process in self
+            .processes
+            .iter()
+            .filter(|process| process.role == Role::Metrics)
+        {
             for line in process.metrics().await.unwrap().lines() {
                 let Some(rest) = line.strip_prefix(name) else {
                     continue;
@@ -119,12 +125,17 @@ async fn a_notice_empties_the_node_and_replaces_the_instance() {
         .await
         .unwrap();
     assert_eq!(node["spec"]["unschedulable"], true);
-    machines::running(&world.rig.kubernetes, NAMESPACE, 2, BOUND).await.unwrap();
+    machines::running(&world.rig.kubernetes, NAMESPACE, 2, BOUND)
+        .await
+        .unwrap();
     for pod in machines::pods(&world.rig.kubernetes, NAMESPACE).await.unwrap() {
         assert_ne!(pod["spec"]["nodeName"], machine.node.as_str());
     }
     let group = world.rig.aws.group(GROUP).await.unwrap();
-    assert_eq!((group.sizes.desired, group.sizes.max, group.members.len()), (1, 1, 1));
+    assert_eq!(
+        (group.sizes.desired, group.sizes.max, group.members.len()),
+        (1, 1, 1)
+    );
     let (replacement, state) = &group.members[0];
     assert_ne!(replacement, &machine.instance);
     assert_eq!(state, "InService");
@@ -133,8 +144,14 @@ async fn a_notice_empties_the_node_and_replaces_the_instance() {
         let mut counted = Vec::new();
         for (name, labels) in [
             ("hollowtrees_notices_total", &["kind=\"spot-interruption\""][..]),
-            ("hollowtrees_outcomes_total", &["kind=\"drain\"", "result=\"succeeded\""]),
-            ("hollowtrees_outcomes_total", &["kind=\"asg-swap\"", "result=\"succeeded\""]),
+            (
+                "hollowtrees_outcomes_total",
+                &["kind=\"drain\"", "result=\"succeeded\""],
+            ),
+            (
+                "hollowtrees_outcomes_total",
+                &["kind=\"asg-swap\"", "result=\"succeeded\""],
+            ),
             ("hollowtrees_notice_to_drained_seconds_count", &[]),
         ] {
             counted.push(world.counted(name, labels).await);
