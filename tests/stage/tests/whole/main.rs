@@ -146,11 +146,11 @@ async fn a_notice_empties_the_node_and_replaces_the_instance() {
             ("hollowtrees_notices_total", &["kind=\"spot-interruption\""][..]),
             (
                 "hollowtrees_outcomes_total",
-                &["kind=\"drain\"", "result=\"succeeded\""],
+                &["action=\"drain\"", "result=\"succeeded\""],
             ),
             (
                 "hollowtrees_outcomes_total",
-                &["kind=\"asg-swap\"", "result=\"succeeded\""],
+                &["action=\"asg-swap\"", "result=\"succeeded\""],
             ),
             ("hollowtrees_notice_to_drained_seconds_count", &[]),
         ] {
