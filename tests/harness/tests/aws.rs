@@ -508,3 +508,18 @@ async fn it_does_what_aws_does_by_itself() {
     let used = run(&aws, "t-1", "us-east-1b").await.unwrap_err();
     assert!(used.contains("IdempotentInstanceTerminated"), "{used}");
 }
+
+/// A client that is killed in the middle of a launch has launched, or not; told again, it is the same instance.
+#[tokio::test]
+async fn a_launch_whose_client_goes_away_is_one_launch() {
+    let aws = Aws::start().await.unwrap();
+    let tokens: Vec<_> = (0..20).map(|number| format!("left-{number}")).collect();
+    for (number, token) in (0..).zip(&tokens) {
+        let patience = Duration::from_millis(2 * number);
+        let _left_or_answered = tokio::time::timeout(patience, run(&aws, token, "us-east-1a")).await;
+    }
+    for token in &tokens {
+        run(&aws, token, "us-east-1a").await.unwrap();
+    }
+    assert_eq!(aws.instances().await.unwrap().len(), tokens.len());
+}

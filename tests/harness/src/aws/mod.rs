@@ -119,12 +119,15 @@ impl Aws {
             let strict = Arc::clone(&strict);
             move |request| {
                 let strict = Arc::clone(&strict);
-                Box::pin(async move {
+                let answer = async move {
                     strict
                         .faults
                         .through(request, |request| strict.answer(request))
                         .await
-                }) as _
+                };
+                // A task of its own: AWS finishes a request whose client has gone, and remembers its token.
+                let answering = tokio::spawn(answer);
+                Box::pin(async move { answering.await.unwrap_or_else(|error| panic!("{error}")) }) as _
             }
         };
         let server = Server::start(front, None, handler).await?;

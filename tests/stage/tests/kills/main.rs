@@ -29,9 +29,9 @@ use hollowtrees_stage::{Machine, Process, Rig, Role, machines};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 const GROUPS: usize = 10;
-const MACHINES: u32 = 25;
+const MACHINES: u32 = 10;
 const PODS: usize = 2;
-const STEADY: usize = 12;
+const STEADY: usize = 6;
 const KILLS: usize = 20;
 const NODE: &str = "/aws/123456789012/us-east-1/imds";
 const QUEUE: &str = "/aws/123456789012/us-east-1/sqs";
@@ -55,15 +55,21 @@ rules:
       - actions: [drain]
 ";
 
-/// What four origins say of each machine, in an order that the dice make.
+/// What is said of each machine, ten times in all, in an order that the dice make: by its node and by a queue, some
+/// of it again.
 fn notices(machines: &[Machine], dice: &mut StdRng) -> Vec<(proto::Notice, &'static str)> {
     let mut all = Vec::new();
     for machine in machines {
         let interruption = machine.notice("spot-interruption", 1_800);
-        all.push((machine.notice("rebalance-recommendation", 1_800), NODE));
-        all.push((interruption.clone(), NODE));
-        all.push((interruption, QUEUE));
-        all.push((machine.notice("asg-terminating", 3_600), QUEUE));
+        let rebalance = machine.notice("rebalance-recommendation", 1_800);
+        let leaving = machine.notice("asg-terminating", 3_600);
+        for source in [NODE, QUEUE] {
+            all.push((rebalance.clone(), source));
+            all.push((interruption.clone(), source));
+            all.push((interruption.clone(), source));
+            all.push((leaving.clone(), source));
+            all.push((machine.notice("instance-state-change", 1_800), source));
+        }
     }
     all.shuffle(dice);
     all
@@ -118,7 +124,7 @@ async fn a_thousand_notices_while_everything_is_killed() {
     let mut all = Vec::new();
     for number in 0..GROUPS {
         // Every other group is full: there is no room above its desired capacity.
-        let max = if number % 2 == 0 { MACHINES } else { MACHINES + 10 };
+        let max = if number % 2 == 0 { MACHINES } else { MACHINES + 4 };
         let group = format!("group{number}");
         all.extend(
             machines::make(&rig.aws, &rig.kubernetes, &group, MACHINES, max)
@@ -168,5 +174,5 @@ async fn a_thousand_notices_while_everything_is_killed() {
     );
 
     cluster::assert_drained_once(&rig, &all, &residents, replicas).await;
-    cloud::assert_swapped_once(&rig.aws, &all, &before).await;
+    cloud::assert_swapped_once(&rig.aws, &all, &before, &books).await;
 }
