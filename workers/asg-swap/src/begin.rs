@@ -1,11 +1,11 @@
 //! Chooses pools and enters the swap into the group's record.
 
 use hollowtrees_domain::swap::{
-    Checkpoint, End, Seen, Strategy,
+    Checkpoint, End, Seen, Strategy, TAG_ACTION,
     book::{self, Busy},
     checkpoint::Plan,
     choice::{self, Choice, Offer, choices},
-    world::{Group, Instance},
+    world::{Group, Instance, Life, Standing},
 };
 use hollowtrees_runtime::worker::Failure;
 use hollowtrees_schemas::{
@@ -43,16 +43,23 @@ impl Saga<'_> {
             opened_at: Some(to_proto(now)),
             ..proto::GroupSwap::default()
         };
-        let entered = self
-            .place(&group.name)
-            .change(&self.job, |record| match book::open(record, swap.clone(), now) {
-                Ok(()) => Changed::Write(Ok(())),
-                Err(busy) => Changed::Leave(Err(busy)),
+        let place = self.place(&group.name);
+        let ended = self.ended_swaps(&place).await?;
+        let earlier = self.launched_before(strategy, seen).await?;
+        let entered = place
+            .change(&self.job, |record| {
+                match book::enter(record, swap.clone(), &ended, now) {
+                    Ok(()) => Changed::Write(Ok(())),
+                    Err(busy) => Changed::Leave(Err(busy)),
+                }
             })
             .await?;
         match entered {
             Ok(()) => {
-                let checkpoint = Checkpoint::begin(&group.name, group.sizes, &old, plan);
+                let mut checkpoint = Checkpoint::begin(&group.name, group.sizes, &old, plan);
+                if let Some(earlier) = &earlier {
+                    checkpoint.adopt(earlier, now);
+                }
                 self.keep(checkpoint).await?;
                 Ok(None)
             }
@@ -63,6 +70,32 @@ impl Saga<'_> {
                 group.name
             ))),
         }
+    }
+
+    /// What this action launched before it was redriven, and still runs: rather a member than a stranger, and rather
+    /// one that runs already.
+    async fn launched_before(
+        &mut self,
+        strategy: Strategy,
+        seen: &Seen,
+    ) -> Result<Option<Instance>, Failure> {
+        if self.job.action().redrive == 0 || strategy != Strategy::Swap {
+            return Ok(None);
+        }
+        let id = self.job.action().id.clone();
+        let mut found = self.tagged(TAG_ACTION, &id).await?;
+        found.retain(|instance| {
+            matches!(instance.life, Life::Pending | Life::Running)
+                && seen.standing(&instance.id) != Some(Standing::Leaving)
+        });
+        found.sort_by_key(|instance| {
+            (
+                seen.standing(&instance.id).is_none(),
+                instance.life != Life::Running,
+                instance.id.clone(),
+            )
+        });
+        Ok(found.into_iter().next())
     }
 
     pub(crate) async fn plan(

@@ -15,6 +15,8 @@ use crate::telemetry::Telemetry;
 
 /// First and longest wait before a call is repeated.
 const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(8));
+/// Longest wait that AWS may ask for: there are deadlines, and swaps of the same group behind this one.
+const ASKED: Duration = Duration::from_secs(30);
 /// Calls in a row that had no answer, or a denial, before this process is not ready.
 const TROUBLE_AFTER: u32 = 8;
 
@@ -84,12 +86,13 @@ impl Cloud {
     }
 }
 
-/// How long to wait before the `tries`-th repetition: doubling, with jitter, at least what AWS asks for.
+/// How long to wait before the `tries`-th repetition: doubling, with jitter, at least what AWS asks for,
+/// within reason.
 pub(crate) fn backoff(tries: u32, refusal: &Refusal) -> Duration {
     let doubled = RETRY
         .0
         .saturating_mul(2_u32.saturating_pow(tries.min(10)))
         .min(RETRY.1);
-    let asked = refusal.retry_after().unwrap_or_default();
+    let asked = refusal.retry_after().unwrap_or_default().min(ASKED);
     doubled.mul_f64(rand::random_range(0.5..=1.0)).max(asked)
 }

@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 /// The documented defaults.
 pub const DEFAULTS: &str = include_str!("../asg-swap.toml");
 
-/// Kept of a handler's time, so that it says itself how it ended.
-pub(crate) const LAST_WORDS: Duration = Duration::from_secs(10);
+/// Kept of a handler's time, so that it says itself how it ended: the longest call (see `aws.operation_timeout`) and 5 s.
+pub(crate) const LAST_WORDS: Duration = OPERATION_MAX.saturating_add(Duration::from_secs(5));
+/// The longest a call may take.
+const OPERATION_MAX: Duration = Duration::from_secs(20);
 
 /// Everything the swap worker can be told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -131,7 +133,7 @@ impl config::Settings for Settings {
             "expected 1s to 20s",
         );
         check(
-            (aws.attempt_timeout..=seconds(20)).contains(&aws.operation_timeout),
+            (aws.attempt_timeout..=OPERATION_MAX).contains(&aws.operation_timeout),
             "aws.operation_timeout",
             "expected aws.attempt_timeout to 20s, for a group's lease lasts 30s",
         );

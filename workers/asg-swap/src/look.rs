@@ -7,13 +7,18 @@ use hollowtrees_domain::swap::{
 };
 use hollowtrees_runtime::worker::Failure;
 
-use crate::{
-    group::{Changed, Place},
-    records,
-    saga::Saga,
-};
+use crate::{group::Place, records, saga::Saga};
 
 impl Saga<'_> {
+    /// A look; none if time ends before it is answered.
+    pub(crate) async fn look_in_time(&mut self) -> Result<Option<Seen>, Failure> {
+        let left = self.time_left();
+        match tokio::time::timeout(left, Box::pin(self.look())).await {
+            Ok(seen) => seen.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Everything the next decision needs, and no more calls than that.
     pub(crate) async fn look(&mut self) -> Result<Seen, Failure> {
         if self.checkpoint.has_begun() {
@@ -51,30 +56,37 @@ impl Saga<'_> {
         Ok(seen)
     }
 
-    /// Whether another action's swap of this instance is open. One whose action has ended is closed in its place.
+    /// Whether another action's swap of this instance is open. One whose action has ended does not count; it is closed
+    /// when this one begins.
     async fn other_swap(&mut self, place: &Place) -> Result<bool, Failure> {
         let action = self.job.action();
         let record = place.read(&self.job).await?;
-        let Some(Busy::Other {
-            cluster,
-            action: other,
-        }) = book::other(&record, &action.id, &action.cluster, &action.instance)
-        else {
-            return Ok(false);
-        };
-        let Some(result) = records::ended(&self.job, &cluster, &other).await? else {
-            return Ok(true);
-        };
-        if !self.job.is_dry_run() {
-            let now = self.job.now();
-            place
-                .change(&self.job, |record| {
-                    book::close(record, &other, &result, now);
-                    Changed::Write(())
-                })
-                .await?;
+        let other = book::other(&record, &action.id, &action.cluster, &action.instance);
+        match other {
+            Some(Busy::Other { cluster, action }) => {
+                Ok(records::ended(&self.job, &cluster, &action).await?.is_none())
+            }
+            _ => Ok(false),
         }
-        Ok(false)
+    }
+
+    /// Open swaps of the group whose actions have ended, and how.
+    pub(crate) async fn ended_swaps(&self, place: &Place) -> Result<Vec<(String, String)>, Failure> {
+        let action = self.job.action();
+        let record = place.read(&self.job).await?;
+        let mut ended = Vec::new();
+        for (cluster, other) in book::doubtful(
+            &record,
+            &action.id,
+            &action.cluster,
+            &action.instance,
+            self.job.now(),
+        ) {
+            if let Some(result) = records::ended(&self.job, &cluster, &other).await? {
+                ended.push((other, result));
+            }
+        }
+        Ok(ended)
     }
 
     async fn look_again(&mut self) -> Result<Seen, Failure> {
@@ -92,6 +104,9 @@ impl Saga<'_> {
             let id = self.job.action().id.clone();
             seen.ours = self.tagged(TAG_ACTION, &id).await?;
             self.whole_look = false;
+            self.looked_whole = true;
+        } else {
+            self.looked_whole = false;
         }
         if let Some(launched) = self.checkpoint.launched.clone() {
             if seen.ours.iter().all(|found| found.id != launched) {
@@ -151,7 +166,7 @@ impl Saga<'_> {
         .await
     }
 
-    async fn tagged(
+    pub(crate) async fn tagged(
         &mut self,
         key: &'static str,
         value: &str,

@@ -19,23 +19,28 @@ pub(crate) async fn is_doomed(job: &Job, instance: &str) -> Result<bool, Failure
         .is_some_and(|found| found.value.state == state::OPEN))
 }
 
+/// Not known is not none: what is read may be old, and the node may be in the middle of a drain.
+const UNKNOWN: Drain = Drain::Pending { until: None };
+
 /// Whether the old instance is being drained by its incident's runs.
 pub(crate) async fn drain(job: &Job) -> Result<Drain, Failure> {
     let action = job.action();
     let incident = IncidentKey::from(action);
     let found = job.bus().incidents().get(&key::incident(&incident)).await;
     let Some(found) = found.map_err(Failure::transient)? else {
-        return Ok(Drain::None);
+        return Ok(UNKNOWN);
     };
-    if found.value.generation != action.generation {
-        return Ok(Drain::None);
+    // This action is of a run: an incident without one is not read whole.
+    if found.value.generation != action.generation || found.value.runs.is_empty() {
+        return Ok(UNKNOWN);
     }
     let mut drains = Vec::new();
     for run in &found.value.runs {
         let key = key::run(&incident, action.generation, &run.rule, &run.certainty);
         let run = job.bus().runs().get(&key).await.map_err(Failure::transient)?;
-        if let Some(run) = run {
-            drains.extend(drains_of(&run.value));
+        match run {
+            Some(run) => drains.extend(drains_of(&run.value)),
+            None => drains.push(UNKNOWN),
         }
     }
     Ok(joined(&drains))

@@ -28,6 +28,10 @@ use crate::{
 
 /// Definite refusals of a step in a row before it counts as refused for good: what was read may have been old.
 const STRIKES: u32 = 5;
+/// The same for a token that was used: about as long as what was launched may take to show.
+const TOKEN_STRIKES: u32 = 20;
+/// EC2's word for a token that came with another call before.
+const TOKEN_USED: &str = "IdempotentParameterMismatch";
 /// Kept for the way back.
 const RESERVE: SignedDuration = SignedDuration::from_secs(60);
 
@@ -42,6 +46,10 @@ pub(crate) struct Saga<'a> {
     times: Times,
     /// The next look asks for all that carries our tag.
     pub(crate) whole_look: bool,
+    /// The last look did.
+    pub(crate) looked_whole: bool,
+    /// An earlier call of the launch that is tried may have happened.
+    pub(crate) doubt: bool,
     /// Definite refusals in a row.
     strikes: u32,
     /// Calls in a row that were not answered.
@@ -74,6 +82,7 @@ impl<'a> Saga<'a> {
             None => Checkpoint::default(),
         };
         let times = times(swapper, &job);
+        let doubt = checkpoint.in_doubt;
         Ok(Self {
             swapper,
             job,
@@ -82,6 +91,8 @@ impl<'a> Saga<'a> {
             asked,
             times,
             whole_look: true,
+            looked_whole: false,
+            doubt,
             strikes: 0,
             tries: 0,
             told: BTreeSet::new(),
@@ -94,7 +105,9 @@ impl<'a> Saga<'a> {
             if self.job.now() >= self.times.end {
                 return self.finish(self.out_of_time()).await;
             }
-            let seen = self.look().await?;
+            let Some(seen) = self.look_in_time().await? else {
+                continue;
+            };
             let was_undone = self.checkpoint.undo.is_some();
             let next = self.decide(&seen).await?;
             if !was_undone && self.checkpoint.undo.is_some() {
@@ -110,6 +123,8 @@ impl<'a> Saga<'a> {
                         return self.finish(end).await;
                     }
                 }
+                // Before the last word it looks for strays.
+                Next::Finish(_) if self.swaps() && !self.looked_whole => self.whole_look = true,
                 Next::Finish(end) => return self.finish(end).await,
                 Next::Wait(wait) => {
                     tracing::debug!(action = %self.job.action().id, "A swap waits for {}.", wait.as_str());
@@ -119,6 +134,16 @@ impl<'a> Saga<'a> {
                 next => self.alone(&next).await?,
             }
         }
+    }
+
+    fn swaps(&self) -> bool {
+        self.checkpoint.has_begun() && self.checkpoint.strategy == Strategy::Swap
+    }
+
+    /// Until the last word.
+    pub(crate) fn time_left(&self) -> Duration {
+        let left = self.times.end.duration_since(self.job.now());
+        Duration::try_from(left).unwrap_or_default()
     }
 
     /// Whether this process still may.
@@ -140,6 +165,7 @@ impl<'a> Saga<'a> {
             old: &action.instance,
         };
         let Decision { checkpoint, next } = decide(&self.checkpoint, seen, &orders, claim, self.job.now());
+        self.doubt &= checkpoint.in_doubt && checkpoint.at == self.checkpoint.at;
         self.keep(checkpoint).await?;
         Ok(next)
     }
@@ -148,10 +174,11 @@ impl<'a> Saga<'a> {
         let settings = &self.swapper.settings;
         let span = |limit| SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX);
         let tagged = seen.group.as_ref().and_then(|group| tag(group, TAG_STRATEGY));
-        let strategy = Strategy::of(None, tagged, settings.strategy);
         let strategy = match self.asked {
+            // Fixed when it began.
+            _ if self.checkpoint.has_begun() => self.checkpoint.strategy,
             Some(asked) => asked,
-            None => strategy.map_err(|error| {
+            None => Strategy::of(None, tagged, settings.strategy).map_err(|error| {
                 Failure::rejected(
                     "unknown-strategy",
                     format!("the group's tag {TAG_STRATEGY}: {error}; correct the tag and redrive this"),
@@ -205,21 +232,37 @@ impl<'a> Saga<'a> {
         };
         self.swapper.telemetry.stepped(&self.job.action().id, step, word);
         (self.strikes, self.tries) = (0, 0);
+        self.doubt &= !matches!(step, Next::Launch(_));
         let mut checkpoint = self.checkpoint.clone();
         checkpoint.after(step, answer, &self.job.action().instance, self.job.now());
         self.keep(checkpoint).await
     }
 
-    /// A step was not done. What is definite after some tries is its answer; the rest is waited out.
-    pub(crate) async fn not_done(&mut self, step: &Next, refusal: Refusal) -> Result<(), Failure> {
+    /// A step was not done. What is definite after some tries is its answer; the rest is waited out, for as long as is
+    /// told.
+    pub(crate) async fn not_done(
+        &mut self,
+        step: &Next,
+        refusal: Refusal,
+    ) -> Result<Option<Duration>, Failure> {
         let launch = matches!(step, Next::Launch(_));
         self.strikes += u32::from(refusal.is_definite());
+        if launch && (refusal.may_have_happened() || refusal.code() == Some(TOKEN_USED)) {
+            self.doubt = true;
+        }
+        // A launch in doubt may show by its tags.
+        self.whole_look |= launch && self.doubt;
         let answer = match &refusal {
             Refusal::Throttled { .. } | Refusal::Unclear { .. } => None,
-            Refusal::Denied { .. } => Some(Answer::Refused {
+            // Who may do nothing is not told what was done.
+            Refusal::Denied { .. } if launch && self.doubt => None,
+            Refusal::Denied { .. } if self.strikes >= STRIKES => Some(Answer::Refused {
                 reason: "denied".to_owned(),
                 message: refusal.to_string(),
             }),
+            Refusal::Denied { .. } => None,
+            // The token was used, with another call: what came of that shows by its tags, unless it has ended.
+            Refusal::Rejected { code, .. } if code == TOKEN_USED && self.strikes < TOKEN_STRIKES => None,
             Refusal::Capacity { code, .. }
             | Refusal::Rejected { code, .. }
             | Refusal::Missing { code, .. }
@@ -234,7 +277,10 @@ impl<'a> Saga<'a> {
             _ => None,
         };
         match answer {
-            Some(answer) => self.took(step, answer).await,
+            Some(answer) => {
+                self.took(step, answer).await?;
+                Ok(None)
+            }
             None => {
                 self.swapper
                     .telemetry
@@ -242,8 +288,7 @@ impl<'a> Saga<'a> {
                 tracing::info!(action = %self.job.action().id, step = step.name(), %refusal, "A step of a swap is tried again.");
                 let wait = backoff(self.tries, &refusal);
                 self.tries += 1;
-                self.pause(wait).await;
-                Ok(())
+                Ok(Some(wait))
             }
         }
     }

@@ -27,17 +27,28 @@ impl Saga<'_> {
         let place = self.place(&self.checkpoint.group);
         let asked_at = Instant::now();
         let lock = self.swapper.lock_of(&place.key());
-        let turn = lock.lock().await;
-        self.lease(&place).await?;
+        // Whose time ends while it waits says so.
+        let Ok(turn) = tokio::time::timeout(self.time_left(), lock.lock()).await else {
+            return Ok(());
+        };
+        if !self.lease(&place).await? {
+            return Ok(());
+        }
         self.swapper.telemetry.waited_for_lease(asked_at.elapsed());
         let worked = Box::pin(self.under_lease(&place)).await;
         let released = self.release(&place).await;
         drop(turn);
-        worked?;
-        released
+        let wait = worked?;
+        released?;
+        // Others have their turn meanwhile.
+        if let Some(wait) = wait {
+            self.pause(wait).await;
+        }
+        Ok(())
     }
 
-    async fn lease(&mut self, place: &Place) -> Result<(), Failure> {
+    /// `false`: no time is left.
+    async fn lease(&mut self, place: &Place) -> Result<bool, Failure> {
         loop {
             let (me, action, now) = (
                 self.job.worker().clone(),
@@ -51,27 +62,33 @@ impl Saga<'_> {
                 })
                 .await?;
             if taken {
-                return Ok(());
+                return Ok(true);
+            }
+            if self.time_left().is_zero() {
+                return Ok(false);
             }
             self.pause(HELD).await;
             self.go_on()?;
         }
     }
 
-    async fn under_lease(&mut self, place: &Place) -> Result<(), Failure> {
+    /// How long to wait before the next look, if at all.
+    async fn under_lease(&mut self, place: &Place) -> Result<Option<Duration>, Failure> {
         for _ in 0..STEPS {
             self.go_on()?;
-            let seen = self.look().await?;
+            let Some(seen) = self.look_in_time().await? else {
+                return Ok(None);
+            };
             let was_undone = self.checkpoint.undo.is_some();
             let step = self.decide(&seen).await?;
             let turned_back = !was_undone && self.checkpoint.undo.is_some();
             if turned_back || !step.needs_lease() {
-                return Ok(());
+                return Ok(None);
             }
             let asked_at = Instant::now();
             if !self.note(place, &step, &seen).await? {
                 // The lease went to somebody else meanwhile.
-                return Ok(());
+                return Ok(None);
             }
             self.job.fence().await?;
             let lease = Duration::try_from(LEASE).unwrap_or_default();
@@ -88,12 +105,11 @@ impl Saga<'_> {
                     if refusal.is_definite() {
                         self.was_refused(place).await?;
                     }
-                    self.not_done(&step, refusal).await?;
-                    return Ok(());
+                    return self.not_done(&step, refusal).await;
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Notes what is about to be written, and holds the lease for that long. `false`: it is not ours any more.

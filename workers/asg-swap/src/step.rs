@@ -10,10 +10,18 @@ impl Saga<'_> {
     /// A step that needs no lease.
     pub(crate) async fn alone(&mut self, step: &Next) -> Result<(), Failure> {
         self.job.fence().await?;
-        match self.perform(step).await {
-            Ok(answer) => self.took(step, answer).await,
-            Err(refusal) => self.not_done(step, refusal).await,
+        let wait = match self.perform(step).await {
+            Ok(answer) => {
+                self.took(step, answer).await?;
+                // What ended shows a little later.
+                matches!(step, Next::TerminateNew { .. }).then_some(self.swapper.settings.poll)
+            }
+            Err(refusal) => self.not_done(step, refusal).await?,
+        };
+        if let Some(wait) = wait {
+            self.pause(wait).await;
         }
+        Ok(())
     }
 
     pub(crate) async fn perform(&self, step: &Next) -> Result<Answer, Refusal> {
@@ -21,7 +29,11 @@ impl Saga<'_> {
         let old = &self.job.action().instance;
         let done = match step {
             Next::Launch(launch) => {
-                let instance = Box::pin(region.launch(launch)).await;
+                let instance = if self.doubt {
+                    Box::pin(region.launch_again(launch)).await
+                } else {
+                    Box::pin(region.launch(launch)).await
+                };
                 return self
                     .cloud
                     .told("launch", instance)

@@ -73,7 +73,7 @@ impl Lag {
                 .clock_offset
                 .set(self.lease.clock_offset().as_secs_f64());
             match self.look_once(&telemetry.labels).await {
-                Ok(()) => self.looked_at = Instant::now(),
+                Ok(()) => {}
                 Err(trouble) => {
                     self.shown.errors.error("look", "lag");
                     tracing::warn!(error = %trouble, "Streams and consumers could not be looked at.");
@@ -110,6 +110,7 @@ impl Lag {
         }
         self.consumers = present;
         self.shown.polled.set(now.as_duration().as_secs_f64());
+        self.looked_at = Instant::now();
         self.tell_losses(before, &looks).await
     }
 
@@ -137,15 +138,18 @@ impl Lag {
             None => self.shown.stream_limit.remove(name),
         }
         match stream {
-            Stream::Dead => self.shown.dead_held.set(number(state.messages)),
+            Stream::Dead => self.shown.dead_held.set([], number(state.messages)),
             Stream::Notices => {
                 let router = Consumer::router_notices().name;
                 let known = look
                     .consumers
                     .iter()
                     .find(|(consumer, _)| consumer.name == router);
-                let age = known.map_or(0.0, |(_, oldest)| age(*oldest, now));
-                self.shown.oldest_notice.set(age);
+                match known {
+                    Some((_, oldest)) => self.shown.oldest_notice.set([], age(*oldest, now)),
+                    // Nobody can say.
+                    None => self.shown.oldest_notice.clear(),
+                }
             }
             Stream::Actions | Stream::Outcomes | Stream::Incidents => {}
         }
@@ -200,6 +204,8 @@ impl Lag {
         for gauges in [&shown.stream_messages, &shown.stream_bytes, &shown.stream_limit] {
             gauges.clear();
         }
+        shown.dead_held.clear();
+        shown.oldest_notice.clear();
     }
 
     /// Writes what was lost, unless another replica wrote since: it saw the same, and is asked the next time.

@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use hollowtrees_bus::{Bus, apply, liveness::Lease, topology::Consumer};
-use hollowtrees_runtime::{Failure, exit::Code, health::Checks, metrics::Metrics};
+use hollowtrees_runtime::{
+    Failure,
+    exit::Code,
+    health::{Check, Checks},
+    metrics::Metrics,
+};
 use hollowtrees_schemas::{
     names::Stream,
     proto::{self, time},
@@ -47,6 +52,8 @@ impl Part {
             metrics,
             checks,
         } = self;
+        // All of them before anything is waited for: who knows of some checks only is ready too early.
+        let ready = Stream::ALL.map(|stream| checks.register(stream.name()));
         apply::verify(&bus)
             .await
             .map_err(|error| Failure::unavailable(&error))?;
@@ -62,13 +69,14 @@ impl Part {
 
         let mut feeds = JoinSet::new();
         let mut beside = JoinSet::new();
-        for stream in Stream::ALL {
+        let mut looking = JoinSet::new();
+        for (stream, ready) in Stream::ALL.into_iter().zip(ready) {
             let consumer = Consumer::metrics(stream);
             let deliveries = bus
                 .consume(&consumer, settings.accepted)
                 .await
                 .map_err(|error| Failure::unavailable(&error))?;
-            beside.spawn(tell_readiness(checks.clone(), stream, deliveries.trouble()));
+            beside.spawn(tell_readiness(ready, deliveries.trouble()));
             let feed = Feed {
                 stream,
                 deliveries,
@@ -79,14 +87,25 @@ impl Part {
         }
         let lag = Lag::new(&bus, lease.clone(), shown);
         let every = settings.poll_every;
-        beside.spawn(async move { lag.keep(&telemetry, every).await });
+        looking.spawn(async move { lag.keep(&telemetry, every).await });
 
-        while let Some(ended) = feeds.join_next().await {
-            ended??;
-            if !stop.is_cancelled() {
-                return Err(Failure::new(Code::Failed, "a feed ended without being asked"));
+        loop {
+            tokio::select! {
+                biased;
+                ended = feeds.join_next() => {
+                    let Some(ended) = ended else { break };
+                    ended??;
+                    if !stop.is_cancelled() {
+                        return Err(Failure::new(Code::Failed, "a feed ended without being asked"));
+                    }
+                }
+                Some(ended) = looking.join_next() => {
+                    ended?;
+                    return Err(Failure::new(Code::Failed, "the look at the streams ended without being asked"));
+                }
             }
         }
+        looking.shutdown().await;
         beside.shutdown().await;
         lease.release().await;
         Ok(())
@@ -94,8 +113,7 @@ impl Part {
 }
 
 /// Ready is who is given messages.
-async fn tell_readiness(checks: Checks, stream: Stream, mut trouble: watch::Receiver<Option<String>>) {
-    let check = checks.register(stream.name());
+async fn tell_readiness(check: Check, mut trouble: watch::Receiver<Option<String>>) {
     loop {
         match trouble.borrow_and_update().as_deref() {
             Some(trouble) => check.fail(trouble),

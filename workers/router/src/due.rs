@@ -60,7 +60,10 @@ pub(crate) async fn incident(core: &Core, key: &str) -> Result<Option<Timestamp>
         // Listed and not there: the delivery of its notice creates it. A rule taken out of the file
         // meanwhile leaves one that nobody can; long after the end it counts as failed.
         core.telemetry.runs_missing(key, missing.len());
-        if now < known.opened_at.saturating_add(MISSING_FOR).unwrap_or(now) {
+        let opened = known.opened_at.saturating_add(MISSING_FOR).unwrap_or(now);
+        // One that was listed a moment ago in an old incident is on its way.
+        let written = found.stored_at.saturating_add(ON_ITS_WAY_FOR).unwrap_or(now);
+        if now < opened.max(written) {
             return Ok(Some(now));
         }
         for reference in missing {
@@ -93,6 +96,9 @@ pub(crate) async fn incident(core: &Core, key: &str) -> Result<Option<Timestamp>
 
 /// How long a run that is listed may be absent.
 const MISSING_FOR: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+/// The same from the last write of the incident that lists it, by the server's clock: its notice is handed out again
+/// once in this.
+const ON_ITS_WAY_FOR: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
 /// Records the end of a run that nobody planned; whoever made it meanwhile made it right.
 async fn never_planned(core: &Core, reference: &RunRef, incident: &Incident) -> Result<(), Trouble> {

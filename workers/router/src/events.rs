@@ -43,7 +43,7 @@ impl Core {
             tracing::info!(run = %run.id(), rule = run.rule, incident = %run.key, %result, "A run finished.");
         }
         // A withdrawn incident waits for nothing else.
-        self.index.poke_incident(&run.key);
+        self.index.poke_incident(&run.key, self.now());
         Ok(())
     }
 

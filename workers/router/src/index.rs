@@ -111,10 +111,9 @@ impl Index {
         self.changed.notify_one();
     }
 
-    /// Looks at an incident at once if it only waits for its runs.
-    pub(crate) fn poke_incident(&self, incident: &IncidentKey) {
+    /// Looks at an incident at once if at `now` it only waits for its runs.
+    pub(crate) fn poke_incident(&self, incident: &IncidentKey, now: Timestamp) {
         let item = Item::Incident(key::incident(incident));
-        let now = Timestamp::now();
         let mut inner = self.inner();
         if inner
             .records

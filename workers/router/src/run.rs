@@ -6,7 +6,10 @@ use hollowtrees_bus::{apply, liveness::Lease, topology::Consumer};
 use hollowtrees_runtime::{Context, Failure, bus, exit::Code, health::Check};
 use hollowtrees_schemas::proto;
 use jiff::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -78,7 +81,7 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
 async fn serve(context: &Context<Settings>, core: Arc<Core>, ready: Check) -> Result<(), Failure> {
     let settings = &context.config.own;
     let stop = CancellationToken::new();
-    let mut taking = Vec::new();
+    let (mut taking, mut troubles) = (Vec::new(), Vec::new());
     for (feed, consumer) in [
         (Feed::Notices, Consumer::router_notices()),
         (Feed::Outcomes, Consumer::router_outcomes()),
@@ -88,6 +91,7 @@ async fn serve(context: &Context<Settings>, core: Arc<Core>, ready: Check) -> Re
             .consume(&consumer, settings.router.accepted)
             .await
             .map_err(|error| Failure::unavailable(&error))?;
+        troubles.push(deliveries.trouble());
         let part = intake::take(Arc::clone(&core), feed, deliveries, stop.clone());
         taking.push(tokio::spawn(part));
     }
@@ -96,7 +100,7 @@ async fn serve(context: &Context<Settings>, core: Arc<Core>, ready: Check) -> Re
     let background = [
         tokio::spawn(clock::follow_incidents(Arc::clone(&core))),
         tokio::spawn(clock::follow_runs(Arc::clone(&core))),
-        tokio::spawn(tell_readiness(Arc::clone(&core), ready)),
+        tokio::spawn(tell_readiness(Arc::clone(&core), ready, troubles)),
         tokio::spawn(purge::forget(Arc::clone(&core))),
         tokio::spawn(watch_rules(Arc::clone(&core), settings.rules.check_every)),
     ];
@@ -139,14 +143,16 @@ async fn first_to_end(
     }
 }
 
-async fn tell_readiness(core: Arc<Core>, ready: Check) {
+/// Ready is who knows the records and is given messages.
+async fn tell_readiness(core: Arc<Core>, ready: Check, troubles: Vec<watch::Receiver<Option<String>>>) {
     let mut ticks = tokio::time::interval(READY_EVERY);
     loop {
         ticks.tick().await;
-        if core.index.is_complete() {
-            ready.pass();
-        } else {
-            ready.fail("the records are not all read yet");
+        let trouble = troubles.iter().find_map(|trouble| trouble.borrow().clone());
+        match trouble {
+            Some(trouble) => ready.fail(trouble),
+            None if core.index.is_complete() => ready.pass(),
+            None => ready.fail("the records are not all read yet"),
         }
         core.telemetry.clock_is_off_by(core.lease.clock_offset());
     }

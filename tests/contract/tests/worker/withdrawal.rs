@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use hollowtrees_runtime::worker::{Report, Settings};
-use hollowtrees_schemas::proto;
+use hollowtrees_schemas::{key, names::ledger_state, proto};
 
-use crate::support::{Outcomes, Scripted, action, at, incident, prepared, run, send, settings};
+use crate::support::{CLUSTER, Outcomes, Scripted, action, at, incident, prepared, run, send, settings};
 
 /// Stops at a safe point when it is told to.
 fn patient() -> Scripted {
@@ -75,6 +75,50 @@ async fn withdrawn_while_it_runs_it_stops_at_its_next_safe_point() {
         ("i-1", "cancelled")
     );
     assert_eq!(handler.starts().len(), 1);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn withdrawn_after_a_start_that_broke_off_it_goes_on_in_a_slot_of_its_own() {
+    let (_nats, bus) = prepared().await;
+    let mut outcomes = Outcomes::of(&bus).await;
+    let handler = patient();
+    let worker = run(
+        &bus,
+        &handler,
+        Settings {
+            running: 1,
+            ..settings()
+        },
+    );
+    incident(&bus, "i-1", "open", at(60)).await;
+    send(&bus, &action("i-1")).await;
+    handler.started(1).await;
+    let begun = action("i-2");
+    let entry = proto::LedgerEntry {
+        schema: 1,
+        state: ledger_state::RUNNING.to_owned(),
+        owner: Some(proto::Worker {
+            kind: "work".to_owned(),
+            process: "gone".to_owned(),
+            version: String::new(),
+        }),
+        attempt: 2,
+        nonce: "other".to_owned(),
+        ..proto::LedgerEntry::default()
+    };
+    let key = key::ledger(CLUSTER, &begun.id.parse().unwrap());
+    bus.ledger().create(&key, &entry).await.unwrap();
+    incident(&bus, "i-2", "cancelled", at(60)).await;
+    send(&bus, &begun).await;
+    outcomes.none_within(Duration::from_secs(3)).await;
+    assert_eq!(handler.starts().len(), 1, "the one slot is taken");
+    let waits = bus.ledger().get(&key).await.unwrap().unwrap().value;
+    assert_eq!(waits.attempt, 2, "no start is counted before there is one");
+    incident(&bus, "i-1", "cancelled", at(60)).await;
+    let ends = outcomes.results(2).await;
+    assert!(ends.values().all(|result| result == "cancelled"), "{ends:?}");
+    assert_eq!(handler.starts(), [("i-1".to_owned(), 1), ("i-2".to_owned(), 3)]);
     worker.stop().await;
 }
 

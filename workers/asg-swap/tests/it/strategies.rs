@@ -18,6 +18,9 @@ async fn detach_and_terminate_leave_the_replacing_to_the_group() {
     let ended = world.group(&tagged("ended", "terminate")).await.remove(0);
     // The action's word goes before the tag.
     let asked = world.group(&tagged("asked", "none")).await.remove(0);
+    for old in [&detached, &ended, &asked] {
+        world.undrained(old).await;
+    }
     let worker = world.worker().await;
     world.send(&world.action(&detached, "certain")).await;
     assert_eq!(world.end().await.result, "succeeded");
@@ -51,8 +54,7 @@ async fn detach_and_terminate_leave_the_replacing_to_the_group() {
 async fn terminate_waits_for_the_drain() {
     let mut world = World::new().await;
     let old = world.group(&NewGroup::new("drained")).await.remove(0);
-    world.incident(&old, "open").await;
-    world.drain(&old, "published", "").await;
+    // No record is not no drain: it may only not be read yet.
     let worker = world.worker().await;
     let action = proto::Action {
         params: params(json!({"strategy": "terminate"})),
@@ -61,6 +63,14 @@ async fn terminate_waits_for_the_drain() {
     world.send(&action).await;
     hollowtrees_harness::eventually("some looks", crate::world::BOUND, async || {
         world.aws.count("DescribeAutoScalingGroups") > 4
+    })
+    .await;
+    assert_eq!(world.aws.writes().len(), 0);
+    world.incident(&old, "open").await;
+    world.drain(&old, "published", "").await;
+    let looks = world.aws.count("DescribeAutoScalingGroups");
+    hollowtrees_harness::eventually("more looks", crate::world::BOUND, async || {
+        world.aws.count("DescribeAutoScalingGroups") > looks + 4
     })
     .await;
     assert_eq!(world.aws.writes().len(), 0);

@@ -1,6 +1,6 @@
 //! Several swaps: of one group, of one instance.
 
-use hollowtrees_harness::aws::{Delays, NewGroup};
+use hollowtrees_harness::aws::{Delays, NewGroup, Service};
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::world::{BOUND, World};
@@ -57,6 +57,7 @@ async fn five_instances_of_one_group_are_swapped_side_by_side() {
 async fn an_escalation_waits_for_the_open_swap_and_is_skipped_when_it_was_done() {
     let mut world = World::new().await;
     let old = world.group(&NewGroup::new("twice")).await.remove(0);
+    world.undrained(&old).await;
     world.aws.set_delays(Delays {
         in_service: Duration::from_secs(3),
         ..Delays::default()
@@ -133,5 +134,90 @@ async fn a_dead_holders_lease_is_waited_for_no_longer_than_it_lasts() {
         "nothing was attached under somebody else's lease"
     );
     world.swapped("held", &old, (1, 1, 2)).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redriven_swap_goes_on_with_what_it_launched_before() {
+    let mut world = World::new().await;
+    let old = world
+        .group(&NewGroup::new("again").sizes(1, 1, 1))
+        .await
+        .remove(0);
+    let action = hollowtrees_schemas::proto::Action {
+        redrive: 1,
+        ..world.action(&old, "certain")
+    };
+    let params = [
+        ("LaunchTemplate.LaunchTemplateName", "again"),
+        ("LaunchTemplate.Version", "1"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+        ("ClientToken", "of-the-first-go"),
+        ("TagSpecification.1.ResourceType", "instance"),
+        ("TagSpecification.1.Tag.1.Key", "hollowtrees.io/action"),
+        ("TagSpecification.1.Tag.1.Value", action.id.as_str()),
+        ("TagSpecification.1.Tag.2.Key", "hollowtrees.io/replaces"),
+        ("TagSpecification.1.Tag.2.Value", old.as_str()),
+    ];
+    world
+        .aws
+        .call(Service::Ec2, "RunInstances", &params)
+        .await
+        .unwrap();
+    let launched = world.replacements(&old).await.remove(0);
+    world.aws.forget_calls();
+    let worker = world.worker().await;
+    world.send(&action).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    assert_eq!(world.swapped("again", &old, (1, 1, 1)).await.id, launched.id);
+    assert_eq!(world.aws.count("RunInstances"), 0);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn room_of_a_swap_that_ended_without_a_word_is_taken_back() {
+    let mut world = World::new().await;
+    let old = world.group(&NewGroup::new("leak").sizes(1, 1, 3)).await.remove(0);
+    let dead = world.action("i-0123456789abcdef0", "certain");
+    let record = hollowtrees_schemas::proto::Group {
+        schema: 1,
+        base_max: 2,
+        written_max: 3,
+        swaps: vec![hollowtrees_schemas::proto::GroupSwap {
+            action_id: dead.id.clone(),
+            cluster: dead.cluster.clone(),
+            instance: dead.instance.clone(),
+            opened_at: Some(hollowtrees_schemas::proto::time::to_proto(
+                jiff::Timestamp::now() - jiff::SignedDuration::from_secs(120),
+            )),
+            room: 1,
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let key = hollowtrees_schemas::key::group(crate::world::ACCOUNT, crate::world::REGION, "leak");
+    world.bus.groups().put(&key, &record).await.unwrap();
+    let entry = hollowtrees_schemas::proto::LedgerEntry {
+        schema: 1,
+        state: "done".to_owned(),
+        ..Default::default()
+    };
+    let key = hollowtrees_schemas::key::ledger(crate::world::CLUSTER, &dead.id.parse().unwrap());
+    world.bus.ledger().put(&key, &entry).await.unwrap();
+    let worker = world.worker().await;
+    world.send(&world.action(&old, "certain")).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    world.swapped("leak", &old, (1, 1, 2)).await;
+    assert!(
+        world
+            .record("leak")
+            .await
+            .swaps
+            .iter()
+            .all(|swap| !swap.result.is_empty())
+    );
     worker.stop().await;
 }

@@ -222,8 +222,24 @@ impl World {
         self.bus.incidents().put(&key, &record).await.unwrap();
     }
 
+    /// Writes an incident whose run drains nothing.
+    pub(crate) async fn undrained(&self, instance: &str) {
+        self.incident(instance, "open").await;
+        self.run(instance, Vec::new()).await;
+    }
+
     /// Writes a run with a drain as the router would.
     pub(crate) async fn drain(&self, instance: &str, state: &str, result: &str) {
+        let drain = proto::ActionState {
+            kind: "drain".to_owned(),
+            state: state.to_owned(),
+            result: result.to_owned(),
+            ..proto::ActionState::default()
+        };
+        self.run(instance, vec![drain]).await;
+    }
+
+    async fn run(&self, instance: &str, actions: Vec<proto::ActionState>) {
         let incident = IncidentKey::new(CLUSTER, instance, "live");
         let record = proto::Run {
             schema: 1,
@@ -233,12 +249,7 @@ impl World {
             rule: "spot".to_owned(),
             certainty: "advisory".to_owned(),
             phase: "running".to_owned(),
-            actions: vec![proto::ActionState {
-                kind: "drain".to_owned(),
-                state: state.to_owned(),
-                result: result.to_owned(),
-                ..proto::ActionState::default()
-            }],
+            actions,
             ..proto::Run::default()
         };
         let key = key::run(&incident, 1, "spot", "advisory");

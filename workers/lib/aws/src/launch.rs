@@ -8,7 +8,7 @@ use aws_sdk_ec2::{
         retry::{ClassifyRetry, RetryAction},
     },
     error::ProvideErrorMetadata,
-    operation::run_instances::RunInstancesError,
+    operation::run_instances::{RunInstancesError, builders::RunInstancesFluentBuilder},
     types::{
         ConnectionTrackingSpecificationRequest, EnaSrdSpecificationRequest, EnaSrdUdpSpecificationRequest,
         InstanceInterruptionBehavior, InstanceMarketOptionsRequest, InstanceNetworkInterfaceSpecification,
@@ -40,6 +40,27 @@ impl Region {
     /// AWS did not launch it, or does not say that it did. `Rejected` too where the version is no number, or where the
     /// template makes spot instances and this launch is to be on demand.
     pub async fn launch(&self, launch: &Launch) -> Result<Instance, Refusal> {
+        run(self.prepare(launch).await?).await
+    }
+
+    /// Launches what may have been launched already. What is refused before EC2 is asked about the launch itself says
+    /// nothing of the earlier call, and is `Unclear` here.
+    ///
+    /// # Errors
+    /// As [`Region::launch`].
+    pub async fn launch_again(&self, launch: &Launch) -> Result<Instance, Refusal> {
+        let prepared = self.prepare(launch).await.map_err(|refusal| {
+            if refusal.is_definite() {
+                Refusal::unclear(format!("a launch cannot be repeated: {refusal}"))
+            } else {
+                refusal
+            }
+        });
+        run(prepared?).await
+    }
+
+    /// The call, from what the template's version says.
+    async fn prepare(&self, launch: &Launch) -> Result<RunInstancesFluentBuilder, Refusal> {
         if launch.template.version.parse::<u64>().is_err() {
             let message = format!(
                 "`{}` is no number of a version of {}; a repeated launch could be another one",
@@ -51,7 +72,7 @@ impl Region {
         let none = ResponseLaunchTemplateData::builder().build();
         let data = version.launch_template_data().unwrap_or(&none);
         let interfaces = interfaces(data.network_interfaces(), &launch.subnet);
-        let mut call = self
+        let call = self
             .ec2()
             .run_instances()
             .launch_template(
@@ -66,18 +87,21 @@ impl Region {
             .client_token(&launch.token)
             .set_instance_market_options(market(data, launch.spot.as_ref())?)
             .set_tag_specifications(Some(tags(data, &launch.tags, launch.spot.is_some())));
-        call = if interfaces.is_empty() {
+        Ok(if interfaces.is_empty() {
             call.subnet_id(&launch.subnet)
         } else {
             call.set_network_interfaces(Some(interfaces))
-        };
-        let answer = call.send().await?;
-        answer
-            .instances()
-            .first()
-            .map(read::instance)
-            .ok_or_else(|| Refusal::unclear("a launch answered without an instance"))
+        })
     }
+}
+
+async fn run(call: RunInstancesFluentBuilder) -> Result<Instance, Refusal> {
+    let answer = call.send().await?;
+    answer
+        .instances()
+        .first()
+        .map(read::instance)
+        .ok_or_else(|| Refusal::unclear("a launch answered without an instance"))
 }
 
 /// Spot, one-time and ended at an interruption; or nothing, which is on demand.

@@ -11,6 +11,7 @@
 //! | `UnauthorizedOperation`, `AccessDenied`, `AuthFailure`, ... | [`Refusal::Denied`] |
 //! | `*.NotFound`, `*.VersionNotFound`, `*NotFoundException`; Auto Scaling's `ValidationError` that says "not found" | [`Refusal::Missing`] |
 //! | every other code with a status of 4xx | [`Refusal::Rejected`] |
+//! | `ExpiredToken`, `RequestExpired`, `InvalidClientTokenId`, `SignatureDoesNotMatch`: credentials or a clock, for now | [`Refusal::Unclear`] |
 //! | other codes with 5xx; no answer, a late one, one that cannot be read | [`Refusal::Unclear`] |
 
 use std::{error::Error, time::Duration};
@@ -125,26 +126,31 @@ const CAPACITY: [&str; 19] = [
     "UnsupportedHostConfiguration",
 ];
 
-const DENIED: [&str; 20] = [
+/// Of the moment: credentials that are being renewed or are not known everywhere yet, a clock that is off. The same call
+/// may be answered soon, and says nothing of an earlier one.
+const MOMENTARY: [&str; 5] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+];
+
+const DENIED: [&str; 15] = [
     "UnauthorizedOperation",
     "AccessDenied",
     "AccessDeniedException",
     "AuthFailure",
     "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
     "Blocked",
-    "ExpiredToken",
-    "ExpiredTokenException",
     "IncompleteSignature",
     "InvalidAccessKeyId",
-    "InvalidClientTokenId",
     "InvalidSecurity",
     "MissingAuthenticationToken",
     "MissingAuthenticationTokenException",
     "NotAuthorized",
     "OptInRequired",
     "PendingVerification",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 ];
 
@@ -220,9 +226,9 @@ impl Refusal {
         if is_missing(&code, &message) {
             return Self::Missing { code, message };
         }
-        if (400..500).contains(&status)
-            && !["RequestTimeout", "RequestTimeoutException"].contains(&code.as_str())
-        {
+        let unclear = ["RequestTimeout", "RequestTimeoutException"].contains(&code.as_str())
+            || MOMENTARY.contains(&code.as_str());
+        if (400..500).contains(&status) && !unclear {
             return Self::Rejected { code, message };
         }
         Self::Unclear {
@@ -320,7 +326,11 @@ mod tests {
             ("InsufficientFreeAddressesInSubnet", 400, "", Capacity),
             ("UnauthorizedOperation", 403, "", Denied),
             ("AccessDenied", 403, "", Denied),
-            ("ExpiredToken", 400, "", Denied),
+            ("ExpiredToken", 400, "", Unclear),
+            ("ExpiredTokenException", 400, "", Unclear),
+            ("RequestExpired", 400, "", Unclear),
+            ("InvalidClientTokenId", 403, "", Unclear),
+            ("SignatureDoesNotMatch", 403, "", Unclear),
             ("AuthFailure", 401, "", Denied),
             ("InvalidInstanceID.NotFound", 400, "", Missing),
             ("InvalidLaunchTemplateId.NotFound", 400, "", Missing),
@@ -366,6 +376,10 @@ mod tests {
     fn no_code_means_two_things() {
         for code in THROTTLED {
             assert!(!CAPACITY.contains(&code) && !DENIED.contains(&code), "{code}");
+        }
+        for code in MOMENTARY {
+            assert!(!CAPACITY.contains(&code) && !DENIED.contains(&code), "{code}");
+            assert!(!THROTTLED.contains(&code), "{code}");
         }
         assert!(CAPACITY.iter().all(|code| !DENIED.contains(code)));
     }

@@ -14,6 +14,8 @@ const BATCH: usize = 256;
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const EXPIRES: Duration = Duration::from_secs(30);
 const INACTIVE: Duration = Duration::from_secs(60);
+/// The next message comes within this, or its consumer no longer works.
+const NEXT: Duration = Duration::from_secs(10);
 
 impl<T> Store<T> {
     /// Removes the markers of keys that were removed before `older_than`, so that nothing is left of them; how many
@@ -73,6 +75,7 @@ impl<T> Store<T> {
                 biased;
                 next = messages.next() => next,
                 () = link.renewed() => return Err("the connection was lost".to_owned()),
+                () = tokio::time::sleep(NEXT) => return Err(format!("no answer within {} s", NEXT.as_secs())),
             };
             let message = match next {
                 Some(Ok(message)) => message,

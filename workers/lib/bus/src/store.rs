@@ -15,7 +15,7 @@ use async_nats::jetstream::{
     kv::{self, Operation, UpdateErrorKind},
 };
 use bytes::Bytes;
-use hollowtrees_schemas::proto;
+use hollowtrees_schemas::{names::Bucket, proto};
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{OnceCell, watch};
@@ -361,6 +361,14 @@ impl<T> Store<T> {
                 bucket,
                 key: key.to_owned(),
                 found,
+            });
+        }
+        // Any object would do as a record of which all is unset. The words of the living alone have no version.
+        if found == 0 && bucket != Bucket::Workers.name() {
+            return Err(StoreError::Unreadable {
+                bucket,
+                key: key.to_owned(),
+                cause: "it has no `schema`".to_owned(),
             });
         }
         let value = serde_json::from_slice(value).map_err(unreadable)?;

@@ -12,6 +12,8 @@ use super::{Books, Next, world::Sizes};
 pub const LEASE: SignedDuration = SignedDuration::from_secs(30);
 /// Ended swaps are kept this long.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// A swap that is open for longer may be one whose action has ended without a word.
+const YOUNG: SignedDuration = SignedDuration::from_mins(1);
 /// Swaps a record holds.
 const SWAPS_MAX: usize = 256;
 
@@ -54,6 +56,46 @@ pub fn open(record: &mut proto::Group, swap: proto::GroupSwap, now: Timestamp) -
     Ok(())
 }
 
+/// Other actions' open swaps that are worth asking the ledger about: their cluster and action. Those of the same
+/// instance at once, the others when they are not young.
+#[must_use]
+pub fn doubtful(
+    record: &proto::Group,
+    action: &str,
+    cluster: &str,
+    instance: &str,
+    now: Timestamp,
+) -> Vec<(String, String)> {
+    let opened = |swap: &proto::GroupSwap| swap.opened_at.as_ref().and_then(|at| time::from_proto(at).ok());
+    record
+        .swaps
+        .iter()
+        .filter(|swap| is_open(swap) && swap.action_id != action)
+        .filter(|swap| {
+            let young = opened(swap).is_some_and(|at| now.duration_since(at) < YOUNG);
+            !young || swap.instance == instance && swap.cluster == cluster
+        })
+        .map(|swap| (swap.cluster.clone(), swap.action_id.clone()))
+        .collect()
+}
+
+/// Enters a swap, after the end of those whose actions (first) have these results (second). They end before ours can
+/// begin, but our books stay open between: what they left of MaxSize is taken back by us.
+///
+/// # Errors
+/// It is not its turn.
+pub fn enter(
+    record: &mut proto::Group,
+    swap: proto::GroupSwap,
+    ended: &[(String, String)],
+    now: Timestamp,
+) -> Result<(), Busy> {
+    for (action, result) in ended {
+        end(record, action, result, now);
+    }
+    open(record, swap, now)
+}
+
 /// Another action's open swap of the same instance.
 #[must_use]
 pub fn other(record: &proto::Group, action: &str, cluster: &str, instance: &str) -> Option<Busy> {
@@ -69,6 +111,19 @@ pub fn other(record: &proto::Group, action: &str, cluster: &str, instance: &str)
 /// Notes the end of a swap. With the last open one our books are closed: what MaxSize and desired are then is the
 /// group's own affair.
 pub fn close(record: &mut proto::Group, action: &str, result: &str, now: Timestamp) {
+    end(record, action, result, now);
+    // An earlier start of it may have died with the lease in its hands.
+    record.lease.take_if(|lease| lease.action_id == action);
+    if !record.swaps.iter().any(is_open) {
+        record.base_max = 0;
+        record.written_max = 0;
+        record.written_desired = 0;
+        record.pending = None;
+    }
+    trim(record, now);
+}
+
+fn end(record: &mut proto::Group, action: &str, result: &str, now: Timestamp) {
     for swap in record
         .swaps
         .iter_mut()
@@ -79,13 +134,6 @@ pub fn close(record: &mut proto::Group, action: &str, result: &str, now: Timesta
         swap.room = 0;
         swap.surplus = 0;
     }
-    if !record.swaps.iter().any(is_open) {
-        record.base_max = 0;
-        record.written_max = 0;
-        record.written_desired = 0;
-        record.pending = None;
-    }
-    trim(record, now);
 }
 
 fn trim(record: &mut proto::Group, now: Timestamp) {

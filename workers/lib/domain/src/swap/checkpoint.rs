@@ -184,6 +184,20 @@ impl Checkpoint {
         }
     }
 
+    /// Goes on with what an earlier go of the same action launched; its pool is the one that is tried.
+    pub fn adopt(&mut self, instance: &Instance, now: Timestamp) {
+        let same = |choice: &Choice| {
+            choice.instance_type == instance.instance_type && choice.subnet == instance.subnet
+        };
+        if let Some(at) = self.choices.iter().position(same) {
+            let choice = self.choices.remove(at);
+            self.choices.insert(0, choice);
+        }
+        self.at = 0;
+        self.launched = Some(instance.id.clone());
+        self.launched_at = now.as_second();
+    }
+
     /// The pool that is tried.
     #[must_use]
     pub fn choice(&self) -> Option<&Choice> {

@@ -1,13 +1,13 @@
 //! Which step is next.
 
 use hollowtrees_schemas::names::result;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Checkpoint, Choice, Drain, End, Next, Orders, Seen, Strategy, Wait,
+    Checkpoint, Choice, Drain, End, Next, Orders, Seen, Strategy, TAG_CHOICE, Wait,
     checkpoint::Undo,
     choice::Claim,
-    forward,
+    forward::{self, APPEARS_WITHIN},
     skip::skip,
     undo,
     world::{Life, Standing},
@@ -96,6 +96,7 @@ fn swap(checkpoint: &mut Checkpoint, seen: &Seen, orders: &Orders, claim: Claim<
 
 /// Takes over what the cloud shows of earlier steps, whoever did them.
 fn notice(checkpoint: &mut Checkpoint, seen: &Seen, now: Timestamp) {
+    answered(checkpoint, seen, now);
     let Some(launched) = checkpoint.launched.clone() else {
         return;
     };
@@ -105,6 +106,8 @@ fn notice(checkpoint: &mut Checkpoint, seen: &Seen, now: Timestamp) {
                 checkpoint.attached = true;
                 checkpoint.attached_at = now.as_second();
             }
+            // What was read before may have been old.
+            checkpoint.lost = false;
             checkpoint.in_service |= seen.standing(&launched) == Some(Standing::InService);
         }
         // Gone from the group it was attached to, or on its way: never to be used again.
@@ -112,13 +115,16 @@ fn notice(checkpoint: &mut Checkpoint, seen: &Seen, now: Timestamp) {
             checkpoint.attached = true;
             checkpoint.lost = true;
         }
-        // The record says that it was attached: it went before anybody looked.
+        // The record may say that it was attached. What is read of a group may be older than that: it is lost only if
+        // EC2 says that it is gone, or if it does not show for long.
         None => {
             if seen.books.surplus > 0 && !checkpoint.attached {
                 checkpoint.attached = true;
                 checkpoint.attached_at = now.as_second();
             }
-            checkpoint.lost |= checkpoint.attached && seen.group.is_some();
+            let gone = seen.ours(&launched).is_some_and(|found| found.life == Life::Gone);
+            let age = SignedDuration::from_secs(now.as_second().saturating_sub(checkpoint.attached_at));
+            checkpoint.lost |= checkpoint.attached && seen.group.is_some() && (gone || age > APPEARS_WITHIN);
         }
     }
     // Out of the group: by us, if we were about to and the record, or its running on, says that it happened.
@@ -130,6 +136,22 @@ fn notice(checkpoint: &mut Checkpoint, seen: &Seen, now: Timestamp) {
         } else {
             checkpoint.old_left = true;
         }
+    }
+}
+
+/// An instance that carries the tags of the launch in doubt is its answer.
+fn answered(checkpoint: &mut Checkpoint, seen: &Seen, now: Timestamp) {
+    if !checkpoint.in_doubt || checkpoint.launched.is_some() {
+        return;
+    }
+    let number = checkpoint.at.to_string();
+    let answer = seen
+        .alive()
+        .find(|found| found.tags.get(TAG_CHOICE) == Some(&number));
+    if let Some(instance) = answer {
+        checkpoint.in_doubt = false;
+        checkpoint.launched = Some(instance.id.clone());
+        checkpoint.launched_at = now.as_second();
     }
 }
 

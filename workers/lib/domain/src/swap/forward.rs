@@ -23,6 +23,9 @@ pub(super) fn step(
         let launched = checkpoint.launched.clone()?;
         return until_attached(checkpoint, seen, orders, &launched, now);
     }
+    if seen.old_stays().is_none() && seen.is_unseen(checkpoint) {
+        return Some(Next::Wait(Wait::Appears));
+    }
     if let Some(next) = old_out(checkpoint, seen) {
         return Some(next);
     }
@@ -63,6 +66,11 @@ fn until_attached(
             checkpoint.next_choice(why);
             None
         }
+        // It was asked for and refused: it is told of, and another pool is tried.
+        (Some(why), _) if checkpoint.left.instances.contains_key(launched) => {
+            checkpoint.next_choice(why);
+            None
+        }
         (Some(_), _) => Some(Next::TerminateNew {
             instance: launched.to_owned(),
         }),
@@ -86,13 +94,12 @@ fn attach(checkpoint: &mut Checkpoint, seen: &Seen, launched: &str) -> Next {
 
 /// Until the old one is out of the group and desired is as before.
 fn old_out(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
-    let sizes = seen.sizes();
     match seen.old_stays().filter(|_| !checkpoint.detached) {
         Some(Standing::Joining) => Some(Next::Wait(Wait::OldJoins)),
         Some(_) if is_replaced(checkpoint, seen) => {
             checkpoint.detaching = true;
             Some(Next::Detach {
-                decrement: sizes.desired > sizes.min,
+                decrement: takes_back(checkpoint, seen),
             })
         }
         Some(_) => Some(Next::Wait(Wait::InService)),
@@ -109,6 +116,23 @@ pub(super) fn is_replaced(checkpoint: &Checkpoint, seen: &Seen) -> bool {
     }
     let before = seen.sizes().desired.saturating_sub(seen.books.surplus);
     checkpoint.old.weight == 1 && seen.others().0 >= before as usize
+}
+
+/// Whether desired is lowered with a member that goes: only if it is as our last change left it. Otherwise it is said.
+pub(super) fn takes_back(checkpoint: &mut Checkpoint, seen: &Seen) -> bool {
+    let sizes = seen.sizes();
+    let ours = seen.books.surplus > 0 && seen.books.desired_is_ours;
+    checkpoint.left.desired = if !ours {
+        Some(format!(
+            "someone changed desired to {} meanwhile, so what attaching added to it was not taken back",
+            sizes.desired
+        ))
+    } else if sizes.desired <= sizes.min {
+        Some(format!("desired is {}, the least allowed", sizes.desired))
+    } else {
+        None
+    };
+    checkpoint.left.desired.is_none()
 }
 
 /// Takes back what attaching added to desired, if desired still is what our last change made it.
@@ -195,6 +219,9 @@ fn success(checkpoint: &Checkpoint, seen: &Seen) -> End {
     }
     if let Some(why) = &checkpoint.left.old {
         message.push_str(&format!(" {old} still runs: {why}."));
+    }
+    for (instance, why) in &checkpoint.left.instances {
+        message.push_str(&format!(" {instance} may still run: {why}."));
     }
     let reason = if checkpoint.old_left { "old-left-first" } else { "" };
     End::new(result::SUCCEEDED, reason, message)

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Strategy,
+    Checkpoint, Strategy,
     world::{Group, Instance, Life, Sizes, Standing},
 };
 use crate::words::Certainty;
@@ -112,6 +112,15 @@ impl Seen {
 
     pub(super) fn ours(&self, instance: &str) -> Option<&Instance> {
         self.ours.iter().find(|found| found.id == instance)
+    }
+
+    /// The replacement was attached and does not show, nor is it known to be lost: what is read may be old.
+    pub(super) fn is_unseen(&self, checkpoint: &Checkpoint) -> bool {
+        let launched = checkpoint.launched.as_deref();
+        checkpoint.attached
+            && !checkpoint.lost
+            && self.group.is_some()
+            && launched.is_some_and(|id| self.standing(id).is_none())
     }
 
     /// Ours that still run or start.

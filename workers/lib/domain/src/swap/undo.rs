@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Checkpoint, End, Next, Orders, Seen, Wait,
     checkpoint::Undo,
-    forward::{APPEARS_WITHIN, is_replaced, lower_desired, restore_max},
+    forward::{APPEARS_WITHIN, is_replaced, lower_desired, restore_max, takes_back},
     world::Standing,
 };
 
@@ -69,6 +69,10 @@ pub(super) fn step(checkpoint: &mut Checkpoint, seen: &Seen, why: &Undo, now: Ti
     if launched.is_some_and(|id| seen.ours(id).is_none()) && age <= APPEARS_WITHIN && !checkpoint.attached {
         return Some(Next::Wait(Wait::Appears));
     }
+    // Ended past its group it would be replaced, and sizes read now may be as old as the members.
+    if seen.is_unseen(checkpoint) {
+        return Some(Next::Wait(Wait::Appears));
+    }
     if checkpoint.attached && !checkpoint.lost && seen.group.is_some() && seen.old_stays().is_none() {
         // The old one went while it was being undone: the replacement stays.
         if !checkpoint.old_left && !checkpoint.detached {
@@ -88,8 +92,7 @@ pub(super) fn step(checkpoint: &mut Checkpoint, seen: &Seen, why: &Undo, now: Ti
     Some(Next::Finish(end(checkpoint, seen, why)))
 }
 
-fn end_ours(checkpoint: &Checkpoint, seen: &Seen) -> Option<Next> {
-    let sizes = seen.sizes();
+fn end_ours(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
     for instance in seen.alive() {
         if checkpoint.left.instances.contains_key(&instance.id) {
             continue;
@@ -99,7 +102,7 @@ fn end_ours(checkpoint: &Checkpoint, seen: &Seen) -> Option<Next> {
             Some(_) => {
                 return Some(Next::TerminateMember {
                     instance: instance.id.clone(),
-                    decrement: seen.books.surplus > 0 && sizes.desired > sizes.min,
+                    decrement: takes_back(checkpoint, seen),
                 });
             }
             None => {

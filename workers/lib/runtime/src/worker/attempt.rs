@@ -21,11 +21,18 @@ pub(crate) struct Attempt {
     pub(crate) first_started_at: Option<Timestamp>,
     /// The bus answered what its incident is, if only that there is none.
     pub(crate) incident_heard: bool,
-    /// Several starts of it broke off: it runs beside no other such one.
-    pub(crate) suspect: bool,
+    /// Several starts of it broke off: it runs in its turn among its like. The number of its next start.
+    pub(crate) suspect: Option<u32>,
+    /// An answer alone was not enough: it waits for a slot, whatever else is heard of it.
+    pub(crate) needs_slot: bool,
 }
 
 impl Attempt {
+    /// Whether it may be looked at without a slot, should it only need an answer.
+    pub(crate) fn may_be_answered(&self) -> bool {
+        self.claim.is_none() && !self.needs_slot
+    }
+
     /// Takes over what reading its incident answered.
     pub(crate) fn hear(&mut self, incident: Result<Option<Versioned<proto::Incident>>, StoreError>) {
         match incident {

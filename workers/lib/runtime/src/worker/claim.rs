@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 
 use super::order::Order;
 
-/// Starts that broke off before an action is taken over beside no other such one. A process that dies takes all that
+/// Starts that broke off before an action is taken over in its turn among its like. A process that dies takes all that
 /// it does with it, and once may happen to anyone; who does it again and again is found by who else was there.
 const SUSPECT_AFTER: u32 = 2;
 /// First and longest wait before an unanswered write is tried again.
@@ -51,8 +51,19 @@ pub(crate) enum Taken {
     Done(Box<proto::Outcome>),
     /// Someone alive does it, or it cannot be told yet.
     Busy,
-    /// Ours to take over, beside nothing like it: several starts of it broke off.
-    Suspect,
+    /// Ours to take over in its turn among its like: several starts of it broke off.
+    Suspect { start: u32 },
+    /// Ours to take over once there is a slot to go on in.
+    NoSlot,
+}
+
+/// What may be taken over now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    /// A handler may start.
+    pub(crate) has_slot: bool,
+    /// It runs in its turn among the suspects.
+    pub(crate) apart: bool,
 }
 
 /// Why it could not be told whether an action is ours.
@@ -100,13 +111,13 @@ fn decide(entry: &proto::LedgerEntry, redrive: u32, owner: Option<Standing>) -> 
     }
 }
 
-/// Claims an action for the process `me`; `apart`: beside no other suspect.
+/// Claims an action for the process `me`.
 pub(crate) async fn take(
     bus: &Bus,
     lease: &Lease,
     me: &proto::Worker,
     order: &Order,
-    apart: bool,
+    turn: Turn,
     now: Timestamp,
 ) -> Result<Taken, TakeError> {
     let store = bus.ledger().clone();
@@ -164,7 +175,10 @@ pub(crate) async fn take(
         Move::Wait => return Ok(Taken::Busy),
         Move::Reopen => fresh,
         // Nothing is written before its turn: who dies meanwhile did not die of it.
-        Move::TakeOver { attempt } if attempt > SUSPECT_AFTER && !apart => return Ok(Taken::Suspect),
+        Move::TakeOver { .. } if !turn.has_slot => return Ok(Taken::NoSlot),
+        Move::TakeOver { attempt } if attempt > SUSPECT_AFTER && !turn.apart => {
+            return Ok(Taken::Suspect { start: attempt });
+        }
         Move::TakeOver { attempt } => {
             tracing::info!(action = %order.id, from = owner.process, attempt, "An action is taken over from a process that is gone.");
             proto::LedgerEntry {

@@ -14,9 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Failure, Handler, Job, Report, Settings,
     attempt::Attempt,
-    claim::{self, Claim, ClaimError, Taken},
+    claim::{self, Claim, ClaimError, Taken, Turn},
     order::Mode,
     outcome::Author,
+    refuse::dead_letter,
     telemetry::Telemetry,
 };
 
@@ -48,7 +49,9 @@ pub(crate) enum Ended {
     Settled,
     /// Try again, not before.
     Again(Box<Attempt>, Timestamp),
-    /// Try again when no other suspect runs.
+    /// It needs more than an answer, and was given no slot to start in.
+    NoSlot(Box<Attempt>),
+    /// Try again when its turn among the suspects comes.
     Apart(Box<Attempt>),
 }
 
@@ -56,24 +59,33 @@ pub(crate) enum Ended {
 enum Claimed {
     Ours(Box<Claim>),
     /// It waits for its turn among its like.
-    Suspect,
+    Suspect {
+        start: u32,
+    },
+    /// It waits for a slot.
+    NoSlot,
     /// Not ours, and seen to.
     Elsewhere,
 }
 
 impl<H: Handler> Core<H> {
-    pub(crate) async fn execute(&self, mut attempt: Attempt) -> Ended {
+    /// Without a slot it may be answered, and no handler starts.
+    pub(crate) async fn execute(&self, mut attempt: Attempt, has_slot: bool) -> Ended {
         let claim = match attempt.claim.clone() {
             Some(claim) => claim,
-            None => match self.claim(&mut attempt).await {
+            None => match self.claim(&mut attempt, has_slot).await {
                 Claimed::Ours(claim) => {
                     let claim = Arc::new(*claim);
                     attempt.claim = Some(Arc::clone(&claim));
                     claim
                 }
-                Claimed::Suspect => {
-                    attempt.suspect = true;
+                Claimed::Suspect { start } => {
+                    attempt.suspect = Some(start);
                     return Ended::Apart(Box::new(attempt));
+                }
+                Claimed::NoSlot => {
+                    attempt.needs_slot = true;
+                    return Ended::NoSlot(Box::new(attempt));
                 }
                 Claimed::Elsewhere => return Ended::Settled,
             },
@@ -97,19 +109,26 @@ impl<H: Handler> Core<H> {
         if let Some(report) = self.answer_without_start(&attempt, start, resumable) {
             return self.conclude(&attempt, &claim, start, report).await;
         }
+        if !has_slot {
+            return Ended::NoSlot(Box::new(attempt));
+        }
         self.start(attempt, claim, start).await
     }
 
     /// Claims the action and reads its incident in one round trip.
-    async fn claim(&self, attempt: &mut Attempt) -> Claimed {
+    async fn claim(&self, attempt: &mut Attempt, has_slot: bool) -> Claimed {
         let order = Arc::clone(&attempt.order);
+        let turn = Turn {
+            has_slot,
+            apart: attempt.suspect.is_some(),
+        };
         let (taken, incident) = tokio::join!(
             claim::take(
                 &self.bus,
                 &self.lease,
                 &self.author.worker,
                 &order,
-                attempt.suspect,
+                turn,
                 self.author.now()
             ),
             self.bus.incidents().get(&order.incident_key),
@@ -117,7 +136,8 @@ impl<H: Handler> Core<H> {
         attempt.hear(incident);
         match taken {
             Ok(Taken::Ours(claim)) => return Claimed::Ours(claim),
-            Ok(Taken::Suspect) => return Claimed::Suspect,
+            Ok(Taken::Suspect { start }) => return Claimed::Suspect { start },
+            Ok(Taken::NoSlot) => return Claimed::NoSlot,
             Ok(Taken::Done(outcome)) => self.answer_again(attempt, *outcome).await,
             Ok(Taken::Busy) => {
                 if let Some(delivery) = attempt.parcel.take() {
@@ -319,7 +339,7 @@ impl<H: Handler> Core<H> {
             cluster: &order.action.cluster,
             worker: &self.author.worker,
         };
-        if let Err(error) = self.bus.dead_letter(&delivery, &letter).await {
+        if let Err(error) = dead_letter(&self.bus, &delivery, &letter).await {
             tracing::error!(action = %order.id, %error, "A dead letter could not be kept; the action is handed back.");
             delivery.nak(BUSY_DELAY).await;
             return Ended::Settled;

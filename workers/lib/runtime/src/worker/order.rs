@@ -181,6 +181,11 @@ impl Order {
             .or(self.deadline)
     }
 
+    /// When it may start, if not yet.
+    pub(crate) fn starts_later(&self, now: Timestamp) -> Option<Timestamp> {
+        self.start_at.filter(|start_at| *start_at > now)
+    }
+
     /// Whether this record is the episode the action was planned for.
     pub(crate) fn belongs_to(&self, incident: &proto::Incident) -> bool {
         incident.generation == self.action.generation

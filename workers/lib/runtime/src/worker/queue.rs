@@ -93,6 +93,12 @@ impl Queue {
         Some(id)
     }
 
+    /// The most urgent action whose time has come.
+    pub(crate) fn peek(&mut self, now: Timestamp) -> Option<&str> {
+        self.wake(now);
+        self.ready.first().map(|(_, _, id)| id.as_str())
+    }
+
     /// When to look again, should nothing else happen.
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         let later = self.later.first().map(|(at, _)| *at);
@@ -102,6 +108,11 @@ impl Queue {
             .and_then(|(_, _, id)| self.items.get(id))
             .and_then(|(_, item)| if item.expires { item.deadline } else { None });
         later.into_iter().chain(expiry).min()
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
     }
 
     /// All that wait, for handing them over.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hollowtrees_bus::{
-    Delivery,
+    Bus, Delivery,
     dead::{Class, Reason},
 };
 use hollowtrees_schemas::subject::Subject;
@@ -12,6 +12,18 @@ use super::{execute::Core, order::BadOrder};
 
 /// A message that cannot be kept as a dead letter is handed back for this long.
 const DEAD_LETTER_DELAY: Duration = Duration::from_secs(5);
+
+/// A dead letter is tried for this long: what is handed back holds no place, and is tried again when it comes back.
+const DEAD_LETTER_LIMIT: Duration = Duration::from_secs(4);
+
+/// Keeps a delivery as a dead letter, if that can be done soon. One kept after all, unheard, is kept once.
+pub(crate) async fn dead_letter(bus: &Bus, delivery: &Delivery, reason: &Reason<'_>) -> Result<(), String> {
+    match tokio::time::timeout(DEAD_LETTER_LIMIT, bus.dead_letter(delivery, reason)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", DEAD_LETTER_LIMIT.as_secs())),
+    }
+}
 
 /// Keeps what nobody can read as a dead letter before the server forgets it.
 pub(crate) async fn refuse<H>(core: Arc<Core<H>>, delivery: Delivery, bad: BadOrder) {
@@ -33,8 +45,8 @@ pub(crate) async fn refuse<H>(core: Arc<Core<H>>, delivery: Delivery, bad: BadOr
     };
     tracing::warn!(subject = delivery.subject, error = %bad, "A message is no action; it is kept as a dead letter.");
     core.telemetry.dead_lettered(&kind, class);
-    match core.bus.dead_letter(&delivery, &reason).await {
-        Ok(_) => delivery.term().await,
+    match dead_letter(&core.bus, &delivery, &reason).await {
+        Ok(()) => delivery.term().await,
         Err(error) => {
             tracing::error!(%error, "A dead letter could not be kept; the message is handed back.");
             delivery.nak(DEAD_LETTER_DELAY).await;

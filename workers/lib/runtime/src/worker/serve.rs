@@ -228,9 +228,7 @@ impl<H: Handler> Loop<H> {
             .entry(order.incident_key.clone())
             .or_default()
             .insert(id.clone());
-        let not_before = order
-            .start_at
-            .filter(|start_at| *start_at > self.core.author.now());
+        let not_before = order.starts_later(self.core.author.now());
         let attempt = Attempt {
             order,
             parcel,
@@ -239,23 +237,27 @@ impl<H: Handler> Loop<H> {
             tries: 0,
             first_started_at: None,
             incident_heard: false,
-            suspect: false,
+            suspect: None,
+            needs_slot: false,
         };
         self.wait(id, attempt, not_before);
     }
 
     fn wait(&mut self, id: String, attempt: Attempt, not_before: Option<Timestamp>) {
         let control = *attempt.control.borrow();
+        let may_be_answered = attempt.may_be_answered();
         let item = Item {
             not_before,
             deadline: control.deadline,
-            expires: !attempt.order.run_expired && attempt.claim.is_none(),
-            withdrawn: control.cancelled && attempt.claim.is_none(),
+            expires: !attempt.order.run_expired && may_be_answered,
+            withdrawn: control.cancelled && may_be_answered,
         };
-        if attempt.suspect {
-            self.suspects.put(&id, item);
-        } else {
-            self.queue.put(&id, item);
+        match attempt.suspect {
+            Some(start) => {
+                let last = start >= self.core.settings.poison_after;
+                self.suspects.put(&id, item, last);
+            }
+            None => self.queue.put(&id, item),
         }
         self.waiting.insert(id, attempt);
     }
@@ -265,7 +267,8 @@ impl<H: Handler> Loop<H> {
         loop {
             let slot_free = self.running.len() < self.core.settings.running;
             let suspect = self.suspects.pop(now, slot_free);
-            let Some(id) = suspect.or_else(|| self.queue.pop(now, slot_free)) else {
+            let next = suspect.or_else(|| Some((self.queue.pop(now, slot_free)?, slot_free)));
+            let Some((id, has_slot)) = next else {
                 break;
             };
             let Some(attempt) = self.waiting.remove(&id) else {
@@ -274,7 +277,7 @@ impl<H: Handler> Loop<H> {
             let core = Arc::clone(&self.core);
             let name = id.clone();
             let task = self.running.spawn(async move {
-                let ended = core.execute(attempt).await;
+                let ended = core.execute(attempt, has_slot).await;
                 (name, ended)
             });
             self.tasks.insert(task.id(), id);
@@ -299,12 +302,16 @@ impl<H: Handler> Loop<H> {
         match ended {
             Ok((task, (id, ended))) => {
                 self.tasks.remove(&task);
-                self.suspects.ended(&id);
+                self.suspects.ended(&id, true);
                 match ended {
                     Ended::Settled => self.forget(&id),
                     Ended::Again(attempt, not_before) => self.wait(id, *attempt, Some(not_before)),
+                    Ended::NoSlot(attempt) => {
+                        let not_before = attempt.order.starts_later(self.core.author.now());
+                        self.wait(id, *attempt, not_before);
+                    }
                     Ended::Apart(attempt) => {
-                        tracing::warn!(action = %attempt.order.id, "Several starts of an action broke off; it runs beside no other such one.");
+                        tracing::warn!(action = %attempt.order.id, "Several starts of an action broke off; it runs in its turn among such ones.");
                         self.wait(id, *attempt, None);
                     }
                 }
@@ -314,7 +321,7 @@ impl<H: Handler> Loop<H> {
                 tracing::error!(%error, "A task of the worker loop broke off; its action comes again.");
                 let lost = self.tasks.remove(&error.id());
                 if let Some(id) = lost {
-                    self.suspects.ended(&id);
+                    self.suspects.ended(&id, false);
                     self.forget(&id);
                 }
             }
@@ -344,13 +351,10 @@ impl<H: Handler> Loop<H> {
             let Control {
                 deadline, cancelled, ..
             } = *held.control.borrow();
-            let unclaimed = self
-                .waiting
-                .get(id)
-                .is_some_and(|attempt| attempt.claim.is_none());
+            let may_be_answered = self.waiting.get(id).is_some_and(Attempt::may_be_answered);
             let change = |item: &mut Item| {
                 item.deadline = deadline;
-                item.withdrawn = cancelled && unclaimed;
+                item.withdrawn = cancelled && may_be_answered;
             };
             self.queue.change(id, change);
             self.suspects.change(id, change);

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
     Next,
-    book::{Busy, LEASE, books, close, lease, open, plan, settle, wrote},
+    book::{Busy, LEASE, books, close, doubtful, enter, lease, open, plan, settle, wrote},
     world::Sizes,
 };
 
@@ -52,6 +52,12 @@ fn a_lease_is_taken_when_it_is_free_past_or_of_a_dead_start() {
     // The same action elsewhere took the claim over; the same process lost a task.
     check("q", "a", 1, Ok(()));
     check("p", "b", 1, Ok(()));
+    // With its action ended nobody waits for it; the end of another one says nothing.
+    let mut ended = held.clone();
+    close(&mut ended, "b", "failed", at(1));
+    assert!(ended.lease.is_some());
+    close(&mut ended, "a", "succeeded", at(1));
+    assert_eq!(ended.lease, None);
     // A clock that ran ahead holds nobody up for longer than a lease.
     check("q", "b", -500, Err(at(-500) + LEASE));
 }
@@ -140,4 +146,25 @@ fn what_was_noted_is_settled_by_what_shows() {
     plan(&mut record, "a", &Next::RestoreMax { to: 3 }, sizes(3, 4), 1);
     wrote(&mut record);
     assert_eq!((record.base_max, record.written_max), (0, 0));
+}
+
+#[test]
+fn swaps_whose_actions_ended_without_a_word_are_closed_and_their_room_is_taken_back() {
+    let mut record = proto::Group::default();
+    open(&mut record, swap("dead", "i-1"), at(0)).unwrap();
+    plan(&mut record, "dead", &Next::MakeRoom { max: 2 }, sizes(1, 1), 1);
+    wrote(&mut record);
+    assert_eq!(books(&record, "b", sizes(1, 2)).room_of_others, 1);
+    let ask = |instance: &str, now| doubtful(&record, "b", "c", instance, at(now));
+    let dead = vec![("c".to_owned(), "dead".to_owned())];
+    assert_eq!(ask("i-2", 59), []);
+    assert_eq!(ask("i-2", 60), dead);
+    // In its way at once; never itself.
+    assert_eq!(ask("i-1", 1), dead);
+    assert_eq!(doubtful(&record, "dead", "c", "i-1", at(99)), []);
+    let ended = [("dead".to_owned(), "failed".to_owned())];
+    enter(&mut record, swap("b", "i-1"), &ended, at(61)).unwrap();
+    assert_eq!(doubtful(&record, "b", "c", "i-1", at(200)), []);
+    let ours = books(&record, "b", sizes(1, 2));
+    assert_eq!((ours.room_of_others, ours.base_max, ours.written_max), (0, 1, 2));
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
-    Books, Checkpoint, Choice, Drain, Next, Orders, Seen, Strategy, TAG_MANAGED, TAG_NODE_GROUP, Wait,
+    Answer, Books, Checkpoint, Choice, Decision, Drain, Next, Orders, Seen, Strategy, TAG_CHOICE,
+    TAG_MANAGED, TAG_NODE_GROUP, Wait,
     choice::Claim,
     decide,
     skip::skip,
@@ -106,19 +107,17 @@ fn attached() -> Checkpoint {
 }
 
 fn next(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders) -> Next {
+    decided(checkpoint, seen, orders, 110).next
+}
+
+fn decided(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders, now: i64) -> Decision {
     let claim = Claim {
         action: "a",
         redrive: 0,
         old: "old",
     };
-    decide(
-        checkpoint,
-        seen,
-        orders,
-        claim,
-        Timestamp::from_second(110).unwrap(),
-    )
-    .next
+    let now = Timestamp::from_second(now).unwrap();
+    decide(checkpoint, seen, orders, claim, now)
 }
 
 const SERVES: Standing = Standing::InService;
@@ -295,10 +294,155 @@ fn only_what_runs_and_goes_on_running_is_attached() {
 #[test]
 fn a_detach_below_the_minimum_leaves_desired() {
     let both = [("old", SERVES), ("new", SERVES)];
-    let detach = |sizes| next(&attached(), &seen(group(sizes, &both)), &orders());
-    assert_eq!(detach((1, 2, 2)), Next::Detach { decrement: true });
-    // Somebody lowered desired to the minimum meanwhile.
-    assert_eq!(detach((1, 1, 2)), Next::Detach { decrement: false });
+    let detach = |sizes, books| {
+        let seen = Seen {
+            books,
+            ..seen(group(sizes, &both))
+        };
+        let decision = decided(&attached(), &seen, &orders(), 110);
+        (decision.next, decision.checkpoint.left.desired.is_some())
+    };
+    let ours = Books {
+        surplus: 1,
+        desired_is_ours: true,
+        ..Books::default()
+    };
+    assert_eq!(detach((1, 2, 2), ours), (Next::Detach { decrement: true }, false));
+    // Somebody raised the minimum to desired meanwhile.
+    let kept = (Next::Detach { decrement: false }, true);
+    assert_eq!(detach((2, 2, 2), ours), kept);
+    // Or changed desired: what is theirs is not taken back, and it is said.
+    let theirs = Books {
+        desired_is_ours: false,
+        ..ours
+    };
+    assert_eq!(detach((1, 2, 3), theirs), kept);
+    assert_eq!(detach((1, 2, 3), Books::default()), kept);
+}
+
+#[test]
+fn absence_is_loss_only_if_ec2_says_so_or_it_lasts() {
+    let check = |members: &[(&str, Standing)], ours: Option<Life>, at: i64, orders: &Orders| {
+        let seen = Seen {
+            ours: ours.map(|life| instance("new", life)).into_iter().collect(),
+            books: Books {
+                surplus: 1,
+                desired_is_ours: true,
+                ..Books::default()
+            },
+            ..seen(group((1, 1, 2), members))
+        };
+        let decision = decided(&attached(), &seen, orders, at);
+        (decision.checkpoint.lost, decision.next)
+    };
+    let old = [("old", SERVES)];
+    let runs = Some(Life::Running);
+    let patient = Orders {
+        in_service_within: SignedDuration::from_secs(600),
+        ..orders()
+    };
+    // Read before it was attached: the old one stays, and nothing is taken for lost.
+    let waits = (false, Next::Wait(Wait::InService));
+    assert_eq!(check(&old, runs, 110, &patient), waits);
+    assert_eq!(check(&old, None, 110, &patient), waits);
+    assert_eq!(check(&old, runs, 220, &patient), waits);
+    assert!(check(&old, runs, 221, &patient).0);
+    assert!(check(&old, Some(Life::Gone), 110, &patient).0);
+    // The old one is out as well: nothing ends, and no size is touched, on what may be old.
+    let unseen = (false, Next::Wait(Wait::Appears));
+    assert_eq!(check(&[], runs, 110, &patient), unseen);
+    let withdrawn = Orders {
+        cancelled: true,
+        ..patient
+    };
+    assert_eq!(check(&old, runs, 110, &withdrawn), unseen);
+    // It shows again.
+    for standing in [Standing::Joining, Standing::InService, Standing::Standby] {
+        let lost = Checkpoint {
+            lost: true,
+            ..attached()
+        };
+        let seen = seen(group((1, 2, 2), &[("old", SERVES), ("new", standing)]));
+        assert!(
+            !decided(&lost, &seen, &patient, 110).checkpoint.lost,
+            "{standing:?}"
+        );
+    }
+}
+
+#[test]
+fn a_launch_in_doubt_is_answered_by_its_tags() {
+    let doubt = Checkpoint {
+        launched: None,
+        in_doubt: true,
+        at: 1,
+        ..launched()
+    };
+    let check = |choice: &str, life: Life, expected: Option<&str>| {
+        let mut found = instance("new", life);
+        found.tags = [(TAG_CHOICE.to_owned(), choice.to_owned())].into();
+        let seen = Seen {
+            ours: vec![found],
+            ..seen(group((1, 1, 2), &[("old", SERVES)]))
+        };
+        let decision = decided(&doubt, &seen, &orders(), 110);
+        assert_eq!(decision.checkpoint.launched.as_deref(), expected, "{choice}");
+        assert_eq!(decision.checkpoint.in_doubt, expected.is_none());
+        assert_eq!(matches!(decision.next, Next::Launch(_)), expected.is_none());
+    };
+    check("1", Life::Running, Some("new"));
+    check("1", Life::Pending, Some("new"));
+    // Of an earlier choice, or ended: that says nothing.
+    check("0", Life::Running, None);
+    check("1", Life::Gone, None);
+}
+
+#[test]
+fn an_end_that_is_refused_is_told_and_another_pool_tried() {
+    let doomed = Seen {
+        ours: vec![instance("new", Life::Running)],
+        doomed: true,
+        ..seen(group((1, 1, 2), &[("old", SERVES)]))
+    };
+    let mut refused = launched();
+    let end = next(&refused, &doomed, &orders());
+    let no = Answer::Refused {
+        reason: "refused".to_owned(),
+        message: "no".to_owned(),
+    };
+    refused.after(&end, no, "old", Timestamp::from_second(110).unwrap());
+    let decision = decided(&refused, &doomed, &orders(), 111);
+    assert!(matches!(decision.next, Next::Launch(_)), "{decision:?}");
+    assert_eq!(decision.checkpoint.at, 1);
+}
+
+#[test]
+fn a_redriven_swap_goes_on_with_what_runs() {
+    let choice = |subnet: &str| Choice {
+        instance_type: "m5.large".to_owned(),
+        subnet: subnet.to_owned(),
+        ..Choice::default()
+    };
+    let mut checkpoint = Checkpoint {
+        choices: vec![choice("s-b"), choice("s-a")],
+        launched: None,
+        ..launched()
+    };
+    checkpoint.adopt(
+        &instance("new", Life::Running),
+        Timestamp::from_second(105).unwrap(),
+    );
+    assert_eq!(checkpoint.choices, [choice("s-a"), choice("s-b")]);
+    let seen = Seen {
+        ours: vec![instance("new", Life::Running)],
+        ..seen(group((1, 1, 2), &[("old", SERVES)]))
+    };
+    assert_eq!(
+        next(&checkpoint, &seen, &orders()),
+        Next::Attach {
+            instance: "new".to_owned()
+        }
+    );
 }
 
 #[test]
