@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use hollowtrees_harness::aws::{Delays, NewGroup};
+use hollowtrees_harness::{
+    aws::{Delays, NewGroup},
+    proxy::Fault,
+};
 use serde_json::Value;
 
 use crate::world::{BOUND, World};
@@ -15,6 +18,11 @@ async fn dies_when(said: &str, field: &str, is_so: fn(&Value) -> bool) {
         running: Duration::from_millis(600),
         in_service: Duration::from_millis(600),
     });
+    // What is said only while a call is under way lasts long enough to be seen.
+    for call in ["RunInstances", "DetachInstances"] {
+        let slow = Fault::slow(Duration::from_millis(600));
+        world.aws.inject(slow.containing(format!("Action={call}&")));
+    }
     let action = world.action(&old, "certain");
     let first = world.worker().await;
     world.send(&action).await;
