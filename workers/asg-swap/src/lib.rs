@@ -9,6 +9,7 @@
 //! | `look` | one look at AWS and the records |
 //! | `section` | steps that change sizes, under the group's lease |
 //! | `step` | one step, done once |
+//! | `times` | until when what may go on |
 //! | `begin` | chooses pools and enters the swap into the group's record |
 //! | `group` | the group's record |
 //! | `records` | what incidents, runs and the ledger say |
@@ -34,6 +35,7 @@ mod run;
 mod saga;
 mod section;
 mod step;
+mod times;
 
 pub use run::run;
 

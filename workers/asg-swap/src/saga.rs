@@ -16,13 +16,13 @@ use hollowtrees_domain::{
 };
 use hollowtrees_runtime::worker::{Failure, Job, Report};
 use hollowtrees_schemas::{names::result, proto::time};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::{
     cloud::{Cloud, backoff},
-    config::LAST_WORDS,
     group::{Changed, Place},
     rehearsal, report,
+    times::Times,
     worker::{Swapper, stopping},
 };
 
@@ -32,8 +32,6 @@ const STRIKES: u32 = 5;
 const TOKEN_STRIKES: u32 = 20;
 /// EC2's word for a token that came with another call before.
 const TOKEN_USED: &str = "IdempotentParameterMismatch";
-/// Kept for the way back.
-const RESERVE: SignedDuration = SignedDuration::from_secs(60);
 
 /// One swap, from its start or from where another start left it.
 pub(crate) struct Saga<'a> {
@@ -57,17 +55,6 @@ pub(crate) struct Saga<'a> {
     told: BTreeSet<&'static str>,
 }
 
-/// Until when what may go on.
-#[derive(Clone, Copy)]
-struct Times {
-    /// From here on it is undone.
-    give_up: Timestamp,
-    /// The old one's drain is waited for no longer.
-    drain: Timestamp,
-    /// The last word.
-    end: Timestamp,
-}
-
 impl<'a> Saga<'a> {
     pub(crate) async fn new(
         swapper: &'a Swapper,
@@ -81,7 +68,7 @@ impl<'a> Saga<'a> {
             })?,
             None => Checkpoint::default(),
         };
-        let times = times(swapper, &job);
+        let times = Times::of(swapper, &job);
         let doubt = checkpoint.in_doubt;
         Ok(Self {
             swapper,
@@ -431,34 +418,5 @@ impl<'a> Saga<'a> {
                 .await?;
         }
         Ok(report::of(self.job.action(), &self.checkpoint, end, sizes))
-    }
-}
-
-/// The outcome is due by `close_at`, and the loop ends a handler by its limit: we speak before either.
-fn times(swapper: &Swapper, job: &Job) -> Times {
-    let now = job.now();
-    let settings = &swapper.settings;
-    let later = |wait: Duration| {
-        SignedDuration::try_from(wait)
-            .ok()
-            .and_then(|wait| now.checked_add(wait).ok())
-            .unwrap_or(Timestamp::MAX)
-    };
-    let limit = later(settings.time_limit + settings.drain_wait + LAST_WORDS);
-    let closes = job
-        .action()
-        .close_at
-        .as_ref()
-        .filter(|_| job.action().redrive == 0);
-    let closes = closes.and_then(|at| time::from_proto(at).ok());
-    let last = closes.map_or(limit, |closes| closes.min(limit));
-    let quarter = |until: Timestamp| until.duration_since(now).max(SignedDuration::ZERO) / 4;
-    let words = SignedDuration::try_from(LAST_WORDS).unwrap_or_default();
-    let end = last - words.min(quarter(last));
-    let back = RESERVE.min(quarter(end));
-    Times {
-        give_up: (end - back).min(later(settings.time_limit)),
-        drain: end - SignedDuration::from_secs(10).min(quarter(end)),
-        end,
     }
 }
