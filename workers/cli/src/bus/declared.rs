@@ -181,6 +181,11 @@ mod tests {
                 "router-outcomes",
                 "asg-swap",
                 "notify",
+                "metrics-notices",
+                "metrics-actions",
+                "metrics-outcomes",
+                "metrics-incidents",
+                "metrics-dead",
                 "drain-prod=2Eeu"
             ]
         );
