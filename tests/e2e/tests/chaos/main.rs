@@ -18,7 +18,7 @@ use std::{
 use hollowtrees_bus::topology::Profile;
 use hollowtrees_e2e::{
     checker::{Books, assert_once_in_effect},
-    kills::Kills,
+    kills::{Kills, seed},
     pipeline::{Pipeline, Process, Programs, interruption},
 };
 use hollowtrees_harness::Nats;
@@ -73,13 +73,6 @@ async fn tell(pipeline: &Pipeline, instances: &[String]) {
     for (_, notice) in late {
         pipeline.notify(notice, QUEUE).await;
     }
-}
-
-fn seed() -> u64 {
-    let given = std::env::var("HOLLOWTREES_CHAOS_SEED").ok();
-    let seed = given.map_or_else(rand::random, |seed| seed.parse().expect("a seed is a number"));
-    println!("seed {seed}: repeat with HOLLOWTREES_CHAOS_SEED={seed}");
-    seed
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hollowtrees_e2e::checker::Books;
+use hollowtrees_e2e::{checker::Books, kills::seed};
 use hollowtrees_schemas::{
     envelope::{self, DataFormat},
     names::{kind, result},
@@ -106,13 +106,6 @@ async fn kill(rig: &Rig, processes: &[Process], dice: &mut StdRng) -> BTreeMap<&
         *killed.entry(process.role.name()).or_default() += 1;
     }
     killed
-}
-
-fn seed() -> u64 {
-    let given = std::env::var("HOLLOWTREES_CHAOS_SEED").ok();
-    let seed = given.map_or_else(rand::random, |seed| seed.parse().expect("a seed is a number"));
-    println!("seed {seed}: repeat with HOLLOWTREES_CHAOS_SEED={seed}");
-    seed
 }
 
 #[tokio::test(flavor = "multi_thread")]
