@@ -150,6 +150,8 @@ async fn floor(count: usize, pace: Option<Duration>) -> Result<Latencies> {
     Ok(latencies)
 }
 
+/// Pause after each handler of the idle system: what follows it (outcome, run, events) has ended by then.
+const SETTLE: Duration = Duration::from_millis(20);
 /// Notices sent before the measuring begins.
 const WARM: usize = 50;
 
@@ -176,6 +178,7 @@ async fn drive(
         for number in WARM..WARM + count {
             send(number).await?;
             all.extend(results.recv().await);
+            tokio::time::sleep(SETTLE).await;
         }
         return Ok(Latencies::of(all));
     };
