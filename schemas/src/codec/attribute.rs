@@ -72,7 +72,9 @@ pub(super) fn check_value(name: &str, value: &str) -> Result<(), Fault> {
     if value.is_empty() && kind != Kind::Text {
         return Err(Fault::Empty);
     }
-    if let Some(found) = value.chars().find(|&found| is_excluded(found)) {
+    // Nearly all values are printable ASCII, of which nothing is excluded.
+    let plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !plain && let Some(found) = value.chars().find(|&found| is_excluded(found)) {
         return Err(Fault::Character(found));
     }
     match kind {

@@ -13,9 +13,23 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures::StreamExt;
-use hollowtrees_harness::Nats;
 use hollowtrees_schemas::outgoing::Outgoing;
 use tokio::sync::Semaphore;
+
+use crate::setup;
+
+/// The bare router as a process of its own, as ours is: takes notices until it is ended.
+pub(crate) async fn router(url: &str) -> Result<()> {
+    let bare = Bare::connect(url).await?;
+    bare.take(
+        "HT_NOTICES",
+        "router-notices",
+        usize::MAX,
+        256,
+        Bare::work_on_notice,
+    )
+    .await
+}
 
 /// A bare connection with the buckets open.
 #[derive(Clone)]
@@ -32,8 +46,8 @@ fn record() -> Bytes {
 }
 
 impl Bare {
-    pub(crate) async fn connect(nats: &Nats) -> Result<Self> {
-        let jetstream = jetstream::new(async_nats::connect(nats.url()).await?);
+    pub(crate) async fn connect(url: &str) -> Result<Self> {
+        let jetstream = jetstream::new(async_nats::connect(url).await?);
         Ok(Self {
             incidents: jetstream.get_key_value("ht_incidents").await?,
             runs: jetstream.get_key_value("ht_runs").await?,
@@ -55,8 +69,15 @@ impl Bare {
         Ok(())
     }
 
-    /// What the router calls before an action can be taken: incident, run, action.
-    pub(crate) async fn route(&self, key: &str, action: &Outgoing) -> Result<u64> {
+    /// All the router calls for a notice.
+    pub(crate) async fn work_on_notice(self, instance: String) -> Result<()> {
+        let action = setup::action(&instance)?;
+        let revision = self.route(&instance, &action).await?;
+        self.note(&instance, revision, &action).await
+    }
+
+    /// What it calls before an action can be taken: incident, run, action.
+    async fn route(&self, key: &str, action: &Outgoing) -> Result<u64> {
         self.incidents.update(key, record(), 0).await?;
         let revision = self.runs.update(key, record(), 0).await?;
         self.publish(action.subject.to_string(), action).await?;
@@ -64,7 +85,7 @@ impl Bare {
     }
 
     /// What it calls after it: the note in the run, and two events.
-    pub(crate) async fn note(&self, key: &str, revision: u64, action: &Outgoing) -> Result<()> {
+    async fn note(&self, key: &str, revision: u64, action: &Outgoing) -> Result<()> {
         let noted = async { Ok::<_, anyhow::Error>(self.runs.update(key, record(), revision).await?) };
         let opened = self.publish(format!("ht.incident.v1.c1.opened.{key}"), action);
         let started = self.publish(format!("ht.run.v1.c1.started.{key}"), action);
@@ -124,6 +145,9 @@ impl Bare {
                 drop(slot);
                 Ok::<_, anyhow::Error>(())
             });
+            while let Some(ended) = tasks.try_join_next() {
+                ended??;
+            }
         }
         while let Some(ended) = tasks.join_next().await {
             ended??;

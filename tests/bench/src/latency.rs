@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use hollowtrees_bus::Bus;
+use hollowtrees_harness::Worker;
 use hollowtrees_runtime::{
     metrics::Metrics,
     process::Identity,
@@ -14,12 +16,12 @@ use hollowtrees_runtime::{
 };
 use hollowtrees_schemas::proto;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     floor::Bare,
     sample::{Latencies, latency_rows},
-    setup::{self, Setup},
+    setup::{self, Process, Setup},
 };
 
 /// When each instance's notice was sent; shared by who sends and who measures.
@@ -50,20 +52,30 @@ async fn measure(sent: &Sent, measured: &mpsc::Sender<Duration>, instance: &str)
     }
 }
 
-/// A system that waits: one notice, and the next when its handler has started.
+/// A system that waits: one notice, and the next when all that follows from it has ended. Ours and the floor take
+/// turns, so that whatever else the machine does falls on both.
 pub(crate) async fn idle(count: usize) -> Result<()> {
-    let ours = Box::pin(ours(count, None)).await?;
-    let floor = Box::pin(floor(count, None)).await?;
+    let mut ours = Box::pin(System::ours(count)).await?;
+    let mut floor = Box::pin(System::floor(count)).await?;
+    let mut times = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for number in 0..WARM + count {
+        let pair = (ours.one(number).await?, floor.one(number).await?);
+        if number >= WARM {
+            times.0.push(pair.0);
+            times.1.push(pair.1);
+        }
+    }
     let bars = [Some(Duration::from_micros(500)), Some(Duration::from_millis(2))];
+    let (ours, floor) = (Latencies::of(times.0), Latencies::of(times.1));
     latency_rows("notice -> handler, idle", &ours, &floor, bars);
     Ok(())
 }
 
 /// A system under load: notices at a steady rate.
 pub(crate) async fn loaded(count: usize, per_second: u32) -> Result<()> {
-    let pace = Some(Duration::from_secs(1) / per_second);
-    let ours = Box::pin(ours(count, pace)).await?;
-    let floor = Box::pin(floor(count, pace)).await?;
+    let pace = Duration::from_secs(1) / per_second;
+    let ours = Box::pin(System::ours(count)).await?.paced(count, pace).await?;
+    let floor = Box::pin(System::floor(count)).await?.paced(count, pace).await?;
     latency_rows(
         &format!("notice -> handler, {per_second}/s"),
         &ours,
@@ -73,133 +85,135 @@ pub(crate) async fn loaded(count: usize, per_second: u32) -> Result<()> {
     Ok(())
 }
 
-async fn ours(count: usize, pace: Option<Duration>) -> Result<Latencies> {
-    let setup = Setup::start().await?;
-    let _router = setup.router().await?;
-    let (sent, (measured, results)) = (Sent::default(), mpsc::channel(count.max(1)));
-    let handler = Measuring {
-        sent: Arc::clone(&sent),
-        measured,
-    };
-    let identity = Identity::new("work", "0.0.0");
-    let process = proto::Worker {
-        kind: "work".to_owned(),
-        process: identity.id.to_string(),
-        version: String::new(),
-    };
-    let metrics = Metrics::new(&identity)?;
-    let stop = CancellationToken::new();
-    let settings = Settings::new("work", vec![Kind::new("work")]);
-    let (bus, stopping) = (setup.another().await?, stop.clone());
-    let worker =
-        tokio::spawn(async move { serve(bus, handler, settings, process, &metrics, stopping, |_| {}).await });
-    let publisher = setup.bus.clone();
-    let latencies = drive(count, pace, &sent, results, async |instance: String| {
-        publisher.publish(&setup::notice(&instance)?, None).await?;
-        Ok(())
-    })
-    .await?;
-    stop.cancel();
-    worker.await??;
-    Ok(latencies)
-}
-
-async fn floor(count: usize, pace: Option<Duration>) -> Result<Latencies> {
-    let setup = Setup::start().await?;
-    let (sent, (measured, results)) = (Sent::default(), mpsc::channel(count.max(1)));
-    let routing = Bare::connect(&setup.nats).await?;
-    let working = Bare::connect(&setup.nats).await?;
-    let all = count + WARM;
-    let router = tokio::spawn(async move {
-        routing
-            .take(
-                "HT_NOTICES",
-                "router-notices",
-                all,
-                256,
-                |bare, instance| async move {
-                    let action = setup::action(&instance)?;
-                    let revision = bare.route(&instance, &action).await?;
-                    bare.note(&instance, revision, &action).await
-                },
-            )
-            .await
-    });
-    let noting = Arc::clone(&sent);
-    let worker = tokio::spawn(async move {
-        working
-            .take("HT_ACTIONS", "work", all, 64, move |bare, instance| {
-                let (sent, measured) = (Arc::clone(&noting), measured.clone());
-                async move {
-                    let revision = bare.claim(&instance).await?;
-                    measure(&sent, &measured, &instance).await;
-                    bare.conclude(&instance, revision, &setup::action(&instance)?)
-                        .await
-                }
-            })
-            .await
-    });
-    let publisher = Bare::connect(&setup.nats).await?;
-    let latencies = drive(count, pace, &sent, results, async |instance: String| {
-        let notice = setup::notice(&instance)?;
-        publisher.publish(notice.subject.to_string(), &notice).await
-    })
-    .await?;
-    router.await??;
-    worker.await??;
-    Ok(latencies)
-}
-
-/// Pause after each handler of the idle system: what follows it (outcome, run, events) has ended by then.
-const SETTLE: Duration = Duration::from_millis(20);
 /// Notices sent before the measuring begins.
 const WARM: usize = 50;
+/// Pause of the idle system after each handler: what follows from it (outcome, run, events) has ended by then.
+const SETTLE: Duration = Duration::from_millis(20);
 
-async fn drive(
-    count: usize,
-    pace: Option<Duration>,
-    sent: &Sent,
-    mut results: mpsc::Receiver<Duration>,
-    publish: impl AsyncFn(String) -> Result<()>,
-) -> Result<Latencies> {
-    let mut all = Vec::with_capacity(count);
-    let send = async |number: usize| {
+/// A server, a router and a worker that measures.
+struct System {
+    publisher: Publisher,
+    sent: Sent,
+    measured: mpsc::Receiver<Duration>,
+    _worker: AbortOnDropHandle<Result<()>>,
+    _router: Router,
+    _setup: Setup,
+}
+
+enum Publisher {
+    Ours(Bus),
+    Bare(Bare),
+}
+
+/// A process, stopped when dropped.
+enum Router {
+    Ours(#[expect(dead_code, reason = "held")] Process),
+    Bare(#[expect(dead_code, reason = "held")] Worker),
+}
+
+impl System {
+    /// Room for `count` measurements.
+    async fn ours(count: usize) -> Result<Self> {
+        let setup = Setup::start().await?;
+        let router = setup.router().await?;
+        let (sent, (measured, results)) = (Sent::default(), mpsc::channel(count + WARM));
+        let handler = Measuring {
+            sent: Arc::clone(&sent),
+            measured,
+        };
+        let identity = Identity::new("work", "0.0.0");
+        let process = proto::Worker {
+            kind: "work".to_owned(),
+            process: identity.id.to_string(),
+            version: String::new(),
+        };
+        let metrics = Metrics::new(&identity)?;
+        let settings = Settings::new("work", vec![Kind::new("work")]);
+        let bus = setup.another().await?;
+        let worker = tokio::spawn(async move {
+            let stop = CancellationToken::new();
+            Ok(serve(bus, handler, settings, process, &metrics, stop, |_| {}).await?)
+        });
+        Ok(Self {
+            publisher: Publisher::Ours(setup.bus.clone()),
+            sent,
+            measured: results,
+            _worker: AbortOnDropHandle::new(worker),
+            _router: Router::Ours(router),
+            _setup: setup,
+        })
+    }
+
+    /// The same processes and calls, on the bare client.
+    async fn floor(count: usize) -> Result<Self> {
+        let setup = Setup::start().await?;
+        let router = setup.bare_router()?;
+        let (sent, (measured, results)) = (Sent::default(), mpsc::channel(count + WARM));
+        let working = Bare::connect(&setup.nats.url()).await?;
+        let noting = Arc::clone(&sent);
+        let work = move |bare: Bare, instance: String| {
+            let (sent, measured) = (Arc::clone(&noting), measured.clone());
+            async move {
+                let revision = bare.claim(&instance).await?;
+                measure(&sent, &measured, &instance).await;
+                let outcome = setup::action(&instance)?;
+                bare.conclude(&instance, revision, &outcome).await
+            }
+        };
+        let worker =
+            tokio::spawn(async move { working.take("HT_ACTIONS", "work", usize::MAX, 64, work).await });
+        Ok(Self {
+            publisher: Publisher::Bare(Bare::connect(&setup.nats.url()).await?),
+            sent,
+            measured: results,
+            _worker: AbortOnDropHandle::new(worker),
+            _router: Router::Bare(router),
+            _setup: setup,
+        })
+    }
+
+    async fn send(&self, number: usize) -> Result<()> {
         let instance = format!("i-{number}");
-        sent.lock()
+        self.sent
+            .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(instance.clone(), Instant::now());
-        publish(instance).await
-    };
-    for number in 0..WARM {
-        send(number).await?;
-        results.recv().await;
+        let notice = setup::notice(&instance)?;
+        match &self.publisher {
+            Publisher::Ours(bus) => bus.publish(&notice, None).await.map(drop)?,
+            Publisher::Bare(bare) => bare.publish(notice.subject.to_string(), &notice).await?,
+        }
+        Ok(())
     }
-    let Some(pace) = pace else {
-        for number in WARM..WARM + count {
-            send(number).await?;
-            all.extend(results.recv().await);
-            tokio::time::sleep(SETTLE).await;
+
+    async fn next(&mut self) -> Result<Duration> {
+        self.measured.recv().await.context("the worker has ended")
+    }
+
+    /// Sends a notice to an idle system, and lets it become idle again.
+    async fn one(&mut self, number: usize) -> Result<Duration> {
+        self.send(number).await?;
+        let latency = self.next().await?;
+        tokio::time::sleep(SETTLE).await;
+        Ok(latency)
+    }
+
+    /// Sends notices at a steady rate.
+    async fn paced(mut self, count: usize, pace: Duration) -> Result<Latencies> {
+        for number in 0..WARM {
+            self.send(number).await?;
+            self.next().await?;
         }
-        return Ok(Latencies::of(all));
-    };
-    let sending = async {
         let began = tokio::time::Instant::now();
-        for number in WARM..WARM + count {
-            let due = began + pace * u32::try_from(number - WARM).unwrap_or(u32::MAX);
+        for number in 0..count {
+            let due = began + pace * u32::try_from(number).unwrap_or(u32::MAX);
             tokio::time::sleep_until(due).await;
-            send(number).await?;
+            self.send(WARM + number).await?;
         }
-        Ok::<_, anyhow::Error>(())
-    };
-    let receiving = async {
+        let mut all = Vec::with_capacity(count);
         while all.len() < count {
-            match results.recv().await {
-                Some(latency) => all.push(latency),
-                None => break,
-            }
+            all.push(self.next().await?);
         }
-    };
-    let (sending, ()) = tokio::join!(sending, receiving);
-    sending?;
-    Ok(Latencies::of(all))
+        Ok(Latencies::of(all))
+    }
 }

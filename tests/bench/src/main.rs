@@ -48,6 +48,9 @@ struct Arguments {
     /// A built agent to measure; without it `cargo build-agent` makes one.
     #[arg(long)]
     agent: Option<PathBuf>,
+    /// Be the floor's router on this server, and nothing else.
+    #[arg(long, hide = true)]
+    bare_router: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,6 +70,9 @@ enum Rows {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if let Some(url) = arguments.bare_router {
+        return floor::router(&url).await;
+    }
     let wants = |rows| arguments.only.is_empty() || arguments.only.contains(&rows);
     println!(
         "nats-server and Kubernetes API of the testbed, one copy each, file storage, loopback; {} cores",

@@ -69,6 +69,13 @@ impl Setup {
         Ok(process)
     }
 
+    /// The floor's router, in a process of its own as ours is: a process has to be woken for every message.
+    pub(crate) fn bare_router(&self) -> Result<Worker> {
+        let bench = std::env::current_exe()?;
+        let router = Worker::builder("bare-router", bench).args(["--bare-router", &self.nats.url()]);
+        Ok(router.start()?)
+    }
+
     /// A process of ours on this bus, once it is ready.
     pub(crate) async fn process(
         &self,

@@ -36,18 +36,14 @@ pub(crate) async fn router(count: usize) -> Result<()> {
     let floor = {
         let setup = Setup::start().await?;
         fill(&setup, count, setup::notice).await?;
-        let bare = Bare::connect(&setup.nats).await?;
+        let bare = Bare::connect(&setup.nats.url()).await?;
         let began = Instant::now();
         bare.take(
             "HT_NOTICES",
             "router-notices",
             count,
             IN_FLIGHT,
-            |bare, instance| async move {
-                let action = setup::action(&instance)?;
-                let revision = bare.route(&instance, &action).await?;
-                bare.note(&instance, revision, &action).await
-            },
+            Bare::work_on_notice,
         )
         .await?;
         began.elapsed()
@@ -56,7 +52,7 @@ pub(crate) async fn router(count: usize) -> Result<()> {
     let one_publish = {
         let setup = Setup::start().await?;
         fill(&setup, count, setup::notice).await?;
-        let bare = Bare::connect(&setup.nats).await?;
+        let bare = Bare::connect(&setup.nats.url()).await?;
         let began = Instant::now();
         bare.take(
             "HT_NOTICES",
@@ -120,7 +116,7 @@ pub(crate) async fn worker(count: usize) -> Result<()> {
     let floor = {
         let setup = Setup::start().await?;
         fill(&setup, count, setup::action).await?;
-        let bare = Bare::connect(&setup.nats).await?;
+        let bare = Bare::connect(&setup.nats.url()).await?;
         let began = Instant::now();
         bare.take(
             "HT_ACTIONS",
