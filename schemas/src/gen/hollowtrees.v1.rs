@@ -544,6 +544,9 @@ pub struct LedgerEntry {
     pub redrive: u32,
     #[prost(message, optional, tag = "10")]
     pub accepted_at: ::core::option::Option<::pbjson_types::Timestamp>,
+    /// Starts among `attempt` that a worker which was told to stop handed over: they count against nobody.
+    #[prost(uint32, tag = "11")]
+    pub handovers: u32,
 }
 impl ::prost::Name for LedgerEntry {
     const NAME: &'static str = "LedgerEntry";

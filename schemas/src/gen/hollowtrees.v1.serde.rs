@@ -2751,6 +2751,9 @@ impl serde::Serialize for LedgerEntry {
         if self.accepted_at.is_some() {
             len += 1;
         }
+        if self.handovers != 0 {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.LedgerEntry", len)?;
         if self.schema != 0 {
             struct_ser.serialize_field("schema", &self.schema)?;
@@ -2782,6 +2785,9 @@ impl serde::Serialize for LedgerEntry {
         if let Some(v) = self.accepted_at.as_ref() {
             struct_ser.serialize_field("acceptedAt", &crate::proto::json::Time(v))?;
         }
+        if self.handovers != 0 {
+            struct_ser.serialize_field("handovers", &self.handovers)?;
+        }
         struct_ser.end()
     }
 }
@@ -2804,6 +2810,7 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
             "redrive",
             "accepted_at",
             "acceptedAt",
+            "handovers",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -2818,6 +2825,7 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
             Outcome,
             Redrive,
             AcceptedAt,
+            Handovers,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -2850,6 +2858,7 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
                             "outcome" => Ok(GeneratedField::Outcome),
                             "redrive" => Ok(GeneratedField::Redrive),
                             "acceptedAt" | "accepted_at" => Ok(GeneratedField::AcceptedAt),
+                            "handovers" => Ok(GeneratedField::Handovers),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -2879,6 +2888,7 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
                 let mut outcome__ = None;
                 let mut redrive__ = None;
                 let mut accepted_at__ = None;
+                let mut handovers__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Schema => {
@@ -2947,6 +2957,14 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
                             }
                             accepted_at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
                         }
+                        GeneratedField::Handovers => {
+                            if handovers__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("handovers"));
+                            }
+                            handovers__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -2963,6 +2981,7 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
                     outcome: outcome__,
                     redrive: redrive__.unwrap_or_default(),
                     accepted_at: accepted_at__,
+                    handovers: handovers__.unwrap_or_default(),
                 })
             }
         }

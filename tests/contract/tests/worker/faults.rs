@@ -121,6 +121,38 @@ async fn a_handler_that_outlasts_the_grace_is_left_to_the_next_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_was_handed_over_counts_against_nobody() {
+    const MOVES: u32 = 7;
+    let (_nats, bus) = prepared().await;
+    let mut outcomes = Outcomes::of(&bus).await;
+    let handler = Scripted::new(async |job| {
+        if job.attempt() <= MOVES {
+            std::future::pending::<()>().await;
+        }
+        Ok(Report::succeeded("Done by the last one."))
+    });
+    send(&bus, &action("i-1")).await;
+    let impatient = || Settings {
+        grace: Duration::from_millis(50),
+        ..settings()
+    };
+    assert!(impatient().poison_after < MOVES, "the moves would be poison");
+    for moves in 1..=MOVES {
+        let going = run(&bus, &handler, impatient());
+        handler.started(usize::try_from(moves).unwrap()).await;
+        going.stop().await;
+    }
+    let last = run(&bus, &handler, impatient());
+    let outcome = outcomes.next().await;
+    assert_eq!(
+        (outcome.result.as_str(), outcome.attempt),
+        ("succeeded", MOVES + 1)
+    );
+    assert_eq!(bus.dead_range().await.unwrap(), None, "no dead letter");
+    last.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cut_longer_than_the_ack_wait_starts_no_second_handler() {
     let (nats, bus) = prepared().await;
     let mut outcomes = Outcomes::of(&bus).await;

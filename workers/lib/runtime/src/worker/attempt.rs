@@ -1,6 +1,6 @@
 //! One action over its tries, and what it hears of its incident.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hollowtrees_bus::{StoreError, Versioned};
 use hollowtrees_schemas::{names::state, proto};
@@ -14,7 +14,8 @@ pub(crate) struct Attempt {
     pub(crate) order: Arc<Order>,
     pub(crate) parcel: Arc<Parcel>,
     pub(crate) control: watch::Sender<Control>,
-    pub(crate) claim: Option<Arc<Claim>>,
+    /// Shared with the loop, which hands it over when the worker stops.
+    pub(crate) claim: Arc<OnceLock<Arc<Claim>>>,
     /// Times the handler asked for another try.
     pub(crate) tries: u32,
     /// When the handler was first started by this process.
@@ -30,7 +31,7 @@ pub(crate) struct Attempt {
 impl Attempt {
     /// Whether it may be looked at without a slot, should it only need an answer.
     pub(crate) fn may_be_answered(&self) -> bool {
-        self.claim.is_none() && !self.needs_slot
+        self.claim.get().is_none() && !self.needs_slot
     }
 
     /// Takes over what reading its incident answered.

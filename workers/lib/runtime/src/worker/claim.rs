@@ -51,7 +51,8 @@ pub(crate) enum Taken {
     Done(Box<proto::Outcome>),
     /// Someone alive does it, or it cannot be told yet.
     Busy,
-    /// Ours to take over in its turn among its like: several starts of it broke off.
+    /// Ours to take over in its turn among its like: several starts of it broke off. `start` is what
+    /// [`Claim::start_that_counts`] will be.
     Suspect { start: u32 },
     /// Ours to take over once there is a slot to go on in.
     NoSlot,
@@ -127,6 +128,7 @@ pub(crate) async fn take(
         state: ledger_state::RUNNING.to_owned(),
         owner: Some(me.clone()),
         attempt: 1,
+        handovers: 0,
         nonce: nonce(),
         checkpoint: None,
         started_at: Some(time::to_proto(now)),
@@ -176,13 +178,17 @@ pub(crate) async fn take(
         Move::Reopen => fresh,
         // Nothing is written before its turn: who dies meanwhile did not die of it.
         Move::TakeOver { .. } if !turn.has_slot => return Ok(Taken::NoSlot),
-        Move::TakeOver { attempt } if attempt > SUSPECT_AFTER && !turn.apart => {
-            return Ok(Taken::Suspect { start: attempt });
+        Move::TakeOver { attempt }
+            if that_counts(attempt, found.handovers) > SUSPECT_AFTER && !turn.apart =>
+        {
+            let start = that_counts(attempt, found.handovers);
+            return Ok(Taken::Suspect { start });
         }
         Move::TakeOver { attempt } => {
             tracing::info!(action = %order.id, from = owner.process, attempt, "An action is taken over from a process that is gone.");
             proto::LedgerEntry {
                 attempt,
+                handovers: found.handovers,
                 checkpoint: found.checkpoint,
                 accepted_at: found.accepted_at,
                 redrive: found.redrive.max(fresh.redrive),
@@ -201,6 +207,12 @@ impl Claim {
     /// Starts of the handler, this one included.
     pub(crate) async fn attempt(&self) -> u32 {
         self.state.lock().await.entry.attempt
+    }
+
+    /// Number of this start among those that broke off: a start that was handed over proves nothing.
+    pub(crate) async fn start_that_counts(&self) -> u32 {
+        let state = self.state.lock().await;
+        that_counts(state.entry.attempt, state.entry.handovers)
     }
 
     /// What an earlier start left for this one.
@@ -249,6 +261,21 @@ impl Claim {
         .await
     }
 
+    /// Leaves the action to the next process: this start did not break off. Nothing where it has ended.
+    pub(crate) async fn hand_over(&self) -> Result<(), ClaimError> {
+        if self.state.lock().await.entry.state == ledger_state::DONE {
+            return Ok(());
+        }
+        self.write(|state| {
+            let handovers = state.entry.handovers.saturating_add(1);
+            proto::LedgerEntry {
+                handovers,
+                ..state.entry.clone()
+            }
+        })
+        .await
+    }
+
     /// Ends the claim with an outcome: from here on it is this one, whatever happens.
     pub(crate) async fn finish(&self, outcome: proto::Outcome) -> Result<(), ClaimError> {
         self.write(|state| proto::LedgerEntry {
@@ -275,6 +302,10 @@ impl Claim {
         // It ends early only with the whole runtime.
         writing.await.unwrap_or(Err(ClaimError::Lost))
     }
+}
+
+fn that_counts(attempt: u32, handovers: u32) -> u32 {
+    attempt.saturating_sub(handovers)
 }
 
 /// One compare-and-set, tried until it is answered: until then nobody knows, and nothing else may be done

@@ -71,13 +71,12 @@ enum Claimed {
 impl<H: Handler> Core<H> {
     /// Without a slot it may be answered, and no handler starts.
     pub(crate) async fn execute(&self, mut attempt: Attempt, has_slot: bool) -> Ended {
-        let claim = match attempt.claim.clone() {
-            Some(claim) => claim,
+        let claim = match attempt.claim.get() {
+            Some(claim) => Arc::clone(claim),
             None => match self.claim(&mut attempt, has_slot).await {
                 Claimed::Ours(claim) => {
                     let claim = Arc::new(*claim);
-                    attempt.claim = Some(Arc::clone(&claim));
-                    claim
+                    Arc::clone(attempt.claim.get_or_init(|| claim))
                 }
                 Claimed::Suspect { start } => {
                     attempt.suspect = Some(start);
@@ -100,9 +99,10 @@ impl<H: Handler> Core<H> {
             return Ended::Again(Box::new(attempt), next);
         }
         let start = claim.attempt().await;
-        if start > self.settings.poison_after {
+        let that_counts = claim.start_that_counts().await;
+        if that_counts > self.settings.poison_after {
             return self
-                .give_up(&attempt, &claim, start, Class::Poison, poison_text(start))
+                .give_up(&attempt, &claim, start, Class::Poison, poison_text(that_counts))
                 .await;
         }
         let resumable = claim.checkpoint().await.is_some();
@@ -421,8 +421,8 @@ impl<H: Handler> Core<H> {
     }
 }
 
-fn poison_text(start: u32) -> (String, String) {
-    let starts = start.saturating_sub(1);
+fn poison_text(start_that_counts: u32) -> (String, String) {
+    let starts = start_that_counts.saturating_sub(1);
     (
         "poison".to_owned(),
         format!("{starts} starts of this action ended without a result; its worker may die of it"),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -21,6 +21,7 @@ use crate::metrics::{self, Metrics};
 use super::{
     Handler, Settings,
     attempt::{Attempt, observe},
+    claim::Claim,
     execute::{Core, Ended},
     job::Control,
     order::Order,
@@ -41,6 +42,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 const SETTLED_DELAY: Duration = Duration::from_secs(1);
 /// A redriven action waits this long for the one it repeats.
 const REDRIVE_DELAY: Duration = Duration::from_secs(2);
+
+/// A worker that stops waits for so long until the ledger knows what it hands over.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why a worker cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +128,7 @@ struct Held {
     order: Arc<Order>,
     parcel: Arc<Parcel>,
     control: watch::Sender<Control>,
+    claim: Arc<OnceLock<Arc<Claim>>>,
 }
 
 impl<H: Handler> Loop<H> {
@@ -210,6 +215,7 @@ impl<H: Handler> Loop<H> {
         }
         let order = Arc::new(order);
         let parcel = Arc::new(Parcel::new(delivery));
+        let claim = Arc::default();
         let (control, _) = watch::channel(Control {
             deadline: order.deadline,
             cancelled: false,
@@ -222,6 +228,7 @@ impl<H: Handler> Loop<H> {
                 order: Arc::clone(&order),
                 parcel: Arc::clone(&parcel),
                 control: control.clone(),
+                claim: Arc::clone(&claim),
             },
         );
         self.by_incident
@@ -233,7 +240,7 @@ impl<H: Handler> Loop<H> {
             order,
             parcel,
             control,
-            claim: None,
+            claim,
             tries: 0,
             first_started_at: None,
             incident_heard: false,
@@ -395,7 +402,7 @@ impl<H: Handler> Loop<H> {
             if self
                 .waiting
                 .get(&id)
-                .is_some_and(|attempt| attempt.claim.is_none())
+                .is_some_and(|attempt| attempt.claim.get().is_none())
             {
                 self.waiting.remove(&id);
                 if let Some(delivery) = self.held.get(&id).and_then(|held| held.parcel.take()) {
@@ -422,6 +429,16 @@ impl<H: Handler> Loop<H> {
             }
         }
         self.running.shutdown().await;
+        let mut handing = JoinSet::new();
+        for claim in self.held.values().filter_map(|held| held.claim.get().cloned()) {
+            handing.spawn(async move { claim.hand_over().await });
+        }
+        if tokio::time::timeout(HAND_OVER_WITHIN, handing.join_all())
+            .await
+            .is_err()
+        {
+            tracing::warn!("Not all actions were handed over in time; their starts count as broken off.");
+        }
         self.core.lease.release().await;
         for held in self.held.values() {
             if let Some(delivery) = held.parcel.take() {
