@@ -547,6 +547,9 @@ pub struct LedgerEntry {
     /// Starts among `attempt` that a worker which was told to stop handed over: they count against nobody.
     #[prost(uint32, tag = "11")]
     pub handovers: u32,
+    /// It has effects to finish or to undo as long as it has a checkpoint, also after its outcome was due.
+    #[prost(bool, tag = "12")]
+    pub saga: bool,
 }
 impl ::prost::Name for LedgerEntry {
     const NAME: &'static str = "LedgerEntry";

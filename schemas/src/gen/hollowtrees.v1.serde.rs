@@ -2754,6 +2754,9 @@ impl serde::Serialize for LedgerEntry {
         if self.handovers != 0 {
             len += 1;
         }
+        if self.saga {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.LedgerEntry", len)?;
         if self.schema != 0 {
             struct_ser.serialize_field("schema", &self.schema)?;
@@ -2788,6 +2791,9 @@ impl serde::Serialize for LedgerEntry {
         if self.handovers != 0 {
             struct_ser.serialize_field("handovers", &self.handovers)?;
         }
+        if self.saga {
+            struct_ser.serialize_field("saga", &self.saga)?;
+        }
         struct_ser.end()
     }
 }
@@ -2811,6 +2817,7 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
             "accepted_at",
             "acceptedAt",
             "handovers",
+            "saga",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -2826,6 +2833,7 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
             Redrive,
             AcceptedAt,
             Handovers,
+            Saga,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -2859,6 +2867,7 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
                             "redrive" => Ok(GeneratedField::Redrive),
                             "acceptedAt" | "accepted_at" => Ok(GeneratedField::AcceptedAt),
                             "handovers" => Ok(GeneratedField::Handovers),
+                            "saga" => Ok(GeneratedField::Saga),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -2889,6 +2898,7 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
                 let mut redrive__ = None;
                 let mut accepted_at__ = None;
                 let mut handovers__ = None;
+                let mut saga__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Schema => {
@@ -2965,6 +2975,12 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
                                 map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
                             ;
                         }
+                        GeneratedField::Saga => {
+                            if saga__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("saga"));
+                            }
+                            saga__ = map_.next_value()?;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -2982,6 +2998,7 @@ impl<'de> serde::Deserialize<'de> for LedgerEntry {
                     redrive: redrive__.unwrap_or_default(),
                     accepted_at: accepted_at__,
                     handovers: handovers__.unwrap_or_default(),
+                    saga: saga__.unwrap_or_default(),
                 })
             }
         }

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
+    roles::Role,
     sample::{limit_row, ratio_row},
     setup::{self, Setup},
 };
@@ -238,9 +239,7 @@ impl Ground {
             ("HT_CLUSTER__NAME", "c1".to_owned()),
             ("HT_CLUSTER__KUBECONFIG", kubeconfig.display().to_string()),
         ];
-        let _drain = setup
-            .process("drain", &setup::program("bench-drain")?, &env)
-            .await?;
+        let _drain = setup.process(Role::Drain, &env).await?;
         let audit = plane.audit().from_now()?;
         let count = self.nodes.len();
         let ended = self.outcomes(&setup, count);

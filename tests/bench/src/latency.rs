@@ -20,6 +20,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     floor::Bare,
+    roles::Role,
     sample::{Latencies, latency_rows},
     setup::{self, Process, Setup},
 };
@@ -102,7 +103,7 @@ struct System {
 
 enum Publisher {
     Ours(Bus),
-    Bare(Bare),
+    Bare(Box<Bare>),
 }
 
 /// A process, stopped when dropped.
@@ -147,7 +148,7 @@ impl System {
     /// The same processes and calls, on the bare client.
     async fn floor(count: usize) -> Result<Self> {
         let setup = Setup::start().await?;
-        let router = setup.bare_router()?;
+        let router = Role::bare_router(&setup.nats.url())?;
         let (sent, (measured, results)) = (Sent::default(), mpsc::channel(count + WARM));
         let working = Bare::connect(&setup.nats.url()).await?;
         let noting = Arc::clone(&sent);
@@ -163,7 +164,7 @@ impl System {
         let worker =
             tokio::spawn(async move { working.take("HT_ACTIONS", "work", usize::MAX, 64, work).await });
         Ok(Self {
-            publisher: Publisher::Bare(Bare::connect(&setup.nats.url()).await?),
+            publisher: Publisher::Bare(Box::new(Bare::connect(&setup.nats.url()).await?)),
             sent,
             measured: results,
             _worker: AbortOnDropHandle::new(worker),

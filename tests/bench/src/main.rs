@@ -1,17 +1,22 @@
 //! `cargo bench-pipeline`: prints a table, each figure with the floor of the same run beside it.
 //!
 //! The floor is a bare loop on a bare client that makes the same calls and nothing else.
-#![allow(clippy::print_stdout, reason = "a program whose output is a table")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program whose output is a table"
+)]
 
 mod agent;
 mod burst;
 mod floor;
 mod latency;
+mod roles;
 mod sample;
 mod setup;
 mod throughput;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
@@ -48,9 +53,6 @@ struct Arguments {
     /// A built agent to measure; without it `cargo build-agent` makes one.
     #[arg(long)]
     agent: Option<PathBuf>,
-    /// Be the floor's router on this server, and nothing else.
-    #[arg(long, hide = true)]
-    bare_router: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,12 +69,17 @@ enum Rows {
     Agent,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
-    if let Some(url) = arguments.bare_router {
-        return floor::router(&url).await;
+fn main() -> anyhow::Result<ExitCode> {
+    // The workers bring a runtime of their own.
+    if let Some(ended) = roles::play() {
+        return Ok(ended);
     }
+    measure(Arguments::parse())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[tokio::main]
+async fn measure(arguments: Arguments) -> anyhow::Result<()> {
     let wants = |rows| arguments.only.is_empty() || arguments.only.contains(&rows);
     println!(
         "nats-server and Kubernetes API of the testbed, one copy each, file storage, loopback; {} cores",
@@ -82,10 +89,10 @@ async fn main() -> anyhow::Result<()> {
     println!("{}", sample::HEADER);
     if wants(Rows::Latency) {
         latency::idle(arguments.idle).await?;
-        latency::loaded(arguments.loaded, arguments.per_second).await?;
+        Box::pin(latency::loaded(arguments.loaded, arguments.per_second)).await?;
     }
     if wants(Rows::Router) {
-        throughput::router(arguments.notices).await?;
+        Box::pin(throughput::router(arguments.notices)).await?;
     }
     if wants(Rows::Worker) {
         throughput::worker(arguments.actions).await?;

@@ -1,9 +1,6 @@
 //! A server with everything on it, a router beside it, and messages.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use hollowtrees_bus::{
@@ -18,6 +15,8 @@ use hollowtrees_schemas::{
     proto::time::to_proto,
 };
 use jiff::{SignedDuration, Timestamp};
+
+use crate::roles::Role;
 
 const WORK_RULES: &str = "
 version: 1
@@ -64,27 +63,16 @@ impl Setup {
         let file = directory.path().join("rules.yaml");
         std::fs::write(&file, rules)?;
         let env = [("HT_RULES__FILE", file.display().to_string())];
-        let mut process = self.process("router", &program("bench-router")?, &env).await?;
+        let mut process = self.process(Role::Router, &env).await?;
         process._directory = Some(directory);
         Ok(process)
     }
 
-    /// The floor's router, in a process of its own as ours is: a process has to be woken for every message.
-    pub(crate) fn bare_router(&self) -> Result<Worker> {
-        let bench = std::env::current_exe()?;
-        let router = Worker::builder("bare-router", bench).args(["--bare-router", &self.nats.url()]);
-        Ok(router.start()?)
-    }
-
     /// A process of ours on this bus, once it is ready.
-    pub(crate) async fn process(
-        &self,
-        name: &str,
-        program: &Path,
-        env: &[(&str, String)],
-    ) -> Result<Process> {
+    pub(crate) async fn process(&self, role: Role, env: &[(&str, String)]) -> Result<Process> {
         let port = Port::reserve()?;
-        let mut builder = Worker::builder(name, program)
+        let mut builder = role
+            .process()?
             .env("HT_NATS__URL", self.nats.url())
             .env("HT_HEALTH__LISTEN", port.addr().to_string())
             .env("HT_LOG__FILTER", "warn");
@@ -112,17 +100,6 @@ pub(crate) struct Process {
 
 pub(crate) fn work_consumer() -> Consumer {
     Consumer::actions("work", None, &["work"])
-}
-
-/// A program that is built beside this one.
-pub(crate) fn program(name: &str) -> Result<PathBuf> {
-    let program = std::env::current_exe()?.with_file_name(name);
-    anyhow::ensure!(
-        program.exists(),
-        "{} is missing: build it with `cargo build --release -p hollowtrees-bench`",
-        program.display()
-    );
-    Ok(program)
 }
 
 /// A notice about `instance`, as an agent sends it.

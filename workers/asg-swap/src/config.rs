@@ -113,7 +113,7 @@ impl Settings {
             time_limit: swap.time_limit + swap.drain_wait + LAST_WORDS,
             grace,
             format: swap.format.into(),
-            ..worker::Settings::new("asg-swap", vec![Kind::with_dry_run(kind::ASG_SWAP)])
+            ..worker::Settings::new("asg-swap", vec![Kind::with_dry_run(kind::ASG_SWAP).saga()])
         }
     }
 }

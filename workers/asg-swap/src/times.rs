@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use hollowtrees_runtime::worker::Job;
-use hollowtrees_schemas::proto::time;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{config::LAST_WORDS, worker::Swapper};
@@ -23,7 +22,7 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// The outcome is due by `close_at`, and the loop ends a handler by its limit: we speak before either.
+    /// We speak before the loop ends us.
     pub(crate) fn of(swapper: &Swapper, job: &Job) -> Self {
         let now = job.now();
         let settings = &swapper.settings;
@@ -33,14 +32,7 @@ impl Times {
                 .and_then(|wait| now.checked_add(wait).ok())
                 .unwrap_or(Timestamp::MAX)
         };
-        let limit = later(settings.time_limit + settings.drain_wait + LAST_WORDS);
-        let closes = job
-            .action()
-            .close_at
-            .as_ref()
-            .filter(|_| job.action().redrive == 0);
-        let closes = closes.and_then(|at| time::from_proto(at).ok());
-        let last = closes.map_or(limit, |closes| closes.min(limit));
+        let last = job.ends_by();
         let quarter = |until: Timestamp| until.duration_since(now).max(SignedDuration::ZERO) / 4;
         let words = SignedDuration::try_from(LAST_WORDS).unwrap_or_default();
         let end = last - words.min(quarter(last));

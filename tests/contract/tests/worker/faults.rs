@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use hollowtrees_harness::{eventually, proxy};
 use hollowtrees_runtime::worker::{Report, Settings};
+use hollowtrees_schemas::proto;
 use pbjson_types::{Struct, Value, value::Kind};
 
-use crate::support::{BOUND, Outcomes, Scripted, action, connect, done, prepared, run, send, settings};
+use crate::support::{BOUND, Outcomes, Scripted, action, at, connect, done, prepared, run, send, settings};
 
 fn step(name: &str) -> Struct {
     let value = Value {
@@ -48,6 +49,43 @@ async fn what_a_crash_leaves_is_taken_over_from_its_checkpoint() {
     let outcome = outcomes.next().await;
     assert_eq!((outcome.message.as_str(), outcome.attempt), ("Resumed.", 2));
     assert_eq!(handler.starts().len(), 2);
+    lives.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saga_left_open_is_gone_on_with_after_its_outcome_was_due() {
+    let (nats, bus) = prepared().await;
+    let mut outcomes = Outcomes::of(&bus).await;
+    let handler = Scripted::new(async |job| match job.checkpoint().await {
+        None => {
+            job.save(step("launched")).await?;
+            std::future::pending().await
+        }
+        Some(_) => {
+            // Longer than nothing: the time that is left is the saga's.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let left = job.ends_by().duration_since(job.now());
+            assert!(left > jiff::SignedDuration::from_mins(9), "{left:?}");
+            Ok(Report::succeeded("Undone."))
+        }
+    });
+    let kinds = || Settings {
+        kinds: settings().kinds.into_iter().map(|kind| kind.saga()).collect(),
+        ..settings()
+    };
+    let dies = run(&connect(&nats.url()).await, &handler, kinds());
+    let due = proto::Action {
+        deadline: at(1),
+        close_at: at(2),
+        ..action("i-1")
+    };
+    send(&bus, &due).await;
+    handler.started(1).await;
+    dies.crash().await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let lives = run(&bus, &handler, kinds());
+    let outcome = outcomes.next().await;
+    assert_eq!((outcome.message.as_str(), outcome.attempt), ("Undone.", 2));
     lives.stop().await;
 }
 

@@ -5,12 +5,12 @@
 //! entry that is done is never changed.
 
 use hollowtrees_schemas::proto;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::limits::SCHEMA_VERSION;
 use crate::run::Ended;
 use crate::words::Outcome;
-use hollowtrees_schemas::proto::time::to_proto;
+use hollowtrees_schemas::proto::time::{from_proto, to_proto};
 
 /// Why an action is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,9 @@ pub fn settle(
             return Settlement::Done(Box::new(entry.outcome.clone().unwrap_or_default()));
         }
         (Some(_), Why::Expired | Why::Withdrawn) => return Settlement::Running,
+        (Some(entry), Why::Overdue | Why::Stalled) if is_awaited(entry, action, now) => {
+            return Settlement::Running;
+        }
         (Some(_), Why::Overdue) | (_, Why::Stalled) => (
             Outcome::Failed,
             "overdue",
@@ -119,6 +122,16 @@ pub fn settle(
     }))
 }
 
+/// How much longer than for others an outcome is waited for where something is left to be finished or undone: only a
+/// worker of its kind can, and one may be away for a while.
+const SAGA_AWAITED: SignedDuration = SignedDuration::from_hours(24);
+
+fn is_awaited(entry: &proto::LedgerEntry, action: &proto::Action, now: Timestamp) -> bool {
+    let due = action.close_at.as_ref().and_then(|at| from_proto(at).ok());
+    let until = due.and_then(|due| due.checked_add(SAGA_AWAITED).ok());
+    entry.saga && entry.checkpoint.is_some() && until.is_some_and(|until| now < until)
+}
+
 /// The entry of an action that a worker without a ledger ended: whoever asks
 /// for the same action later finds its outcome there. The detail stays in the
 /// outcome message.
@@ -131,6 +144,8 @@ pub fn kept(outcome: &proto::Outcome, nonce: &str) -> proto::LedgerEntry {
         owner: outcome.worker.clone(),
         attempt: outcome.attempt,
         nonce: nonce.to_owned(),
+        handovers: 0,
+        saga: false,
         checkpoint: None,
         started_at: times.and_then(|times| times.started_at),
         accepted_at: times.and_then(|times| times.accepted_at),

@@ -214,6 +214,53 @@ async fn what_closed_long_ago_is_deleted() {
     );
 }
 
+#[tokio::test]
+async fn an_overdue_saga_is_awaited_and_an_overdue_drain_is_not() {
+    let world = World::start().await;
+    let began = Timestamp::now() - SignedDuration::from_hours(3);
+    let mut actions = Vec::new();
+    for (instance, saga) in [("i-saga", true), ("i-drain", false)] {
+        let (incident, run) = seed::begun(instance, began);
+        let entry = proto::LedgerEntry {
+            schema: 1,
+            state: "running".to_owned(),
+            checkpoint: Some(Default::default()),
+            saga,
+            ..Default::default()
+        };
+        let action = run.republish().remove(0);
+        let revision = world.bus.ledger().create(&ledger_key(&action), &entry).await;
+        actions.push((action, entry, revision.unwrap()));
+        world.put_run(&run).await;
+        world.put_incident(&incident).await;
+    }
+    let router = world.router("").await;
+    router.ready().await;
+    assert_eq!(
+        world.finished("i-drain", 1, "r", "advisory").await.result,
+        Some(RunResult::Failed)
+    );
+    // It was due as long as the other one; the router has looked at both and looks again.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let run = world.run("i-saga", 1, "r", "advisory").await.unwrap();
+    assert!(!run.is_finished(), "{run:?}");
+    let (action, entry, revision) = actions.remove(0);
+    let outcome = world.outcome(&action, "succeeded");
+    let done = proto::LedgerEntry {
+        state: "done".to_owned(),
+        checkpoint: None,
+        outcome: Some(outcome.clone()),
+        ..entry
+    };
+    let key = ledger_key(&action);
+    world.bus.ledger().update(&key, &done, revision).await.unwrap();
+    world.tell(outcome).await;
+    assert_eq!(
+        world.finished("i-saga", 1, "r", "advisory").await.result,
+        Some(RunResult::Succeeded)
+    );
+}
+
 fn days_ago(days: i64) -> Timestamp {
     Timestamp::now() - SignedDuration::from_hours(24 * days)
 }

@@ -119,6 +119,7 @@ pub(crate) async fn take(
     me: &proto::Worker,
     order: &Order,
     turn: Turn,
+    saga: bool,
     now: Timestamp,
 ) -> Result<Taken, TakeError> {
     let store = bus.ledger().clone();
@@ -129,6 +130,7 @@ pub(crate) async fn take(
         owner: Some(me.clone()),
         attempt: 1,
         handovers: 0,
+        saga,
         nonce: nonce(),
         checkpoint: None,
         started_at: Some(time::to_proto(now)),
@@ -213,6 +215,12 @@ impl Claim {
     pub(crate) async fn start_that_counts(&self) -> u32 {
         let state = self.state.lock().await;
         that_counts(state.entry.attempt, state.entry.handovers)
+    }
+
+    /// Whether an earlier start left something to be finished or undone.
+    pub(crate) async fn is_open_saga(&self) -> bool {
+        let state = self.state.lock().await;
+        state.entry.saga && state.entry.checkpoint.is_some()
     }
 
     /// What an earlier start left for this one.

@@ -129,6 +129,7 @@ impl<H: Handler> Core<H> {
                 &self.author.worker,
                 &order,
                 turn,
+                self.settings.is_saga(&order.action.kind),
                 self.author.now()
             ),
             self.bus.incidents().get(&order.incident_key),
@@ -190,6 +191,8 @@ impl<H: Handler> Core<H> {
     async fn start(&self, mut attempt: Attempt, claim: Arc<Claim>, start: u32) -> Ended {
         let order = Arc::clone(&attempt.order);
         let started_at = self.author.now();
+        let open_saga = claim.is_open_saga().await;
+        let limit = order.time_limit(started_at, self.settings.time_limit, open_saga);
         let first = *attempt.first_started_at.get_or_insert(started_at);
         let job = Job {
             bus: self.bus.clone(),
@@ -199,11 +202,11 @@ impl<H: Handler> Core<H> {
             control: attempt.control.subscribe(),
             attempt: start,
             started_at,
+            ends_by: later(started_at, limit),
         };
         let handler = Arc::clone(&self.handler);
         // A task of its own: a panic in a handler must not take the loop with it.
         let mut running = AbortOnDrop(tokio::spawn(async move { handler.handle(job).await }));
-        let limit = order.time_limit(started_at, self.settings.time_limit);
         let answer = tokio::time::timeout(limit, &mut running.0).await;
         drop(running);
         match answer {
@@ -255,10 +258,9 @@ impl<H: Handler> Core<H> {
             .max(backoff.mul_f64(rand::random_range(0.5..=1.0)));
         let next = later(self.author.now(), wait);
         let order = &attempt.order;
-        let latest = later(
-            first_started_at,
-            order.time_limit(first_started_at, self.settings.time_limit),
-        );
+        let open_saga = claim.is_open_saga().await;
+        let limit = order.time_limit(first_started_at, self.settings.time_limit, open_saga);
+        let latest = later(first_started_at, limit);
         // A saga that has begun goes on past the deadline; what has not touched anything ends with it.
         let begun = claim.checkpoint().await.is_some() || order.run_expired;
         let deadline = attempt.control.borrow().deadline.filter(|_| !begun);

@@ -16,6 +16,8 @@ pub struct Kind {
     /// Whether the handler can go through an action without touching anything. Without it a `dry-run`
     /// action is answered `skipped`.
     pub dry_run: bool,
+    /// Whether what it began must come to an end, past the time its outcome is due: see [`Kind::saga`].
+    pub saga: bool,
 }
 
 impl Kind {
@@ -24,6 +26,7 @@ impl Kind {
         Self {
             name: name.into(),
             dry_run: false,
+            saga: false,
         }
     }
 
@@ -32,7 +35,17 @@ impl Kind {
         Self {
             name: name.into(),
             dry_run: true,
+            saga: false,
         }
+    }
+
+    /// A kind that leaves something behind if it breaks off: with a checkpoint saved it is started again also after
+    /// its outcome was due (`close_at`), with at least ten minutes to finish or to undo what it began, and the router waits
+    /// a day longer for it.
+    #[must_use]
+    pub fn saga(mut self) -> Self {
+        self.saga = true;
+        self
     }
 }
 

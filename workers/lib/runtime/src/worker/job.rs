@@ -34,6 +34,7 @@ pub struct Job {
     pub(crate) control: watch::Receiver<Control>,
     pub(crate) attempt: u32,
     pub(crate) started_at: Timestamp,
+    pub(crate) ends_by: Timestamp,
 }
 
 impl Job {
@@ -70,6 +71,11 @@ impl Job {
     /// The last moment of an effect on the old node, as the incident has it now; `None` where none is known.
     pub fn deadline(&self) -> Option<Timestamp> {
         self.control.borrow().deadline
+    }
+
+    /// When the loop ends this start, whatever it is at: the outcome is due, or the limit of the settings is reached.
+    pub fn ends_by(&self) -> Timestamp {
+        self.ends_by
     }
 
     /// Whether the incident was withdrawn: stop at the next safe point with [`super::Report::cancelled`].

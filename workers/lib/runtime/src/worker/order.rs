@@ -58,6 +58,9 @@ pub(crate) enum BadOrder {
     },
 }
 
+/// What a saga is given to finish or undo what it began, however late it is taken up again.
+const SAGA_RECOVERY: Duration = Duration::from_secs(10 * 60);
+
 impl Order {
     pub(crate) fn parse(delivery: &Delivery) -> Result<Self, BadOrder> {
         let envelope = Envelope::<proto::Action>::decode(&delivery.wire)
@@ -191,11 +194,14 @@ impl Order {
         incident.generation == self.action.generation
     }
 
-    /// How long one handler may take from `now`: until the outcome is due, and never longer than `limit`.
-    pub(crate) fn time_limit(&self, now: Timestamp, limit: Duration) -> Duration {
+    /// How long one handler may take from `now`: until the outcome is due, and never longer than `limit`. A saga that
+    /// was left open has [`SAGA_RECOVERY`] at least.
+    pub(crate) fn time_limit(&self, now: Timestamp, limit: Duration, open_saga: bool) -> Duration {
+        let least = if open_saga { SAGA_RECOVERY } else { Duration::ZERO };
         self.close_at.map_or(limit, |close_at| {
             Duration::try_from(close_at.duration_since(now))
                 .unwrap_or_default()
+                .max(least)
                 .min(limit)
         })
     }

@@ -55,6 +55,10 @@ impl Settings {
             .any(|served| served.name == kind && served.dry_run)
     }
 
+    pub(crate) fn is_saga(&self, kind: &str) -> bool {
+        self.kinds.iter().any(|served| served.name == kind && served.saga)
+    }
+
     /// The consumer its processes share.
     pub fn consumer(&self) -> hollowtrees_bus::topology::Consumer {
         hollowtrees_bus::topology::Consumer::actions(

@@ -65,6 +65,39 @@ fn settling_leaves_what_is_done_and_what_may_go_on() {
 }
 
 #[test]
+fn a_saga_that_left_something_open_is_awaited_for_a_day() {
+    const DAY: i64 = 86_400;
+    let story = Story::new(TWO_STEPS, &incident(Some(120)));
+    let action = story.run.republish().remove(0);
+    let due = story.run.actions[0].close_at.unwrap().as_second() - at(0).as_second();
+    let open = proto::LedgerEntry {
+        state: "running".into(),
+        saga: true,
+        checkpoint: Some(Default::default()),
+        ..Default::default()
+    };
+    let no_saga = proto::LedgerEntry {
+        saga: false,
+        ..open.clone()
+    };
+    let nothing_begun = proto::LedgerEntry {
+        checkpoint: None,
+        ..open.clone()
+    };
+    let awaited = |entry, second| {
+        [Why::Overdue, Why::Stalled].map(|why| {
+            let settled = settle(why, &action, Some(entry), &router(), true, "n", at(second));
+            settled == Settlement::Running
+        })
+    };
+    assert_eq!(awaited(&open, due), [true, true]);
+    assert_eq!(awaited(&open, due + DAY - 1), [true, true]);
+    assert_eq!(awaited(&open, due + DAY), [false, false]);
+    assert_eq!(awaited(&no_saga, due), [false, false]);
+    assert_eq!(awaited(&nothing_begun, due), [false, false]);
+}
+
+#[test]
 fn what_ended_without_a_ledger_is_kept_there() {
     let outcome = proto::Outcome {
         action_id: "a".into(),
