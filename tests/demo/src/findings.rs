@@ -211,3 +211,18 @@ impl Table {
         self.all_true &= wanted == found;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_row_that_is_not_as_asked_makes_all_untrue() {
+        let mut table = Table::default();
+        table.row("drained", 2, 2);
+        assert!(table.all_true);
+        table.row("replaced", 2, 1);
+        table.row("counted", 2, 2);
+        assert!(!table.all_true);
+    }
+}

@@ -237,7 +237,10 @@ pub(crate) async fn in_every_language<F>(scenario: impl Fn(Language) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let playing = Language::ALL.map(|language| (language, tokio::spawn(scenario(language))));
+    let playing = Language::all()
+        .into_iter()
+        .map(|language| (language, tokio::spawn(scenario(language))))
+        .collect::<Vec<_>>();
     let mut failed = Vec::new();
     for (language, played) in playing {
         if played.await.is_err() {

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-/// Who asked for what and what came of it; no bodies. One entry a request: a watch when it starts, others at their end.
+/// Who asked for what and what came of it; no bodies but those of bindings. One entry a request: a watch when it starts, others at their end.
 pub(super) const POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -18,6 +18,9 @@ rules:
   - level: Metadata
     verbs: [watch]
     omitStages: [RequestReceived, ResponseComplete]
+  - level: Request
+    resources: [{ group: '', resources: [pods/binding] }]
+    omitStages: [RequestReceived, ResponseStarted]
   - level: Metadata
     omitStages: [RequestReceived, ResponseStarted]
 ";
@@ -39,6 +42,8 @@ pub struct Entry {
     pub code: u16,
     /// What sent it, by its own account.
     pub user_agent: String,
+    /// Of a `pods/binding`, the node the pod went to; empty else.
+    pub bound_to: String,
 }
 
 /// Reads the record.
@@ -130,5 +135,6 @@ fn entry(line: &Value) -> Entry {
             .and_then(|code| code.try_into().ok())
             .unwrap_or_default(),
         user_agent: text(&line["userAgent"]),
+        bound_to: text(&line["requestObject"]["target"]["name"]),
     }
 }

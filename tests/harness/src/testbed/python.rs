@@ -12,7 +12,7 @@ use std::time::Instant;
 /// Names a `moto_server` program to use; nothing is installed then.
 pub const MOTO: &str = "HOLLOWTREES_TESTBED_MOTO";
 
-const NO_PYTHON: &str = "Python 3 is not installed, and the simulated AWS (moto) needs it: install Python 3.10 or \
+const NO_PYTHON: &str = "Python 3 is not installed, and the simulated AWS (moto) needs it: install Python 3.11 or \
     newer with its venv module (your system's package: python3 and python3-venv) so that `python3` is on the PATH";
 
 /// The `moto_server` program, installed from `tests/testbed/requirements.txt` first if need be; blocks meanwhile.

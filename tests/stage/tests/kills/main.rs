@@ -86,13 +86,18 @@ async fn tell(rig: &Rig, notices: Vec<(proto::Notice, &str)>) {
     }
 }
 
-/// Kills one of all at a time; it comes back a moment later.
+/// Kills one of all at a time; it comes back a moment later. Everyone once first, in any order, then whom the dice
+/// choose.
 async fn kill(rig: &Rig, processes: &[Process], dice: &mut StdRng) -> BTreeMap<&'static str, usize> {
     let mut killed = BTreeMap::new();
-    for _ in 0..KILLS {
+    let mut victims: Vec<usize> = (0..=processes.len()).collect();
+    victims.shuffle(dice);
+    while victims.len() < KILLS {
+        victims.push(dice.random_range(0..=processes.len()));
+    }
+    for victim in victims {
         tokio::time::sleep(Duration::from_millis(dice.random_range(200..2_500))).await;
         let down = Duration::from_millis(dice.random_range(0..1_000));
-        let victim = dice.random_range(0..=processes.len());
         let Some(process) = processes.get(victim) else {
             rig.nats.kill();
             tokio::time::sleep(down).await;
@@ -151,6 +156,9 @@ async fn a_thousand_notices_while_everything_is_killed() {
         "{told} notices and {KILLS} kills in {:.1?}: {killed:?}",
         began.elapsed()
     );
+
+    let kinds: Vec<_> = killed.keys().copied().collect();
+    assert_eq!(kinds, ["asg-swap", "drain", "metrics", "nats-server", "router"]);
 
     let books = Books::when_finished(&rig.bus, all.len(), Duration::from_secs(300)).await;
     println!("all runs finished after {:.1?}", began.elapsed());
