@@ -15,7 +15,7 @@ use std::{
     process::Command,
 };
 
-use hollowtrees_runtime::config::Loader;
+use hollowtrees_runtime::{config::Loader, exit::Code};
 use serde_json::Value;
 
 /// A file's code above this many lines, without its tests, is two files.
@@ -91,7 +91,17 @@ fn the_configuration_page_is_true() {
         write!(page, "\n## {worker}\n\n```toml\n{}\n```\n", own.trim()).unwrap();
     }
     let shared = Loader::new("").documented();
-    write!(page, "\n## Every worker\n\n```toml\n{}\n```\n", shared.trim()).unwrap();
+    write!(
+        page,
+        "\n## Every worker\n\nThe agent listens on `{}` by default, as the original exporter did.\n\n```toml\n{}\n```\n",
+        hollowtrees_agent::LISTEN,
+        shared.trim()
+    )
+    .unwrap();
+    page.push_str("\n## Exit codes\n\nOf the workers; those of the command are in [cli.md](cli.md).\n\n| code | meaning |\n|---|---|\n");
+    for code in Code::ALL {
+        writeln!(page, "| {} | {} |", code.number(), code.meaning()).unwrap();
+    }
     page_is("configuration.md", &page);
 }
 

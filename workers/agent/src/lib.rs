@@ -39,6 +39,9 @@ use trigger::Trigger;
 /// The agent's own keys with their defaults, documented.
 pub const DEFAULTS: &str = include_str!("../agent.toml");
 
+/// Where it serves `/metrics` by default: the port of the original exporter.
+pub const LISTEN: &str = "0.0.0.0:9189";
+
 /// Kept of the grace for what comes after the last notice.
 const RESERVE: Duration = Duration::from_millis(500);
 
@@ -98,6 +101,6 @@ pub fn main() -> std::process::ExitCode {
     hollowtrees_runtime::Frame::new("agent", env!("CARGO_PKG_VERSION"))
         .about("turns what the provider says about this node's instance into notices on the bus")
         .defaults(DEFAULTS)
-        .listen("0.0.0.0:9189")
+        .listen(LISTEN)
         .run(run)
 }

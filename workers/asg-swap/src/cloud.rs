@@ -1,6 +1,7 @@
 //! Calls of AWS, counted, and repeated where that is of use.
 
 use std::{
+    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -20,6 +21,12 @@ const ASKED: Duration = Duration::from_secs(30);
 /// Calls in a row that had no answer, or a denial, before this process is not ready.
 const TROUBLE_AFTER: u32 = 8;
 
+/// AWS is asked this often whether it is there; sooner again where it was not.
+const PROBE_EVERY: Duration = Duration::from_secs(60);
+const PROBE_AGAIN: Duration = Duration::from_secs(5);
+/// No instance has this id: its membership costs nothing to look up.
+const NOBODY: &str = "i-00000000000000000";
+
 /// Whether AWS answers us.
 #[derive(Clone)]
 pub struct Health {
@@ -28,14 +35,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// Tells it to this check, if there is one. No call yet is no trouble.
+    /// Tells it to this check, if there is one, from the first answer on.
     pub fn new(check: Option<Check>) -> Self {
-        if let Some(check) = &check {
-            check.pass();
-        }
         Self {
             check: check.map(Arc::new),
-            in_a_row: Arc::default(),
+            // In trouble until the first answer.
+            in_a_row: Arc::new(AtomicU32::new(TROUBLE_AFTER)),
         }
     }
 
@@ -83,6 +88,24 @@ impl Cloud {
         self.telemetry.answered(call, word);
         self.health.answered(trouble);
         answer
+    }
+}
+
+/// Asks now and then whether AWS is there and knows us, so that who cannot work is not ready before there is work.
+/// Without a region of its own the process is told one by each action, and has nobody to ask before.
+pub(crate) async fn probe(cloud: Option<Cloud>, health: &Health) -> Infallible {
+    let Some(cloud) = cloud else {
+        health.answered(None);
+        return std::future::pending().await;
+    };
+    loop {
+        let answer = cloud.region.membership(NOBODY).await;
+        let wait = if cloud.told("describe-membership", answer).is_ok() {
+            PROBE_EVERY
+        } else {
+            PROBE_AGAIN
+        };
+        tokio::time::sleep(wait).await;
     }
 }
 

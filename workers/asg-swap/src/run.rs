@@ -5,7 +5,12 @@ use std::time::Duration;
 use hollowtrees_aws::Aws;
 use hollowtrees_runtime::{Context, Failure, exit::Code, worker};
 
-use crate::{cloud::Health, config::Settings, telemetry::Telemetry, worker::Swapper};
+use crate::{
+    cloud::{self, Cloud, Health},
+    config::Settings,
+    telemetry::Telemetry,
+    worker::Swapper,
+};
 
 /// What is kept of the grace for the last words.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -21,7 +26,15 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         .await
         .map_err(|error| Failure::new(Code::Unavailable, error))?;
     let health = Health::new(Some(context.checks.register("aws")));
-    let swapper = Swapper::new(aws, &settings.swap, telemetry, health);
+    let cloud = aws.default_region().map(|region| Cloud {
+        region: aws.region(region),
+        telemetry: telemetry.clone(),
+        health: health.clone(),
+    });
+    let swapper = Swapper::new(aws, &settings.swap, telemetry, health.clone());
     let loop_settings = settings.loop_settings(context.shutdown.grace().saturating_sub(LAST_WORDS));
-    worker::run(&context, loop_settings, swapper).await
+    tokio::select! {
+        ended = worker::run(&context, loop_settings, swapper) => ended,
+        never = cloud::probe(cloud, &health) => match never {},
+    }
 }

@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use hollowtrees_harness::{Worker, aws::NewGroup, http_get, ports::Port, supervise::Signal};
+use hollowtrees_harness::{
+    Worker,
+    aws::NewGroup,
+    eventually, http_get,
+    ports::Port,
+    proxy::{Fault, Http},
+    supervise::Signal,
+};
 
 use crate::world::{BOUND, World};
 
@@ -45,4 +52,36 @@ async fn the_process_gets_ready_swaps_counts_and_goes() {
     process.signal(Signal::TERM).unwrap();
     let status = process.exited(Duration::from_secs(20)).await.unwrap();
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_denied_by_aws_is_not_ready_and_says_so() {
+    let world = World::new().await;
+    let proxy = Http::start(&world.aws.url()).await.unwrap();
+    let denied = "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code>\
+        <Message>The security token included in the request is invalid.</Message></Error></ErrorResponse>";
+    proxy.inject(Fault::status(403).body(denied));
+    let port = Port::reserve().unwrap();
+    let process = Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
+        .env("AWS_ENDPOINT_URL", proxy.url())
+        .env("AWS_ACCESS_KEY_ID", "nobody")
+        .env("AWS_SECRET_ACCESS_KEY", "testbed")
+        .env("AWS_REGION", "us-east-1")
+        .env("HT_NATS__URL", world.nats.url())
+        .env("HT_HEALTH__LISTEN", port.addr().to_string())
+        .start()
+        .unwrap();
+    let url = format!("http://{}/readyz", port.addr());
+    let why = eventually("it to say what AWS says", BOUND, async || {
+        let (_, body) = http_get::get(&url).await.ok()?;
+        let body = String::from_utf8_lossy(&body).into_owned();
+        body.contains("InvalidClientTokenId").then_some(body)
+    })
+    .await;
+    assert!(
+        why.starts_with("aws: "),
+        "the bus is there, and only AWS is not: {why}"
+    );
+    proxy.heal();
+    process.ready(&url, BOUND).await.unwrap();
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::{context::PublishErrorKind, message::PublishMessage};
 use hollowtrees_schemas::{codec::Wire, id::MessageId, outgoing::Outgoing, subject::Subject};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::{Bus, headers};
 
@@ -12,6 +13,9 @@ use crate::{Bus, headers};
 const RETRY_FLOOR: Duration = Duration::from_millis(50);
 /// Longest wait before a message is sent again.
 const RETRY_CAP: Duration = Duration::from_secs(2);
+
+/// A message that waits for its acknowledgement is spoken of this often.
+const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// Where a message was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +74,7 @@ impl Bus {
         map.insert(async_nats::header::NATS_EXPECTED_STREAM, stream.name());
         let subject = subject.to_string();
         let mut wait = RETRY_FLOOR;
+        let mut said = Instant::now();
         loop {
             let message = PublishMessage::build()
                 .payload(wire.body.clone())
@@ -89,11 +94,14 @@ impl Bus {
             if left.is_some_and(|left| !left.is_positive()) {
                 return Err(PublishError::TimedOut { subject, cause });
             }
-            tracing::debug!(
-                subject,
-                cause,
-                "A message was not acknowledged; it is sent again."
-            );
+            if said.elapsed() >= SAY_EVERY {
+                said = Instant::now();
+                tracing::warn!(
+                    subject,
+                    cause,
+                    "A message is not acknowledged; it is sent again and again."
+                );
+            }
             tokio::time::sleep(wait.mul_f64(rand::random_range(0.5..=1.0))).await;
             wait = wait.saturating_mul(2).min(RETRY_CAP);
         }

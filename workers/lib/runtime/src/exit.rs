@@ -20,9 +20,40 @@ pub enum Code {
     Interrupted = 130,
 }
 
+impl Code {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Done,
+        Self::Failed,
+        Self::Refused,
+        Self::Unavailable,
+        Self::GraceExceeded,
+        Self::Interrupted,
+    ];
+
+    /// The number.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// What it says, for the page of the configuration.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "asked to end, and ended in order",
+            Self::Failed => "failed, or ended without being asked; the last line of the log says why",
+            Self::Refused => "the command line or the configuration is refused; nothing was started",
+            Self::Unavailable => {
+                "something it cannot start without is missing or unfit: a port, the bus, its streams"
+            }
+            Self::GraceExceeded => "was not done when `shutdown.grace` had passed",
+            Self::Interrupted => "a second signal ended it at once",
+        }
+    }
+}
+
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
-        Self::from(code as u8)
+        Self::from(code.number())
     }
 }
 
