@@ -8,6 +8,8 @@
     reason = "helpers of tests: what they cannot do fails the test"
 )]
 
+mod several;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use hollowtrees_e2e::checker::Books;
@@ -39,7 +41,11 @@ struct World {
 
 impl World {
     async fn make(count: u32) -> Self {
-        let rig = Rig::set(env!("CARGO_BIN_EXE_hollowtrees-stage"), RULES)
+        Self::make_by(RULES, count).await
+    }
+
+    async fn make_by(rules: &str, count: u32) -> Self {
+        let rig = Rig::set(env!("CARGO_BIN_EXE_hollowtrees-stage"), rules)
             .await
             .unwrap();
         let machines = machines::make(&rig.aws, &rig.kubernetes, GROUP, count, count)
