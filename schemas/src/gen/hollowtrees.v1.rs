@@ -122,7 +122,7 @@ pub struct DeadLetter {
     pub subject: ::prost::alloc::string::String,
     #[prost(uint64, tag = "6")]
     pub original_sequence: u64,
-    /// One word: `undecodable`, `invalid`, `poison`, `rejected`, `over-large`, ...
+    /// One word: `undecodable`, `invalid`, `poison`, `rejected`, ...
     #[prost(string, tag = "7")]
     pub error_class: ::prost::alloc::string::String,
     #[prost(string, tag = "8")]

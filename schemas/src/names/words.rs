@@ -153,11 +153,21 @@ pub mod reason {
     pub const NODE_NOT_FOUND: &str = "node-not-found";
     /// No worker serves this kind of action.
     pub const NOT_SERVED: &str = "not-served";
+    /// Nobody started it in time, though it is served.
+    pub const NOT_STARTED: &str = "not-started";
     /// Progress: the node takes no new pods.
     pub const CORDONED: &str = "cordoned";
 
     /// All of them.
-    pub const ALL: [&str; 6] = [DEADLINE, DRY_RUN, TEST, NODE_NOT_FOUND, NOT_SERVED, CORDONED];
+    pub const ALL: [&str; 7] = [
+        DEADLINE,
+        DRY_RUN,
+        TEST,
+        NODE_NOT_FOUND,
+        NOT_SERVED,
+        NOT_STARTED,
+        CORDONED,
+    ];
 }
 
 /// Phases of a run.
@@ -231,9 +241,7 @@ pub mod error_class {
     pub const POISON: &str = "poison";
     /// Its worker refused it for good.
     pub const REJECTED: &str = "rejected";
-    /// Larger than its stream takes.
-    pub const OVER_LARGE: &str = "over-large";
 
     /// All of them.
-    pub const ALL: [&str; 5] = [UNDECODABLE, INVALID, POISON, REJECTED, OVER_LARGE];
+    pub const ALL: [&str; 4] = [UNDECODABLE, INVALID, POISON, REJECTED];
 }

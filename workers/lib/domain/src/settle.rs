@@ -4,7 +4,7 @@
 //! compare-and-set, and on a conflict the entry is read and asked again. An
 //! entry that is done is never changed.
 
-use hollowtrees_schemas::proto;
+use hollowtrees_schemas::{names::reason, proto};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::limits::SCHEMA_VERSION;
@@ -49,7 +49,7 @@ pub fn settle(
     now: Timestamp,
 ) -> Settlement {
     let kind = &action.kind;
-    let (result, reason, message) = match (entry, why) {
+    let (result, word, message) = match (entry, why) {
         (Some(entry), _) if entry.state == "done" => {
             return Settlement::Done(Box::new(entry.outcome.clone().unwrap_or_default()));
         }
@@ -66,7 +66,11 @@ pub fn settle(
         ),
         (None, Why::Expired | Why::Overdue) => (
             Outcome::Expired,
-            "not-started",
+            if served {
+                reason::NOT_STARTED
+            } else {
+                reason::NOT_SERVED
+            },
             if served {
                 format!(
                     "Nobody started it in time, though a process says that it serves `{kind}`; is it overloaded, or of another cluster?"
@@ -89,7 +93,7 @@ pub fn settle(
         instance: action.instance.clone(),
         generation: action.generation,
         result: result.as_str().to_owned(),
-        reason: reason.to_owned(),
+        reason: word.to_owned(),
         message,
         mode: action.mode.clone(),
         worker: Some(router.clone()),

@@ -28,7 +28,7 @@ async fn what_nobody_serves_expires_and_says_so() {
     let ended = run.actions[0].ended().unwrap();
     assert_eq!(
         (ended.result, ended.reason.as_str()),
-        (Outcome::Expired, "not-started")
+        (Outcome::Expired, "not-served")
     );
     assert_eq!(run.result, Some(RunResult::Failed));
     assert!(

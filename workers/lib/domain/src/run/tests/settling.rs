@@ -40,6 +40,11 @@ fn settling_leaves_what_is_done_and_what_may_go_on() {
     };
     assert_eq!(result(Why::Expired, None), "expired not-started");
     assert_eq!(result(Why::Overdue, None), "expired not-started");
+    let nobody_serves = settle(Why::Expired, action, None, &router(), false, "n", at(1));
+    let Settlement::Write(entry) = nobody_serves else {
+        panic!("{nobody_serves:?}")
+    };
+    assert_eq!(entry.outcome.unwrap().reason, "not-served");
     assert_eq!(result(Why::Withdrawn, None), "cancelled incident-withdrawn");
     assert_eq!(result(Why::Expired, Some(&running)), "running");
     assert_eq!(result(Why::Withdrawn, Some(&running)), "running");
