@@ -21,8 +21,10 @@ pub async fn run(bus: Bus, spool: Spool, telemetry: Telemetry) -> Result<(), Fai
     loop {
         let message = spool.next().await;
         // Sent into a connection that is down, each attempt would wait in the client's queue and be sent at the end.
-        while !bus.is_connected() {
+        // What was given up meanwhile is not sent: it is counted as dropped.
+        if !bus.is_connected() {
             tokio::time::sleep(LOOK).await;
+            continue;
         }
         let id = &message.outgoing.message_id;
         match bus

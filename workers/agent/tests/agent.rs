@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "the helpers of tests are tests"
 )]
 
@@ -17,6 +18,7 @@ use hollowtrees_harness::{
     metadata::{Instance, Mode},
     nats,
     ports::Port,
+    promtool::{MISSING, Promtool},
     proxy::{self, Fault},
 };
 use hollowtrees_schemas::{envelope::Envelope, proto};
@@ -480,14 +482,7 @@ async fn the_trigger_gives_a_notice_of_mode_test() {
         &[("HT_TRIGGER__LISTEN", &address.to_string())],
     );
     agent.ready().await;
-    let post = |origin: Option<&'static str>, body: &'static str| async move {
-        let mut request = http::Request::post(format!("http://{address}/terminate"));
-        if let Some(origin) = origin {
-            request = request.header("origin", origin);
-        }
-        let request = request.body(bytes::Bytes::from_static(body.as_bytes())).unwrap();
-        raw(address, &request).await
-    };
+    let post = |origin, body| trigger(address, origin, body);
     assert_eq!(post(None, "").await, 202);
     let notice = stream.next().await.data;
     assert_eq!(
@@ -514,6 +509,16 @@ async fn the_trigger_gives_a_notice_of_mode_test() {
         "not where everybody can reach it"
     );
     stream.is_silent().await;
+}
+
+/// Asks the trigger for a notice and returns the status.
+async fn trigger(address: SocketAddr, origin: Option<&str>, body: &str) -> u16 {
+    let mut request = http::Request::post(format!("http://{address}/terminate"));
+    if let Some(origin) = origin {
+        request = request.header("origin", origin);
+    }
+    let request = request.body(bytes::Bytes::copy_from_slice(body.as_bytes()));
+    raw(address, &request.unwrap()).await
 }
 
 /// Sends a request as it is and returns the status.
@@ -616,4 +621,96 @@ async fn over_tls_with_a_user() {
     let agent = agent(&service.url(), &nats.url(), &env);
     agent.ready().await;
     assert!(!agent.worker.log().unwrap().contains("s3cret"));
+}
+
+#[tokio::test]
+async fn more_notices_than_the_spool_holds_push_out_the_oldest_and_are_counted() {
+    let (nats, service) = (Nats::start().await.unwrap(), instance().await);
+    nats.kill();
+    let address = Port::reserve().unwrap();
+    let agent = agent(
+        &service.url(),
+        &nats.url(),
+        &[
+            ("HT_TRIGGER__LISTEN", &address.addr().to_string()),
+            ("HT_SPOOL__NOTICES", "2"),
+        ],
+    );
+    agent.listens().await;
+    agent
+        .shows(
+            "aws_instance_termination_imminent",
+            &format!(
+                "aws_instance_termination_imminent{{instance_action=\"\",instance_id=\"{INSTANCE}\"}} 0"
+            ),
+        )
+        .await;
+    for action in ["one", "two", "three", "four", "five"] {
+        let wish = format!("{{\"action\": \"{action}\"}}");
+        assert_eq!(trigger(address.addr(), None, &wish).await, 202);
+    }
+    let counted = |result: &str, count: usize| {
+        format!("hollowtrees_agent_notices_total{{kind=\"spot-interruption\",result=\"{result}\"}} {count}")
+    };
+    let notices = agent.samples("hollowtrees_agent_notices_total").await;
+    assert_eq!(notices, [counted("dropped", 3), counted("noticed", 5)]);
+    assert_eq!(
+        agent.samples("hollowtrees_agent_notices_waiting").await,
+        ["hollowtrees_agent_notices_waiting 2"]
+    );
+    let full = "hollowtrees_errors_total{error_type=\"spool_full\",stage=\"publish\"} 3";
+    let errors = agent.samples("hollowtrees_errors_total").await;
+    assert!(errors.iter().any(|sample| sample == full), "{errors:?}");
+    let log = agent.worker.log().unwrap();
+    assert!(log.contains("Raise spool.notices (HT_SPOOL__NOTICES)."), "{log}");
+
+    nats.restart().await.unwrap();
+    let mut stream = Stream::of(&nats).await;
+    for action in ["four", "five"] {
+        assert_eq!(stream.next().await.data.provider_action, action);
+    }
+    stream.is_silent().await;
+    let notices = agent.samples("hollowtrees_agent_notices_total").await;
+    assert_eq!(
+        notices,
+        [
+            counted("dropped", 3),
+            counted("noticed", 5),
+            counted("published", 2)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn promtool_finds_nothing_to_say() {
+    let (nats, service) = (Nats::start().await.unwrap(), instance().await);
+    let mut stream = Stream::of(&nats).await;
+    let agent = agent(&service.url(), &nats.url(), &[]);
+    agent.ready().await;
+    service.recommend_rebalance(true);
+    going(&service, "terminate", TWO_MINUTES);
+    for _ in 0..2 {
+        stream.next().await;
+    }
+    service.inject(Fault::status(500).path(ACTION));
+    agent.meets("metadata_status").await;
+    let (status, text) = agent.get("/metrics").await;
+    assert_eq!(status, 200);
+    for shown in [
+        "aws_instance_termination_in{",
+        "aws_instance_rebalance_recommended{",
+        "hollowtrees_agent_notices_total{",
+        "hollowtrees_errors_total{",
+    ] {
+        assert!(
+            text.lines().any(|line| line.starts_with(shown)),
+            "no {shown} in\n{text}"
+        );
+    }
+    let Some(promtool) = Promtool::find() else {
+        println!("{MISSING}");
+        return;
+    };
+    let (content, said) = promtool.run(["check", "metrics"], &text).unwrap();
+    assert!(content && said.trim().is_empty(), "{said}");
 }

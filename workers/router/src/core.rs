@@ -14,8 +14,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{index::Index, lanes::Lanes, rulebook::Rulebook, telemetry::Telemetry, trouble::Trouble};
 
-/// A clock further off the server's than this is corrected.
-const TOLERATED_OFFSET: SignedDuration = SignedDuration::from_secs(2);
 /// A message is tried for this long; then its delivery is handed back and tries again, perhaps elsewhere.
 const PUBLISH_FOR: SignedDuration = SignedDuration::from_secs(10);
 /// Times a record is read again after somebody else wrote it first.
@@ -36,11 +34,7 @@ pub(crate) struct Core {
 impl Core {
     /// The time by the server's clock where ours is far off, by ours otherwise.
     pub(crate) fn now(&self) -> Timestamp {
-        let (now, offset) = (Timestamp::now(), self.lease.clock_offset());
-        if offset.abs() > TOLERATED_OFFSET {
-            return now.checked_sub(offset).unwrap_or(now);
-        }
-        now
+        self.lease.now()
     }
 
     /// `ce-source` of what a kind of process says about a cluster.

@@ -1,9 +1,11 @@
 //! Every way an action can end, and that it ends once.
 
-use hollowtrees_runtime::worker::{Failure, Report};
+use std::time::Duration;
+
+use hollowtrees_runtime::worker::{Failure, Report, Settings};
 use hollowtrees_schemas::{id::ActionId, proto};
 
-use crate::support::{Outcomes, Scripted, action, at, done, prepared, run, send, settings};
+use crate::support::{Outcomes, Scripted, action, at, done, prepared, run, send, settings, settled};
 
 /// One action through one worker: its outcome and the starts it took.
 async fn outcome_of(handler: &Scripted, action: &proto::Action) -> (proto::Outcome, usize) {
@@ -163,6 +165,46 @@ async fn time_decides_what_is_started() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_takes_longer_than_it_may_is_stopped() {
+    let (_nats, bus) = prepared().await;
+    let mut outcomes = Outcomes::of(&bus).await;
+    let hangs = Scripted::new(async |job| match job.action().instance.as_str() {
+        "i-hangs" => std::future::pending().await,
+        _ => Ok(Report::succeeded("Done.")),
+    });
+    let short = Settings {
+        time_limit: Duration::from_secs(1),
+        running: 1,
+        ..settings()
+    };
+    let worker = run(&bus, &hangs, short);
+    let action = action("i-hangs");
+    send(&bus, &action).await;
+    let outcome = outcomes.next().await;
+    assert_eq!(
+        (
+            outcome.result.as_str(),
+            outcome.reason.as_str(),
+            outcome.message.as_str()
+        ),
+        (
+            "failed",
+            "deadline",
+            "The handler did not come to an end within 1 s."
+        )
+    );
+    assert_eq!(done(&bus, &action).await.outcome.as_ref(), Some(&outcome));
+    settled(&bus).await;
+    assert_eq!(bus.dead_range().await.unwrap(), None);
+    assert_eq!(hangs.starts().len(), 1, "it is not tried again");
+
+    // Its slot, the only one, is free again.
+    send(&bus, &crate::support::action("i-next")).await;
+    assert_eq!(outcomes.next().await.result, "succeeded");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_test_touches_nothing_and_a_dry_run_only_where_it_is_known() {
     let check = async |kind: &str, mode: &str, result: &str, reason: &str, starts: usize| {
         let handler = Scripted::new(async |job| {
@@ -281,8 +323,15 @@ async fn the_same_action_from_two_rules_is_done_once() {
         redrive: 0,
         ..first.clone()
     };
+    let told = |stored: &str| {
+        worker.count(&format!(
+            "hollowtrees_worker_outcomes_published_total{{action=\"work\",stored=\"{stored}\"}}"
+        ))
+    };
     send(&bus, &first).await;
     outcomes.next().await;
+    settled(&bus).await;
+    assert_eq!((told("new"), told("already")), (1, 0));
     let envelope = hollowtrees_schemas::envelope::action(second, "/hollowtrees/c1/another");
     let out =
         hollowtrees_schemas::outgoing::action(&envelope, hollowtrees_schemas::envelope::DataFormat::Json)
@@ -297,8 +346,9 @@ async fn the_same_action_from_two_rules_is_done_once() {
         },
     )
     .await;
-    // Told twice, it is one message on the stream.
-    outcomes.none_within(std::time::Duration::from_millis(500)).await;
+    // Told twice, it is one message on the stream, and one duplicate in the count.
+    assert_eq!((told("new"), told("already")), (1, 1));
+    outcomes.none_within(Duration::from_millis(500)).await;
     assert_eq!(handler.starts().len(), 1);
     assert_eq!(first.id.parse::<ActionId>().unwrap().as_str(), first.id);
     worker.stop().await;

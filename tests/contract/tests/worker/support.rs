@@ -258,3 +258,18 @@ pub(crate) async fn done(bus: &Bus, action: &proto::Action) -> proto::LedgerEntr
     )
     .await
 }
+
+/// Waits until the server has nothing left to hand out or to have acknowledged.
+pub(crate) async fn settled(bus: &Bus) {
+    let name = settings().consumer().name;
+    eventually("every action to be settled", BOUND, async || {
+        let states = bus.consumer_states(Stream::Actions).await.unwrap();
+        let state = states.into_iter().find(|state| state.name == name).unwrap();
+        if state.pending == 0 && state.ack_pending == 0 {
+            Ok(())
+        } else {
+            Err(format!("{state:?}"))
+        }
+    })
+    .await;
+}

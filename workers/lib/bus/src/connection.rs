@@ -3,6 +3,8 @@
 mod events;
 
 use std::{
+    io,
+    path::Path,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -88,13 +90,13 @@ pub enum ConnectError {
     },
     /// A credentials file cannot be used.
     #[error(
-        "cannot use the credentials in {path} ({cause}); it must be readable and of the kind the setting names"
+        "cannot use the credentials in {path} ({cause}); it must be readable, and hold a user's JWT and seed for HT_NATS__CREDENTIALS or a user's nkey seed (SU...) for HT_NATS__NKEY"
     )]
     Credentials {
         /// The file.
         path: String,
         /// What failed.
-        cause: std::io::Error,
+        cause: io::Error,
     },
     /// No address was given.
     #[error("no NATS address is configured; set HT_NATS__URL, for example nats://127.0.0.1:4222")]
@@ -105,7 +107,7 @@ pub enum ConnectError {
         /// The address.
         url: String,
         /// What failed.
-        cause: std::io::Error,
+        cause: io::Error,
     },
 }
 
@@ -275,24 +277,27 @@ async fn authenticated(options: &Options) -> Result<ConnectOptions, ConnectError
         Auth::None => Ok(connect),
         Auth::Password { user, password } => Ok(connect.user_and_password(user.clone(), password.clone())),
         Auth::Token(token) => Ok(connect.token(token.clone())),
-        Auth::CredentialsFile(path) => {
-            connect
-                .credentials_file(path)
-                .await
-                .map_err(|cause| ConnectError::Credentials {
-                    path: path.display().to_string(),
-                    cause,
-                })
-        }
+        Auth::CredentialsFile(path) => connect
+            .credentials_file(path)
+            .await
+            .map_err(|cause| unusable(path, cause)),
         Auth::NkeyFile(path) => {
-            let seed = tokio::fs::read_to_string(path)
+            let text = tokio::fs::read_to_string(path)
                 .await
-                .map_err(|cause| ConnectError::Credentials {
-                    path: path.display().to_string(),
-                    cause,
-                })?;
-            Ok(connect.nkey(seed.trim().to_owned()))
+                .map_err(|cause| unusable(path, cause))?;
+            let seed = text.trim();
+            // The client tells of a bad seed only when it connects, in the words of a server that refused it.
+            nkeys::KeyPair::from_seed(seed)
+                .map_err(|flaw| unusable(path, io::Error::new(io::ErrorKind::InvalidData, flaw)))?;
+            Ok(connect.nkey(seed.to_owned()))
         }
+    }
+}
+
+fn unusable(path: &Path, cause: io::Error) -> ConnectError {
+    ConnectError::Credentials {
+        path: path.display().to_string(),
+        cause,
     }
 }
 

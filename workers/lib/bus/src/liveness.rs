@@ -30,6 +30,8 @@ pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 pub const LAPSE_AFTER: Duration = Duration::from_secs(4);
 /// A round trip longer than this says too little about the clocks.
 const PRECISE: Duration = Duration::from_millis(500);
+/// A clock further off than this is corrected; below it the provider's own times are no better.
+pub const TOLERATED_OFFSET: SignedDuration = SignedDuration::from_secs(2);
 
 /// Our own liveness and the view of everyone's. Cheap to clone; the tasks end with the last clone.
 #[derive(Clone)]
@@ -202,12 +204,26 @@ impl Lease {
         SignedDuration::from_micros(self.shared.offset_micros.load(Ordering::Relaxed))
     }
 
+    /// The time by the server's clock where ours is far off, by ours otherwise: what deadlines are held against.
+    pub fn now(&self) -> Timestamp {
+        corrected(Timestamp::now(), self.clock_offset())
+    }
+
     /// Takes the own word back, so that others need not wait for it to age. It is not given again.
     pub async fn release(&self) {
         self.tasks.stop();
         if let Err(error) = self.shared.store.remove(&self.shared.key, None).await {
             tracing::debug!(%error, "The liveness record was left to age.");
         }
+    }
+}
+
+/// What a clock that shows `now` and is `offset` ahead of the server's has to be read as.
+pub fn corrected(now: Timestamp, offset: SignedDuration) -> Timestamp {
+    if offset.abs() > TOLERATED_OFFSET {
+        now.checked_sub(offset).unwrap_or(now)
+    } else {
+        now
     }
 }
 
@@ -295,4 +311,36 @@ impl Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_corrected_above_two_seconds() {
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let check = |offset_micros: i64, expected: &str| {
+            let offset = SignedDuration::from_micros(offset_micros);
+            assert_eq!(corrected(now, offset).to_string(), expected, "{offset:?}");
+        };
+        check(0, "2026-01-02T03:04:05Z");
+        check(1_999_999, "2026-01-02T03:04:05Z");
+        check(2_000_000, "2026-01-02T03:04:05Z");
+        check(2_000_001, "2026-01-02T03:04:02.999999Z");
+        check(30_000_000, "2026-01-02T03:03:35Z");
+        check(-1_999_999, "2026-01-02T03:04:05Z");
+        check(-2_000_000, "2026-01-02T03:04:05Z");
+        check(-2_000_001, "2026-01-02T03:04:07.000001Z");
+        check(-30_000_000, "2026-01-02T03:04:35Z");
+
+        // No time is left to say: better the own clock than none.
+        for (edge, offset) in [
+            (Timestamp::MIN, SignedDuration::from_secs(60)),
+            (Timestamp::MAX, SignedDuration::from_secs(-60)),
+            (now, SignedDuration::MAX),
+        ] {
+            assert_eq!(corrected(edge, offset), edge, "{offset:?}");
+        }
+    }
 }

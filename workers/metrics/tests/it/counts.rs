@@ -12,41 +12,9 @@ use hollowtrees_schemas::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::world::{World, notice, notice_about, told, value};
+use crate::world::{World, ended, notice, notice_about, outcome, second, told, value};
 
 const JSON: DataFormat = DataFormat::Json;
-
-fn second(second: i64) -> Option<pbjson_types::Timestamp> {
-    Some(to_proto(base() + SignedDuration::from_secs(second)))
-}
-
-fn base() -> Timestamp {
-    Timestamp::from_second(1_900_000_000).unwrap()
-}
-
-fn outcome(id: &str, result: &str) -> proto::Outcome {
-    proto::Outcome {
-        action_id: id.to_owned(),
-        cluster: "prod".to_owned(),
-        kind: "drain".to_owned(),
-        instance: "i-1".to_owned(),
-        result: result.to_owned(),
-        provider: "aws".to_owned(),
-        deadline: second(120),
-        times: Some(proto::Times {
-            noticed_at: second(0),
-            accepted_at: second(1),
-            cordoned_at: second(2),
-            ended_at: second(80),
-            ..proto::Times::default()
-        }),
-        ..proto::Outcome::default()
-    }
-}
-
-fn ended(outcome: proto::Outcome) -> Outgoing {
-    outgoing::outcome(&envelope::outcome(outcome, "/hollowtrees/prod/drain"), JSON).unwrap()
-}
 
 /// The series must have these values; written as in a scrape, without the prefix.
 fn check(text: &str, expected: &[(&str, f64)]) {

@@ -10,9 +10,9 @@ use hollowtrees_harness::{
     supervise::Signal,
 };
 use hollowtrees_metrics::{claim::Counted, spans::Spans};
-use hollowtrees_schemas::names::Stream;
+use hollowtrees_schemas::{names::Stream, proto};
 
-use crate::world::{BOUND, World, counted, value};
+use crate::world::{BOUND, World, counted, ended, outcome, value};
 
 const NOTICES: Stream = Stream::Notices;
 
@@ -57,18 +57,37 @@ impl Process {
 async fn promtool_finds_nothing_to_say_and_a_drain_ends_well() {
     let world = World::new().await;
     world.notices(0, 20).await;
+    for (result, reason) in [
+        ("progress", "cordoned"),
+        ("succeeded", ""),
+        ("failed", "deadline"),
+        ("expired", "deadline"),
+    ] {
+        let outcome = proto::Outcome {
+            reason: reason.to_owned(),
+            ..outcome(&format!("a-{result}"), result)
+        };
+        world.send(ended(outcome)).await;
+    }
     let process = Process::start(&world, &[]).await;
-    eventually("the process to have looked at everything", BOUND, || async {
+    let text = eventually("the process to have looked at everything", BOUND, || async {
         let text = process.scrape().await;
         let looked = value(&text, "hollowtrees_metrics_polled_timestamp_seconds").unwrap_or(0.0);
-        (counted(&text, NOTICES) == 20 && looked > 1.6e9)
-            .then_some(())
+        (counted(&text, NOTICES) == 20 && counted(&text, Stream::Outcomes) == 4 && looked > 1.6e9)
+            .then(|| text.clone())
             .ok_or(text)
     })
     .await;
+    for series in [
+        "hollowtrees_progress_total{action=\"drain\",reason=\"cordoned\"}",
+        "hollowtrees_unsuccessful_total{action=\"drain\",result=\"failed\"}",
+        "hollowtrees_unsuccessful_total{action=\"drain\",result=\"expired\"}",
+        "hollowtrees_notice_to_drained_seconds_count{provider=\"aws\",result=\"succeeded\"}",
+    ] {
+        assert_eq!(value(&text, series), Some(1.0), "{series} in\n{text}");
+    }
     match Promtool::find() {
         Some(promtool) => {
-            let text = process.scrape().await;
             let (content, said) = promtool.run(["check", "metrics"], &text).unwrap();
             assert!(content, "{said}");
             assert_eq!(said.trim(), "", "{said}");

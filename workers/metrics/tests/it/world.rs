@@ -14,8 +14,9 @@ use hollowtrees_schemas::{
     envelope::{self, DataFormat},
     names::Stream,
     outgoing::{self, Outgoing},
-    proto,
+    proto::{self, time::to_proto},
 };
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -198,4 +199,42 @@ pub(crate) async fn babble(world: &World, first: i64, count: i64) {
         };
         world.send(told(notice)).await;
     }
+}
+
+/// So many seconds after the notice that all outcomes here are about.
+pub(crate) fn second(second: i64) -> Option<pbjson_types::Timestamp> {
+    Some(to_proto(base() + SignedDuration::from_secs(second)))
+}
+
+fn base() -> Timestamp {
+    Timestamp::from_second(1_900_000_000).unwrap()
+}
+
+/// An outcome of a drain, told in time.
+pub(crate) fn outcome(id: &str, result: &str) -> proto::Outcome {
+    proto::Outcome {
+        action_id: id.to_owned(),
+        cluster: "prod".to_owned(),
+        kind: "drain".to_owned(),
+        instance: "i-1".to_owned(),
+        result: result.to_owned(),
+        provider: "aws".to_owned(),
+        deadline: second(120),
+        times: Some(proto::Times {
+            noticed_at: second(0),
+            accepted_at: second(1),
+            cordoned_at: second(2),
+            ended_at: second(80),
+            ..proto::Times::default()
+        }),
+        ..proto::Outcome::default()
+    }
+}
+
+pub(crate) fn ended(outcome: proto::Outcome) -> Outgoing {
+    outgoing::outcome(
+        &envelope::outcome(outcome, "/hollowtrees/prod/drain"),
+        DataFormat::Json,
+    )
+    .unwrap()
 }

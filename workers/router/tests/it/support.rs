@@ -76,12 +76,23 @@ impl World {
 
     /// One that reaches the bus by another address.
     pub(crate) async fn router_at(&self, url: &str, rules: &str) -> Router {
+        self.router_by(url, rules, "200ms").await
+    }
+
+    /// One that looks at the file of its rules this often.
+    pub(crate) async fn router_checking(&self, rules: &str, check_every: &str) -> Router {
+        let router = self.router_by(&self.nats.url(), rules, check_every).await;
+        router.ready().await;
+        router
+    }
+
+    async fn router_by(&self, url: &str, rules: &str, check_every: &str) -> Router {
         let port = Port::reserve().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut builder = Worker::builder("router", env!("CARGO_BIN_EXE_hollowtrees-router"))
             .env("HT_NATS__URL", url)
             .env("HT_HEALTH__LISTEN", port.addr().to_string())
-            .env("HT_RULES__CHECK_EVERY", "200ms")
+            .env("HT_RULES__CHECK_EVERY", check_every)
             .env("HT_LOG__FILTER", "warn,hollowtrees_router=info");
         if !rules.is_empty() {
             let file = directory.path().join("rules.yaml");
@@ -264,12 +275,17 @@ impl Router {
             .unwrap();
     }
 
-    /// The value of a sample, by its name and labels as `/metrics` writes them; 0 if absent.
-    pub(crate) async fn metric(&self, sample: &str) -> f64 {
+    /// All its metrics, as Prometheus reads them.
+    pub(crate) async fn scrape(&self) -> String {
         let (_, body) = hollowtrees_harness::http_get::get(&format!("{}/metrics", self.url))
             .await
             .unwrap();
-        let body = String::from_utf8_lossy(&body).into_owned();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    /// The value of a sample, by its name and labels as `/metrics` writes them; 0 if absent.
+    pub(crate) async fn metric(&self, sample: &str) -> f64 {
+        let body = self.scrape().await;
         let line = body
             .lines()
             .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));

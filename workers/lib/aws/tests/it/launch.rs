@@ -1,8 +1,10 @@
 //! Launches.
 
+use std::collections::BTreeSet;
+
 use hollowtrees_aws::Refusal;
 use hollowtrees_domain::swap::world::SpotMarket;
-use hollowtrees_harness::aws::{Call, NewGroup};
+use hollowtrees_harness::aws::{Call, NewGroup, Service};
 
 use crate::{A, B, Stage};
 
@@ -155,6 +157,65 @@ async fn the_templates_tags_stay() {
         .filter(|tag| !tag.starts_with("spot"))
         .collect();
     assert_eq!(said(&last(&stage)), without);
+}
+
+#[tokio::test]
+async fn disks_and_user_data_are_the_templates() {
+    let stage = Stage::new().await;
+    let cloud = &stage.cloud;
+    // "#!/bin/sh" and "exit"
+    let user_data = "IyEvYmluL3NoCmV4aXQK";
+    let group = NewGroup::new("group")
+        .sizes(0, 0, 1)
+        .template("UserData", user_data)
+        .template("BlockDeviceMapping.1.DeviceName", "/dev/sdf")
+        .template("BlockDeviceMapping.1.Ebs.VolumeSize", "37")
+        .template("BlockDeviceMapping.1.Ebs.VolumeType", "gp3")
+        .template("BlockDeviceMapping.2.DeviceName", "/dev/sdg")
+        .template("BlockDeviceMapping.2.Ebs.VolumeSize", "11")
+        .template("BlockDeviceMapping.2.Ebs.DeleteOnTermination", "false");
+    cloud.create(&group).await.unwrap();
+    let launch = stage.launch_from("group", "t-1").await;
+    let instance = stage.region.launch(&launch).await.unwrap();
+    // Not said again: what a launch says would stand for the template's.
+    let call = last(&stage);
+    for name in ["UserData", "BlockDeviceMapping.1.DeviceName", "ImageId"] {
+        assert_eq!(call.get(name), None, "{name}");
+    }
+    let ask =
+        async |action: &str, params: &[(&str, &str)]| cloud.call(Service::Ec2, action, params).await.unwrap();
+    let given = ask(
+        "DescribeInstanceAttribute",
+        &[("InstanceId", &instance.id), ("Attribute", "userData")],
+    )
+    .await;
+    assert_eq!(texts(&given, "value"), [user_data], "{given}");
+    let volumes = ask(
+        "DescribeVolumes",
+        &[
+            ("Filter.1.Name", "attachment.instance-id"),
+            ("Filter.1.Value.1", &instance.id),
+        ],
+    )
+    .await;
+    let disks: BTreeSet<_> = texts(&volumes, "device")
+        .into_iter()
+        .zip(texts(&volumes, "size"))
+        .collect();
+    // Beside the one of the image, whose size is the simulation's.
+    for disk in [("/dev/sdf", "37"), ("/dev/sdg", "11")].map(|(a, b)| (a.to_owned(), b.to_owned())) {
+        assert!(disks.contains(&disk), "{disk:?} in {volumes}");
+    }
+    assert_eq!(disks.len(), 3, "{volumes}");
+}
+
+/// What the elements of this name hold, in the order of an answer.
+fn texts(answer: &str, element: &str) -> Vec<String> {
+    let (open, close) = (format!("<{element}>"), format!("</{element}>"));
+    let parts = answer.split(&open).skip(1);
+    parts
+        .map(|part| part.split(&close).next().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 
 mod apply;
 mod consume;
+mod credentials;
 mod dead;
 mod hostile;
 mod liveness;

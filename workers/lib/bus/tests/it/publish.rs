@@ -2,9 +2,17 @@ use std::time::Duration;
 
 use hollowtrees_bus::{
     Bus, ConnectError, Options, PublishError,
+    dead::{Class, Reason},
     options::{Auth, Tls},
+    topology::{Consumer, MAX_MESSAGE_BYTES},
 };
 use hollowtrees_harness::{Nats, NatsCluster, eventually, nats::User, proxy};
+use hollowtrees_schemas::{
+    envelope::{self, DataFormat::Json as JSON},
+    outgoing::{self, Outgoing},
+    proto,
+    subject::{IncidentEvent, RunEvent},
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{connect, connected, notice};
@@ -63,16 +71,130 @@ async fn publishing_waits_for_a_server_that_restarts_and_ends_with_its_time() {
     publishing.await.unwrap().unwrap();
 }
 
+/// One of each kind that is published, all about `i-1`.
+fn one_of_each() -> [(&'static str, Outgoing); 5] {
+    let (cluster, instance) = ("c1".to_owned(), "i-1".to_owned());
+    let action = proto::Action {
+        id: "0123456789abcdef0123456789abcdef".to_owned(),
+        cluster: cluster.clone(),
+        kind: "drain".to_owned(),
+        instance: instance.clone(),
+        ..proto::Action::default()
+    };
+    let outcome = proto::Outcome {
+        action_id: action.id.clone(),
+        cluster: cluster.clone(),
+        kind: "drain".to_owned(),
+        instance: instance.clone(),
+        result: "succeeded".to_owned(),
+        ..proto::Outcome::default()
+    };
+    let incident = proto::Incident {
+        cluster: cluster.clone(),
+        instance: instance.clone(),
+        ..proto::Incident::default()
+    };
+    let run = proto::Run {
+        cluster,
+        instance,
+        rule: "r".to_owned(),
+        ..proto::Run::default()
+    };
+    let (opened, started) = (IncidentEvent::Opened, RunEvent::Started);
+    [
+        ("notice", Ok(notice("i-1"))),
+        ("action", outgoing::action(&envelope::action(action, "/x"), JSON)),
+        (
+            "outcome",
+            outgoing::outcome(&envelope::outcome(outcome, "/x"), JSON),
+        ),
+        (
+            "incident",
+            outgoing::incident(opened, &envelope::incident(opened, incident, "/x"), JSON),
+        ),
+        (
+            "run",
+            outgoing::run(started, &envelope::run(started, run, "/x"), JSON),
+        ),
+    ]
+    .map(|(word, out)| (word, out.unwrap()))
+}
+
+fn with_body(mut out: Outgoing, bytes: usize) -> Outgoing {
+    out.wire.body = vec![b' '; bytes].into();
+    out
+}
+
+const LIMIT: usize = MAX_MESSAGE_BYTES as usize;
+/// More than the headers of a message take, and those of a dead letter.
+const HEADERS: usize = 4 * 1024;
+
 #[tokio::test]
 async fn too_large_a_message_is_refused_at_the_door() {
     let nats = Nats::start().await.unwrap();
     let bus = connected(&nats).await;
-    for bytes in [300 * 1024, 2 * 1024 * 1024] {
-        let mut large = notice("i-1");
-        large.wire.body = vec![b' '; bytes].into();
-        let error = bus.publish(&large, None).await.unwrap_err();
-        assert!(matches!(error, PublishError::TooLarge { .. }), "{error}");
+    for (word, out) in one_of_each() {
+        for bytes in [LIMIT, 300 * 1024, 2 * 1024 * 1024] {
+            let error = bus.publish(&with_body(out.clone(), bytes), None).await;
+            let error = error.unwrap_err();
+            assert!(
+                matches!(error, PublishError::TooLarge { .. }),
+                "{word} of {bytes}: {error}"
+            );
+            let text = error.to_string();
+            assert!(
+                text.contains(&format!("ht.{word}.v1.c1.")) && text.contains(&bytes.to_string()),
+                "{text}"
+            );
+        }
+        let fits = with_body(out, LIMIT - HEADERS);
+        assert!(!bus.publish(&fits, None).await.unwrap().duplicate, "{word}");
     }
+}
+
+#[tokio::test]
+async fn a_dead_letter_may_be_as_large_as_the_server_takes() {
+    // The server's own limit, as it comes.
+    const SERVER: usize = 1024 * 1024;
+    let nats = Nats::start().await.unwrap();
+    let bus = connected(&nats).await;
+    bus.publish(&with_body(notice("i-1"), LIMIT - HEADERS), None)
+        .await
+        .unwrap();
+    let mut from = bus.consume(&Consumer::router_notices(), 4).await.unwrap();
+    let mut delivery = tokio::time::timeout(Duration::from_secs(30), from.next())
+        .await
+        .expect("the notice comes");
+    let worker = proto::Worker::default();
+    let reason = Reason {
+        class: Class::Undecodable,
+        text: "only spaces".to_owned(),
+        attempts: 1,
+        action_id: None,
+        cluster: "c1",
+        worker: &worker,
+    };
+    let own = bus.dead_letter(&delivery, &reason).await.unwrap();
+    assert_eq!(
+        bus.dead_show(own.sequence).await.unwrap().body,
+        delivery.wire.body
+    );
+
+    // Of a stream that somebody else set larger limits for.
+    delivery.sequence += 1;
+    delivery.wire.body = vec![b'x'; SERVER - HEADERS].into();
+    let kept = bus.dead_letter(&delivery, &reason).await.unwrap();
+    assert!(!kept.duplicate);
+    assert_eq!(
+        bus.dead_show(kept.sequence).await.unwrap().body,
+        delivery.wire.body
+    );
+
+    delivery.sequence += 1;
+    delivery.wire.body = vec![b'x'; SERVER].into();
+    let error = bus.dead_letter(&delivery, &reason).await.unwrap_err();
+    assert!(matches!(error, PublishError::TooLarge { .. }), "{error}");
+    delivery.term().await;
 }
 
 #[tokio::test]

@@ -387,7 +387,10 @@ impl<H: Handler> Core<H> {
                 Err(error) => Err(error.to_string()),
             };
             match sent {
-                Ok(_) => break,
+                Ok(published) => {
+                    self.telemetry.published(&told.kind, published.duplicate);
+                    break;
+                }
                 Err(error) if told.detail.is_some() => {
                     tracing::warn!(action = %attempt.order.id, error, "An outcome is told without its detail.");
                     told.detail = None;

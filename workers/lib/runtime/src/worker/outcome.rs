@@ -5,12 +5,9 @@ use hollowtrees_schemas::{
     envelope::{self, DataFormat},
     proto::{self, time},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{Report, order::Order};
-
-/// A clock further off than this is corrected; below it the provider's own times are no better.
-const TOLERATED_OFFSET: SignedDuration = SignedDuration::from_secs(2);
 
 /// This process, as it signs.
 pub(crate) struct Author {
@@ -22,13 +19,7 @@ pub(crate) struct Author {
 impl Author {
     /// The time by the server's clock where ours is far off, by ours otherwise.
     pub(crate) fn now(&self) -> Timestamp {
-        let offset = self.lease.clock_offset();
-        let now = Timestamp::now();
-        if offset.abs() > TOLERATED_OFFSET {
-            now.checked_sub(offset).unwrap_or(now)
-        } else {
-            now
-        }
+        self.lease.now()
     }
 
     /// `ce-source` of what we say: names the kind of worker, never the process.

@@ -12,6 +12,11 @@ pub const OUTCOMES: Definition = Definition::new(
     "hollowtrees_worker_outcomes_total",
     "Final outcomes told by this process, by kind of action and result.",
 );
+/// Outcomes stored.
+pub const OUTCOMES_PUBLISHED: Definition = Definition::new(
+    "hollowtrees_worker_outcomes_published_total",
+    "Final outcomes published, by kind of action and by whether the stream had them already.",
+);
 /// Further starts of a handler.
 pub const RETRIES: Definition = Definition::new(
     "hollowtrees_worker_retries_total",
@@ -57,6 +62,7 @@ pub const CLOCK_OFFSET: Definition = Definition::new(
 #[derive(Clone)]
 pub(crate) struct Telemetry {
     outcomes: Counters<2>,
+    outcomes_published: Counters<2>,
     retries: Counters<1>,
     redeliveries: Counters<1>,
     claims_lost: Counters<1>,
@@ -72,6 +78,7 @@ impl Telemetry {
     pub(crate) fn register(metrics: &Metrics, settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             outcomes: metrics.counters(OUTCOMES, ["action", "result"])?,
+            outcomes_published: metrics.counters(OUTCOMES_PUBLISHED, ["action", "stored"])?,
             retries: metrics.counters(RETRIES, ["action"])?,
             redeliveries: metrics.counters(REDELIVERIES, ["action"])?,
             claims_lost: metrics.counters(CLAIMS_LOST, ["action"])?,
@@ -95,6 +102,11 @@ impl Telemetry {
         );
         self.outcomes
             .increment([self.kind(&outcome.kind), &outcome.result]);
+    }
+
+    pub(crate) fn published(&self, kind: &str, duplicate: bool) {
+        let stored = if duplicate { "already" } else { "new" };
+        self.outcomes_published.increment([self.kind(kind), stored]);
     }
 
     pub(crate) fn retried(&self, kind: &str) {
