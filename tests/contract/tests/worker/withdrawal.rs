@@ -79,6 +79,37 @@ async fn withdrawn_while_it_runs_it_stops_at_its_next_safe_point() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn withdrawn_before_it_came_it_is_answered_without_a_slot() {
+    let (_nats, bus) = prepared().await;
+    let mut outcomes = Outcomes::of(&bus).await;
+    let handler = patient();
+    let worker = run(
+        &bus,
+        &handler,
+        Settings {
+            running: 1,
+            ..settings()
+        },
+    );
+    incident(&bus, "i-1", "open", at(60)).await;
+    send(&bus, &action("i-1")).await;
+    handler.started(1).await;
+    // The watch told of it long ago, to nobody.
+    incident(&bus, "i-2", "cancelled", at(60)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    send(&bus, &action("i-2")).await;
+    let outcome = outcomes.next().await;
+    assert_eq!(
+        (outcome.instance.as_str(), outcome.result.as_str()),
+        ("i-2", "cancelled")
+    );
+    incident(&bus, "i-1", "cancelled", at(60)).await;
+    outcomes.next().await;
+    assert_eq!(handler.starts().len(), 1);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn withdrawn_after_a_start_that_broke_off_it_goes_on_in_a_slot_of_its_own() {
     let (_nats, bus) = prepared().await;
     let mut outcomes = Outcomes::of(&bus).await;

@@ -19,6 +19,7 @@ mod attempt;
 mod claim;
 mod execute;
 mod handler;
+mod hear;
 mod job;
 mod order;
 mod outcome;

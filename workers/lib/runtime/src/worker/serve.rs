@@ -1,5 +1,7 @@
 //! The loop itself: takes, orders, starts, keeps alive, and stops in order.
 
+mod stop;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, OnceLock},
@@ -23,6 +25,7 @@ use super::{
     attempt::{Attempt, observe},
     claim::Claim,
     execute::{Core, Ended},
+    hear::Hearing,
     job::Control,
     order::Order,
     outcome::Author,
@@ -42,9 +45,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 const SETTLED_DELAY: Duration = Duration::from_secs(1);
 /// A redriven action waits this long for the one it repeats.
 const REDRIVE_DELAY: Duration = Duration::from_secs(2);
-
-/// A worker that stops waits for so long until the ledger knows what it hands over.
-const HAND_OVER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why a worker cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,7 @@ struct Loop<H> {
     by_incident: HashMap<String, HashSet<String>>,
     queue: Queue,
     suspects: Suspects,
+    hearing: Hearing,
     /// Those that wait; those that run are with their task.
     waiting: HashMap<String, Attempt>,
     running: JoinSet<(String, Ended)>,
@@ -134,6 +135,7 @@ struct Held {
 impl<H: Handler> Loop<H> {
     fn new(core: Arc<Core<H>>) -> Self {
         Self {
+            hearing: Hearing::new(core.bus.incidents()),
             core,
             held: HashMap::new(),
             by_incident: HashMap::new(),
@@ -159,6 +161,10 @@ impl<H: Handler> Loop<H> {
 
         let result = loop {
             self.start_what_can_start();
+            self.hearing.ask(|id| {
+                let waits = self.waiting.get(id)?;
+                Some(waits.order.incident_key.clone())
+            });
             let wake = self.next_wake();
             tokio::select! {
                 biased;
@@ -174,6 +180,11 @@ impl<H: Handler> Loop<H> {
                     Some((key, incident)) => self.incident_changed(&key, &incident),
                     None => break Err(ServeError::Ended("watching")),
                 },
+                heard = self.hearing.heard(), if self.hearing.is_reading() => {
+                    if let Some((key, incident)) = heard {
+                        self.incident_changed(&key, &incident);
+                    }
+                }
                 () = tokio::time::sleep_until(wake) => {}
             }
         };
@@ -247,6 +258,7 @@ impl<H: Handler> Loop<H> {
             suspect: None,
             needs_slot: false,
         };
+        self.hearing.came(&id);
         self.wait(id, attempt, not_before);
     }
 
@@ -302,7 +314,10 @@ impl<H: Handler> Loop<H> {
         });
         let now = Instant::now();
         let freed = self.suspects.frees_at().filter(|at| *at > now);
-        freed.map_or(now + wait, |at| at.min(now + wait))
+        [freed, self.hearing.due()]
+            .into_iter()
+            .flatten()
+            .fold(now + wait, Instant::min)
     }
 
     fn ended(&mut self, ended: Result<(tokio::task::Id, (String, Ended)), tokio::task::JoinError>) {
@@ -391,60 +406,5 @@ impl<H: Handler> Loop<H> {
                 delivery.touch().await;
             }
         }));
-    }
-
-    /// Hands over what was not started, lets what runs finish within the grace, then goes in an order that
-    /// lets the next process take over at once: liveness first, deliveries after it.
-    async fn stop(mut self) {
-        let held = self.held.len();
-        tracing::info!(held, running = self.running.len(), "The worker stops.");
-        for id in [self.queue.drain(), self.suspects.drain()].concat() {
-            if self
-                .waiting
-                .get(&id)
-                .is_some_and(|attempt| attempt.claim.get().is_none())
-            {
-                self.waiting.remove(&id);
-                if let Some(delivery) = self.held.get(&id).and_then(|held| held.parcel.take()) {
-                    delivery.hand_over().await;
-                }
-                self.forget(&id);
-            }
-        }
-        for held in self.held.values() {
-            held.control.send_modify(|control| control.stopping = true);
-        }
-        let deadline = Instant::now() + self.core.settings.grace;
-        let mut keepalive = tokio::time::interval(KEEPALIVE_EVERY);
-        while !self.running.is_empty() {
-            tokio::select! {
-                biased;
-                Some(ended) = self.running.join_next() => {
-                    if let Ok((id, Ended::Settled)) = ended {
-                        self.forget(&id);
-                    }
-                }
-                _ = keepalive.tick() => self.keep_alive(),
-                () = tokio::time::sleep_until(deadline) => break,
-            }
-        }
-        self.running.shutdown().await;
-        let mut handing = JoinSet::new();
-        for claim in self.held.values().filter_map(|held| held.claim.get().cloned()) {
-            handing.spawn(async move { claim.hand_over().await });
-        }
-        if tokio::time::timeout(HAND_OVER_WITHIN, handing.join_all())
-            .await
-            .is_err()
-        {
-            tracing::warn!("Not all actions were handed over in time; their starts count as broken off.");
-        }
-        self.core.lease.release().await;
-        for held in self.held.values() {
-            if let Some(delivery) = held.parcel.take() {
-                delivery.hand_over().await;
-            }
-        }
-        self.core.bus.flush(Duration::from_secs(2)).await;
     }
 }
