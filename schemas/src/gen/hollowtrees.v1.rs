@@ -328,6 +328,10 @@ pub struct GroupSwap {
     pub opened_at: ::core::option::Option<::pbjson_types::Timestamp>,
     #[prost(message, optional, tag = "10")]
     pub ended_at: ::core::option::Option<::pbjson_types::Timestamp>,
+    /// Units that attaching the replacement adds to desired capacity, while it is not known whether that was done. Once the
+    /// replacement is a member it was.
+    #[prost(uint32, tag = "11")]
+    pub attaching: u32,
 }
 impl ::prost::Name for GroupSwap {
     const NAME: &'static str = "GroupSwap";

@@ -1843,6 +1843,9 @@ impl serde::Serialize for GroupSwap {
         if self.ended_at.is_some() {
             len += 1;
         }
+        if self.attaching != 0 {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupSwap", len)?;
         if !self.action_id.is_empty() {
             struct_ser.serialize_field("actionId", &self.action_id)?;
@@ -1876,6 +1879,9 @@ impl serde::Serialize for GroupSwap {
         if let Some(v) = self.ended_at.as_ref() {
             struct_ser.serialize_field("endedAt", &crate::proto::json::Time(v))?;
         }
+        if self.attaching != 0 {
+            struct_ser.serialize_field("attaching", &self.attaching)?;
+        }
         struct_ser.end()
     }
 }
@@ -1899,6 +1905,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
             "openedAt",
             "ended_at",
             "endedAt",
+            "attaching",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -1913,6 +1920,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
             Result,
             OpenedAt,
             EndedAt,
+            Attaching,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -1945,6 +1953,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                             "result" => Ok(GeneratedField::Result),
                             "openedAt" | "opened_at" => Ok(GeneratedField::OpenedAt),
                             "endedAt" | "ended_at" => Ok(GeneratedField::EndedAt),
+                            "attaching" => Ok(GeneratedField::Attaching),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -1974,6 +1983,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                 let mut result__ = None;
                 let mut opened_at__ = None;
                 let mut ended_at__ = None;
+                let mut attaching__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::ActionId => {
@@ -2042,6 +2052,14 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                             }
                             ended_at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
                         }
+                        GeneratedField::Attaching => {
+                            if attaching__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("attaching"));
+                            }
+                            attaching__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -2058,6 +2076,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                     result: result__.unwrap_or_default(),
                     opened_at: opened_at__,
                     ended_at: ended_at__,
+                    attaching: attaching__.unwrap_or_default(),
                 })
             }
         }

@@ -132,7 +132,7 @@ impl Saga<'_> {
             return Ok(Books::default());
         };
         let mut record = self.place(&group.name).read(&self.job).await?;
-        book::settle(&mut record, group.sizes);
+        book::settle(&mut record, group);
         Ok(book::books(&record, &self.job.action().id, group.sizes))
     }
 

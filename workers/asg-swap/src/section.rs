@@ -120,12 +120,15 @@ impl Saga<'_> {
             self.job.now(),
         );
         let (sizes, weight) = (seen.sizes(), self.checkpoint.old.weight);
+        let Some(group) = &seen.group else {
+            return Ok(false);
+        };
         place
             .change(&self.job, |record| {
                 if !book::holds(record, &me, &action) || book::lease(record, &me, &action, now).is_err() {
                     return Changed::Leave(false);
                 }
-                book::settle(record, sizes);
+                book::settle(record, group);
                 book::plan(record, &action, step, sizes, weight);
                 Changed::Write(true)
             })

@@ -26,6 +26,8 @@ enum Fate {
     DiesBefore,
     /// The process dies, or the answer is lost, after it.
     DiesAfter,
+    /// It is not answered, and an attachment takes effect this many ticks later; other steps are done.
+    Late(u8),
     /// The pool has none; other steps are done.
     NotThere,
     /// It is refused for good.
@@ -52,6 +54,8 @@ fn happening(foreign: bool, refusals: bool) -> impl Strategy<Value = Happening> 
             Fate::Done,
             Fate::DiesBefore,
             Fate::DiesAfter,
+            Fate::Late(1),
+            Fate::Late(3),
             Fate::NotThere,
             Fate::Refused,
         ]
@@ -61,6 +65,8 @@ fn happening(foreign: bool, refusals: bool) -> impl Strategy<Value = Happening> 
             Fate::Done,
             Fate::DiesBefore,
             Fate::DiesAfter,
+            Fate::Late(1),
+            Fate::Late(3),
             Fate::NotThere,
         ]
     };
@@ -108,6 +114,8 @@ struct World {
     last_max_of_ours: u32,
     killed: BTreeSet<String>,
     refused: bool,
+    /// Attachments under way: ticks that are left, saga, step.
+    late: Vec<(u8, usize, Next)>,
 }
 
 const BASE: Sizes = Sizes {
@@ -186,6 +194,7 @@ impl World {
             last_max_of_ours: 0,
             killed: BTreeSet::new(),
             refused: false,
+            late: Vec::new(),
         }
     }
 
@@ -205,6 +214,12 @@ impl World {
     /// What time and the group do by themselves.
     fn tick(&mut self) {
         self.now += 5;
+        for (left, at, step) in std::mem::take(&mut self.late) {
+            match left {
+                1 => drop(self.perform(at, &step)),
+                _ => self.late.push((left - 1, at, step)),
+            }
+        }
         for instance in self
             .instances
             .values_mut()
@@ -251,7 +266,7 @@ impl World {
     fn seen(&self, at: usize) -> Seen {
         let saga = &self.sagas[at];
         let mut record = self.record.clone();
-        book::settle(&mut record, self.group.sizes);
+        book::settle(&mut record, &self.group);
         let tagged = self
             .instances
             .values()
@@ -305,7 +320,7 @@ impl World {
         let step = decision.next;
         if step.needs_lease() {
             let weight = self.sagas[at].live.old.weight;
-            book::settle(&mut self.record, self.group.sizes);
+            book::settle(&mut self.record, &self.group);
             book::plan(&mut self.record, &action, &step, self.group.sizes, weight);
         }
         if fate == Fate::DiesBefore {
@@ -332,6 +347,9 @@ impl World {
                 return self.answer(at, &step, Answer::NotThere("none".to_owned()), now);
             }
         }
+        if let (Fate::Late(ticks), Next::Attach { .. }) = (fate, &step) {
+            return self.late.push((ticks, at, step));
+        }
         let answer = self.perform(at, &step);
         if fate == Fate::DiesAfter {
             self.sagas[at].live = self.sagas[at].saved.clone();
@@ -348,6 +366,9 @@ impl World {
                 }
             }
             self.answer(at, &step, answer, now);
+        } else if step.needs_lease() {
+            // Refused, and asked again for some time.
+            book::was_refused(&mut self.record);
         }
     }
 
@@ -368,7 +389,7 @@ impl World {
         self.keep(at, checkpoint);
     }
 
-    /// AWS's side of a step. `None`: it was not definite, or there is nothing to answer.
+    /// AWS's side of a step. `None`: it is refused for now, or there is nothing to answer.
     fn perform(&mut self, at: usize, step: &Next) -> Option<Answer> {
         let old = self.sagas[at].old.clone();
         match step {
@@ -425,7 +446,10 @@ impl World {
             Next::Attach { instance } => {
                 let sizes = self.group.sizes;
                 let runs = self.instances[instance].life == Life::Running;
-                if !runs || sizes.desired + 1 > sizes.max || self.member(instance).is_some() {
+                if runs && self.member(instance).is_some() {
+                    return Some(Answer::Done);
+                }
+                if !runs || sizes.desired + 1 > sizes.max {
                     return None;
                 }
                 self.group.members.push(Member {
