@@ -26,3 +26,27 @@ async fn an_attachment_that_shows_after_its_answer_was_lost_is_ours_to_take_back
     assert_eq!(world.aws.instances().await.unwrap().len(), 2);
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sizes_that_are_read_late_are_put_back_by_all_swaps_of_a_full_group() {
+    let mut world = World::new().await;
+    let olds = world.group(&NewGroup::new("lags").sizes(3, 3, 3)).await;
+    world.aws.set_read_lag(LAG);
+    let workers = [world.worker().await, world.worker().await];
+    for old in &olds {
+        world.send(&world.action(old, "certain")).await;
+    }
+    for _ in &olds {
+        let outcome = world.end().await;
+        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+        let told = detail(&outcome);
+        assert_eq!(told["restored"], true, "{told}");
+    }
+    for old in &olds {
+        world.swapped("lags", old, (3, 3, 3)).await;
+    }
+    assert_eq!(world.aws.instances().await.unwrap().len(), 6);
+    for worker in workers {
+        worker.stop().await;
+    }
+}

@@ -204,18 +204,19 @@ pub fn holds(record: &proto::Group, holder: &proto::Worker, action: &str) -> boo
 }
 
 /// Settles from the group whether the write that was noted happened, and attachments of which that was not known.
-pub fn settle(record: &mut proto::Group, group: &Group) {
+/// `false`: what was noted does not show.
+pub fn settle(record: &mut proto::Group, group: &Group, now: Timestamp) -> bool {
+    let was_noted = record.pending.is_some();
     let pending = record.pending.take();
     let attaches = |write: &proto::GroupWrite| write.desired != 0 && write.surplus != 0;
     let attacher = pending.as_ref().filter(|pending| attaches(pending));
     let attacher = attacher.map(|pending| pending.action_id.clone());
-    let is_member = |id: &str| group.members.iter().any(|member| member.instance == id);
     let (mut added, mut its_own_joined) = (0, false);
     // A replacement that is a member was attached, whatever was answered: desired has been raised by it.
     for swap in record
         .swaps
         .iter_mut()
-        .filter(|swap| is_open(swap) && swap.attaching > 0 && is_member(&swap.replacement))
+        .filter(|swap| is_open(swap) && swap.attaching > 0 && group.has(&swap.replacement))
     {
         if attacher.as_ref() == Some(&swap.action_id) {
             its_own_joined = true;
@@ -231,10 +232,24 @@ pub fn settle(record: &mut proto::Group, group: &Group) {
         let desired_shows = pending.desired == 0 || pending.desired + added == shown.desired;
         max_shows && desired_shows || its_own_joined
     });
-    wrote(record);
+    let noted_at = record.pending.as_ref().and_then(|pending| pending.at);
+    let shows = record.pending.is_some();
+    wrote(
+        record,
+        noted_at.and_then(|at| time::from_proto(&at).ok()).unwrap_or(now),
+    );
     // It still is as our changes left it if these are all that it is more.
     if added > 0 && record.written_desired + added == shown.desired {
         record.written_desired = shown.desired;
+        record.latest_desired = Some(latest(shown.desired, now));
+    }
+    shows || !was_noted
+}
+
+fn latest(size: u32, now: Timestamp) -> proto::GroupSize {
+    proto::GroupSize {
+        size,
+        at: Some(time::to_proto(now)),
     }
 }
 
@@ -258,12 +273,13 @@ pub fn books(record: &proto::Group, action: &str, sizes: Sizes) -> Books {
             .map(|swap| swap.room)
             .sum(),
         desired_is_ours: record.written_desired != 0 && record.written_desired == sizes.desired,
+        stale: false,
     }
 }
 
 /// Notes what a step is about to write. Where somebody else changed a size since, our books of it begin anew: what is
 /// theirs is not ours to take back.
-pub fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, weight: u32) {
+pub fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, weight: u32, now: Timestamp) {
     let changes_desired = matches!(
         step,
         Next::Attach { .. }
@@ -281,6 +297,7 @@ pub fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, 
         max: 0,
         desired: 0,
         surplus,
+        at: Some(time::to_proto(now)),
     };
     let lowered = |decrement: bool| {
         if decrement {
@@ -328,13 +345,23 @@ pub fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, 
     record.pending = (write.max != 0 || write.desired != 0).then_some(write);
 }
 
+/// Whether what was noted is this action's.
+#[must_use]
+pub fn is_noted(record: &proto::Group, action: &str) -> bool {
+    record
+        .pending
+        .as_ref()
+        .is_some_and(|pending| pending.action_id == action)
+}
+
 /// Notes that the step that was noted happened.
-pub fn wrote(record: &mut proto::Group) {
+pub fn wrote(record: &mut proto::Group, now: Timestamp) {
     let Some(pending) = record.pending.take() else {
         return;
     };
     if pending.max != 0 {
         record.written_max = pending.max;
+        record.latest_max = Some(latest(pending.max, now));
         if record.written_max <= record.base_max {
             record.base_max = 0;
             record.written_max = 0;
@@ -342,6 +369,7 @@ pub fn wrote(record: &mut proto::Group) {
     }
     if pending.desired != 0 {
         record.written_desired = pending.desired;
+        record.latest_desired = Some(latest(pending.desired, now));
     }
     for swap in record
         .swaps

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::{
     Next,
     book::{Busy, LEASE, books, close, doubtful, enter, lease, open, plan, settle, was_refused, wrote},
+    fresh::{SHOWS_WITHIN, read},
     world::{Group, Member, Sizes, Source, Standing},
 };
 
@@ -120,18 +121,25 @@ fn one_swap_an_instance_at_a_time() {
 fn what_was_noted_is_settled_by_what_shows() {
     let mut record = proto::Group::default();
     open(&mut record, swap("a", "i-1"), at(0)).unwrap();
-    plan(&mut record, "a", &Next::MakeRoom { max: 4 }, sizes(3, 3), 1);
+    plan(
+        &mut record,
+        "a",
+        &Next::MakeRoom { max: 4 },
+        sizes(3, 3),
+        1,
+        at(0),
+    );
     let mut not_done = record.clone();
-    settle(&mut not_done, &group(sizes(3, 3), &[]));
+    settle(&mut not_done, &group(sizes(3, 3), &[]), at(0));
     assert_eq!((not_done.written_max, not_done.base_max), (3, 3));
-    settle(&mut record, &group(sizes(3, 4), &[]));
+    settle(&mut record, &group(sizes(3, 4), &[]), at(0));
     assert_eq!((record.written_max, record.base_max), (4, 3));
 
-    plan(&mut record, "a", &attach("i-9"), sizes(3, 4), 1);
+    plan(&mut record, "a", &attach("i-9"), sizes(3, 4), 1, at(0));
     let mut not_done = record.clone();
-    settle(&mut not_done, &group(sizes(3, 4), &[]));
+    settle(&mut not_done, &group(sizes(3, 4), &[]), at(0));
     assert_eq!(books(&not_done, "a", sizes(3, 4)).surplus, 0);
-    settle(&mut record, &group(sizes(4, 4), &["i-9"]));
+    settle(&mut record, &group(sizes(4, 4), &["i-9"]), at(0));
     let seen = books(&record, "a", sizes(4, 4));
     assert_eq!((seen.surplus, seen.desired_is_ours, seen.base_max), (1, true, 3));
     // Somebody else changed desired: it is not ours to lower.
@@ -140,8 +148,8 @@ fn what_was_noted_is_settled_by_what_shows() {
     // A second swap starts from a changed desired: what the first one added is no longer known to be in it.
     let mut foreign = record.clone();
     open(&mut foreign, swap("b", "i-2"), at(0)).unwrap();
-    plan(&mut foreign, "b", &attach("i-8"), sizes(6, 9), 1);
-    wrote(&mut foreign);
+    plan(&mut foreign, "b", &attach("i-8"), sizes(6, 9), 1, at(0));
+    wrote(&mut foreign, at(0));
     let seen = books(&foreign, "a", sizes(7, 9));
     assert_eq!(
         (seen.surplus, seen.surplus_of_others, seen.desired_is_ours),
@@ -154,11 +162,19 @@ fn what_was_noted_is_settled_by_what_shows() {
         &Next::Detach { decrement: true },
         sizes(4, 4),
         1,
+        at(0),
     );
-    wrote(&mut record);
+    wrote(&mut record, at(0));
     assert_eq!(books(&record, "a", sizes(3, 4)).surplus, 0);
-    plan(&mut record, "a", &Next::RestoreMax { to: 3 }, sizes(3, 4), 1);
-    wrote(&mut record);
+    plan(
+        &mut record,
+        "a",
+        &Next::RestoreMax { to: 3 },
+        sizes(3, 4),
+        1,
+        at(0),
+    );
+    wrote(&mut record, at(0));
     assert_eq!((record.base_max, record.written_max), (0, 0));
 }
 
@@ -166,16 +182,16 @@ fn what_was_noted_is_settled_by_what_shows() {
 fn an_attachment_that_was_given_up_is_ours_once_it_shows() {
     let mut record = proto::Group::default();
     open(&mut record, swap("a", "i-1"), at(0)).unwrap();
-    plan(&mut record, "a", &attach("i-9"), sizes(3, 9), 1);
+    plan(&mut record, "a", &attach("i-9"), sizes(3, 9), 1, at(0));
     // It is not answered and does not show; asked again it is refused.
     let before = group(sizes(3, 9), &["i-1"]);
-    settle(&mut record, &before);
-    plan(&mut record, "a", &attach("i-9"), sizes(3, 9), 1);
+    settle(&mut record, &before, at(0));
+    plan(&mut record, "a", &attach("i-9"), sizes(3, 9), 1, at(0));
     was_refused(&mut record);
     assert_eq!(books(&record, "a", sizes(3, 9)).surplus, 0);
     let check = |record: &proto::Group, shown: &Group, expected: (u32, bool)| {
         let mut record = record.clone();
-        settle(&mut record, shown);
+        settle(&mut record, shown, at(0));
         let seen = books(&record, "a", shown.sizes);
         assert_eq!((seen.surplus, seen.desired_is_ours), expected, "{shown:?}");
     };
@@ -185,8 +201,8 @@ fn an_attachment_that_was_given_up_is_ours_once_it_shows() {
     check(&record, &group(sizes(7, 9), &["i-1", "i-9"]), (1, false));
     let mut others = record.clone();
     open(&mut others, swap("b", "i-2"), at(0)).unwrap();
-    plan(&mut others, "b", &attach("i-8"), sizes(3, 9), 1);
-    wrote(&mut others);
+    plan(&mut others, "b", &attach("i-8"), sizes(3, 9), 1, at(0));
+    wrote(&mut others, at(0));
     check(
         &others,
         &group(sizes(5, 9), &["i-1", "i-2", "i-8", "i-9"]),
@@ -194,18 +210,82 @@ fn an_attachment_that_was_given_up_is_ours_once_it_shows() {
     );
     // Once it is taken back it is not ours a second time.
     let both = group(sizes(4, 9), &["i-1", "i-9"]);
-    settle(&mut record, &both);
-    plan(&mut record, "a", &Next::Detach { decrement: true }, both.sizes, 1);
-    wrote(&mut record);
+    settle(&mut record, &both, at(0));
+    plan(
+        &mut record,
+        "a",
+        &Next::Detach { decrement: true },
+        both.sizes,
+        1,
+        at(0),
+    );
+    wrote(&mut record, at(0));
     check(&record, &group(sizes(3, 9), &["i-9"]), (0, true));
+}
+
+#[test]
+fn a_size_read_soon_after_our_change_of_it_is_older_rather_than_somebody_elses() {
+    let within = SHOWS_WITHIN.as_secs();
+    let mut record = proto::Group::default();
+    open(&mut record, swap("a", "i-1"), at(0)).unwrap();
+    plan(
+        &mut record,
+        "a",
+        &Next::MakeRoom { max: 4 },
+        sizes(3, 3),
+        1,
+        at(0),
+    );
+    let noted = record.clone();
+    wrote(&mut record, at(1));
+    plan(&mut record, "a", &attach("i-9"), sizes(3, 4), 1, at(2));
+    wrote(&mut record, at(3));
+    let check = |record: &proto::Group, action: &str, shown: &Group, now: i64, expected: bool| {
+        let books = read(record, action, shown, at(now));
+        assert_eq!(books.stale, expected, "{action} {now} {:?}", shown.sizes);
+    };
+    let now = group(sizes(4, 4), &["i-9"]);
+    check(&record, "b", &now, 4, false);
+    for older in [sizes(3, 4), sizes(3, 3), sizes(4, 3)] {
+        check(&record, "b", &group(older, &[]), 4, true);
+        check(&record, "b", &group(older, &[]), 3 + within, false);
+    }
+    // The next swap may begin as soon as the last one ends.
+    close(&mut record, "a", "succeeded", at(4));
+    check(&record, "b", &group(sizes(3, 4), &[]), 5, true);
+
+    // What is not answered may still show, but to whom it waits for it says nothing.
+    let before = group(sizes(3, 3), &[]);
+    check(&noted, "a", &before, 1, true);
+    check(&noted, "b", &before, 1, true);
+    check(&noted, "b", &before, within, false);
+    let mut leased = noted.clone();
+    lease(&mut leased, &worker("p"), "a", at(0)).unwrap();
+    check(&leased, "a", &before, 1, true);
+    check(&leased, "b", &before, 1, false);
+    check(&noted, "b", &group(sizes(3, 4), &[]), 1, false);
+
+    // It may be as before the change before it.
+    let mut back = noted.clone();
+    wrote(&mut back, at(1));
+    plan(&mut back, "a", &Next::RestoreMax { to: 3 }, sizes(3, 4), 1, at(2));
+    check(&back, "a", &before, 3, true);
+    check(&back, "a", &before, 1 + within, false);
 }
 
 #[test]
 fn swaps_whose_actions_ended_without_a_word_are_closed_and_their_room_is_taken_back() {
     let mut record = proto::Group::default();
     open(&mut record, swap("dead", "i-1"), at(0)).unwrap();
-    plan(&mut record, "dead", &Next::MakeRoom { max: 2 }, sizes(1, 1), 1);
-    wrote(&mut record);
+    plan(
+        &mut record,
+        "dead",
+        &Next::MakeRoom { max: 2 },
+        sizes(1, 1),
+        1,
+        at(0),
+    );
+    wrote(&mut record, at(0));
     assert_eq!(books(&record, "b", sizes(1, 2)).room_of_others, 1);
     let ask = |instance: &str, now| doubtful(&record, "b", "c", instance, at(now));
     let dead = vec![("c".to_owned(), "dead".to_owned())];
