@@ -266,7 +266,7 @@ fn a_size_read_soon_after_our_change_of_it_is_older_rather_than_somebody_elses()
     check(&noted, "b", &group(sizes(3, 4), &[]), 1, false);
 
     // It may be as before the change before it.
-    let mut back = noted.clone();
+    let mut back = noted;
     wrote(&mut back, at(1));
     plan(&mut back, "a", &Next::RestoreMax { to: 3 }, sizes(3, 4), 1, at(2));
     check(&back, "a", &before, 3, true);
