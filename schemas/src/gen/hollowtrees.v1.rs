@@ -328,6 +328,10 @@ pub struct GroupSwap {
     pub opened_at: ::core::option::Option<::pbjson_types::Timestamp>,
     #[prost(message, optional, tag = "10")]
     pub ended_at: ::core::option::Option<::pbjson_types::Timestamp>,
+    /// Units that attaching the replacement adds to desired capacity, while it is not known whether that was done. Once the
+    /// replacement is a member it was.
+    #[prost(uint32, tag = "11")]
+    pub attaching: u32,
 }
 impl ::prost::Name for GroupSwap {
     const NAME: &'static str = "GroupSwap";
@@ -351,9 +355,12 @@ pub struct GroupWrite {
     /// Desired capacity it makes; 0: it leaves it.
     #[prost(uint32, tag = "3")]
     pub desired: u32,
-    /// The surplus of its swap once it has happened.
+    /// The surplus of its swap once it has happened; of changes of desired capacity only.
     #[prost(uint32, tag = "4")]
     pub surplus: u32,
+    /// When it was noted.
+    #[prost(message, optional, tag = "5")]
+    pub at: ::core::option::Option<::pbjson_types::Timestamp>,
 }
 impl ::prost::Name for GroupWrite {
     const NAME: &'static str = "GroupWrite";
@@ -363,6 +370,24 @@ impl ::prost::Name for GroupWrite {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/hollowtrees.v1.GroupWrite".into()
+    }
+}
+/// A size as a change of ours left it, and when: what is read soon after may be older.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupSize {
+    #[prost(uint32, tag = "1")]
+    pub size: u32,
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::pbjson_types::Timestamp>,
+}
+impl ::prost::Name for GroupSize {
+    const NAME: &'static str = "GroupSize";
+    const PACKAGE: &'static str = "hollowtrees.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hollowtrees.v1.GroupSize".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hollowtrees.v1.GroupSize".into()
     }
 }
 /// An auto-scaling group with its swaps: what its MaxSize was before the first open one, what we last wrote, and who
@@ -396,6 +421,11 @@ pub struct Group {
     pub written_desired: u32,
     #[prost(message, optional, tag = "11")]
     pub pending: ::core::option::Option<GroupWrite>,
+    /// Kept when the last swap ends, for the next one may read too early.
+    #[prost(message, optional, tag = "12")]
+    pub latest_max: ::core::option::Option<GroupSize>,
+    #[prost(message, optional, tag = "13")]
+    pub latest_desired: ::core::option::Option<GroupSize>,
 }
 impl ::prost::Name for Group {
     const NAME: &'static str = "Group";

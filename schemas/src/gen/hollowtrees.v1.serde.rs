@@ -1440,6 +1440,12 @@ impl serde::Serialize for Group {
         if self.pending.is_some() {
             len += 1;
         }
+        if self.latest_max.is_some() {
+            len += 1;
+        }
+        if self.latest_desired.is_some() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.Group", len)?;
         if self.schema != 0 {
             struct_ser.serialize_field("schema", &self.schema)?;
@@ -1474,6 +1480,12 @@ impl serde::Serialize for Group {
         if let Some(v) = self.pending.as_ref() {
             struct_ser.serialize_field("pending", v)?;
         }
+        if let Some(v) = self.latest_max.as_ref() {
+            struct_ser.serialize_field("latestMax", v)?;
+        }
+        if let Some(v) = self.latest_desired.as_ref() {
+            struct_ser.serialize_field("latestDesired", v)?;
+        }
         struct_ser.end()
     }
 }
@@ -1498,6 +1510,10 @@ impl<'de> serde::Deserialize<'de> for Group {
             "written_desired",
             "writtenDesired",
             "pending",
+            "latest_max",
+            "latestMax",
+            "latest_desired",
+            "latestDesired",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -1513,6 +1529,8 @@ impl<'de> serde::Deserialize<'de> for Group {
             Nonce,
             WrittenDesired,
             Pending,
+            LatestMax,
+            LatestDesired,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -1546,6 +1564,8 @@ impl<'de> serde::Deserialize<'de> for Group {
                             "nonce" => Ok(GeneratedField::Nonce),
                             "writtenDesired" | "written_desired" => Ok(GeneratedField::WrittenDesired),
                             "pending" => Ok(GeneratedField::Pending),
+                            "latestMax" | "latest_max" => Ok(GeneratedField::LatestMax),
+                            "latestDesired" | "latest_desired" => Ok(GeneratedField::LatestDesired),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -1576,6 +1596,8 @@ impl<'de> serde::Deserialize<'de> for Group {
                 let mut nonce__ = None;
                 let mut written_desired__ = None;
                 let mut pending__ = None;
+                let mut latest_max__ = None;
+                let mut latest_desired__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Schema => {
@@ -1652,6 +1674,18 @@ impl<'de> serde::Deserialize<'de> for Group {
                             }
                             pending__ = map_.next_value()?;
                         }
+                        GeneratedField::LatestMax => {
+                            if latest_max__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("latestMax"));
+                            }
+                            latest_max__ = map_.next_value()?;
+                        }
+                        GeneratedField::LatestDesired => {
+                            if latest_desired__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("latestDesired"));
+                            }
+                            latest_desired__ = map_.next_value()?;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -1669,6 +1703,8 @@ impl<'de> serde::Deserialize<'de> for Group {
                     nonce: nonce__.unwrap_or_default(),
                     written_desired: written_desired__.unwrap_or_default(),
                     pending: pending__,
+                    latest_max: latest_max__,
+                    latest_desired: latest_desired__,
                 })
             }
         }
@@ -1805,6 +1841,120 @@ impl<'de> serde::Deserialize<'de> for GroupLease {
         deserializer.deserialize_struct("hollowtrees.v1.GroupLease", FIELDS, GeneratedVisitor)
     }
 }
+impl serde::Serialize for GroupSize {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if self.size != 0 {
+            len += 1;
+        }
+        if self.at.is_some() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupSize", len)?;
+        if self.size != 0 {
+            struct_ser.serialize_field("size", &self.size)?;
+        }
+        if let Some(v) = self.at.as_ref() {
+            struct_ser.serialize_field("at", &crate::proto::json::Time(v))?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for GroupSize {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "size",
+            "at",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Size,
+            At,
+            __SkipField__,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "size" => Ok(GeneratedField::Size),
+                            "at" => Ok(GeneratedField::At),
+                            _ => Ok(GeneratedField::__SkipField__),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = GroupSize;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct hollowtrees.v1.GroupSize")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<GroupSize, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut size__ = None;
+                let mut at__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Size => {
+                            if size__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("size"));
+                            }
+                            size__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
+                        GeneratedField::At => {
+                            if at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("at"));
+                            }
+                            at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(GroupSize {
+                    size: size__.unwrap_or_default(),
+                    at: at__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("hollowtrees.v1.GroupSize", FIELDS, GeneratedVisitor)
+    }
+}
 impl serde::Serialize for GroupSwap {
     #[allow(deprecated)]
     fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
@@ -1843,6 +1993,9 @@ impl serde::Serialize for GroupSwap {
         if self.ended_at.is_some() {
             len += 1;
         }
+        if self.attaching != 0 {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupSwap", len)?;
         if !self.action_id.is_empty() {
             struct_ser.serialize_field("actionId", &self.action_id)?;
@@ -1876,6 +2029,9 @@ impl serde::Serialize for GroupSwap {
         if let Some(v) = self.ended_at.as_ref() {
             struct_ser.serialize_field("endedAt", &crate::proto::json::Time(v))?;
         }
+        if self.attaching != 0 {
+            struct_ser.serialize_field("attaching", &self.attaching)?;
+        }
         struct_ser.end()
     }
 }
@@ -1899,6 +2055,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
             "openedAt",
             "ended_at",
             "endedAt",
+            "attaching",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -1913,6 +2070,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
             Result,
             OpenedAt,
             EndedAt,
+            Attaching,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -1945,6 +2103,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                             "result" => Ok(GeneratedField::Result),
                             "openedAt" | "opened_at" => Ok(GeneratedField::OpenedAt),
                             "endedAt" | "ended_at" => Ok(GeneratedField::EndedAt),
+                            "attaching" => Ok(GeneratedField::Attaching),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -1974,6 +2133,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                 let mut result__ = None;
                 let mut opened_at__ = None;
                 let mut ended_at__ = None;
+                let mut attaching__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::ActionId => {
@@ -2042,6 +2202,14 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                             }
                             ended_at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
                         }
+                        GeneratedField::Attaching => {
+                            if attaching__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("attaching"));
+                            }
+                            attaching__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -2058,6 +2226,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                     result: result__.unwrap_or_default(),
                     opened_at: opened_at__,
                     ended_at: ended_at__,
+                    attaching: attaching__.unwrap_or_default(),
                 })
             }
         }
@@ -2084,6 +2253,9 @@ impl serde::Serialize for GroupWrite {
         if self.surplus != 0 {
             len += 1;
         }
+        if self.at.is_some() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupWrite", len)?;
         if !self.action_id.is_empty() {
             struct_ser.serialize_field("actionId", &self.action_id)?;
@@ -2096,6 +2268,9 @@ impl serde::Serialize for GroupWrite {
         }
         if self.surplus != 0 {
             struct_ser.serialize_field("surplus", &self.surplus)?;
+        }
+        if let Some(v) = self.at.as_ref() {
+            struct_ser.serialize_field("at", &crate::proto::json::Time(v))?;
         }
         struct_ser.end()
     }
@@ -2112,6 +2287,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
             "max",
             "desired",
             "surplus",
+            "at",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -2120,6 +2296,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
             Max,
             Desired,
             Surplus,
+            At,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -2146,6 +2323,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
                             "max" => Ok(GeneratedField::Max),
                             "desired" => Ok(GeneratedField::Desired),
                             "surplus" => Ok(GeneratedField::Surplus),
+                            "at" => Ok(GeneratedField::At),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -2169,6 +2347,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
                 let mut max__ = None;
                 let mut desired__ = None;
                 let mut surplus__ = None;
+                let mut at__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::ActionId => {
@@ -2201,6 +2380,12 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
                                 map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
                             ;
                         }
+                        GeneratedField::At => {
+                            if at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("at"));
+                            }
+                            at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -2211,6 +2396,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
                     max: max__.unwrap_or_default(),
                     desired: desired__.unwrap_or_default(),
                     surplus: surplus__.unwrap_or_default(),
+                    at: at__,
                 })
             }
         }

@@ -523,3 +523,25 @@ async fn a_launch_whose_client_goes_away_is_one_launch() {
     }
     assert_eq!(aws.instances().await.unwrap().len(), tokens.len());
 }
+
+#[tokio::test]
+async fn reads_of_groups_lag_when_they_are_told_to() {
+    let aws = Aws::start().await.unwrap();
+    aws.create_group("group", &["us-east-1a"], 1, 1, 1).await.unwrap();
+    aws.set_read_lag(Duration::from_secs(1));
+    let larger = [("MaxSize", "2")];
+    asg(&aws, "UpdateAutoScalingGroup", "", &larger).await.unwrap();
+    let reads = async |max: &str| {
+        let read = aws.call(Service::AutoScaling, "DescribeAutoScalingGroups", &[]);
+        read.await.unwrap().contains(&format!("<MaxSize>{max}</MaxSize>"))
+    };
+    assert!(reads("1").await);
+    // What counts is what is there.
+    assert_eq!(aws.group("group").await.unwrap().sizes.max, 2);
+    let wanted = [("DesiredCapacity", "2")];
+    asg(&aws, "SetDesiredCapacity", "", &wanted).await.unwrap();
+    eventually("the change to show", Duration::from_secs(10), async || {
+        reads("2").await
+    })
+    .await;
+}

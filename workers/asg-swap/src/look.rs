@@ -3,6 +3,7 @@
 use hollowtrees_domain::swap::{
     Books, Drain, Seen, Strategy, TAG_ACTION, TAG_REPLACES,
     book::{self, Busy},
+    fresh,
     world::{Group, Standing},
 };
 use hollowtrees_runtime::worker::Failure;
@@ -131,9 +132,8 @@ impl Saga<'_> {
         let Some(group) = group else {
             return Ok(Books::default());
         };
-        let mut record = self.place(&group.name).read(&self.job).await?;
-        book::settle(&mut record, group.sizes);
-        Ok(book::books(&record, &self.job.action().id, group.sizes))
+        let record = self.place(&group.name).read(&self.job).await?;
+        Ok(fresh::read(&record, &self.job.action().id, group, self.job.now()))
     }
 
     async fn membership(&mut self, instance: &str) -> Result<Option<hollowtrees_aws::Membership>, Failure> {

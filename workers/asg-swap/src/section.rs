@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use hollowtrees_aws::Refusal;
 use hollowtrees_domain::swap::{
     Next, Seen,
     book::{self, LEASE},
@@ -102,7 +103,8 @@ impl Saga<'_> {
                 }
                 // What may have happened shows at the next look.
                 Err(refusal) => {
-                    if refusal.is_definite() {
+                    // Each is asked once, so that a throttled one was not done either.
+                    if !matches!(refusal, Refusal::Unclear { .. }) {
                         self.was_refused(place).await?;
                     }
                     return self.not_done(&step, refusal).await;
@@ -120,26 +122,38 @@ impl Saga<'_> {
             self.job.now(),
         );
         let (sizes, weight) = (seen.sizes(), self.checkpoint.old.weight);
+        let Some(group) = &seen.group else {
+            return Ok(false);
+        };
         place
             .change(&self.job, |record| {
                 if !book::holds(record, &me, &action) || book::lease(record, &me, &action, now).is_err() {
                     return Changed::Leave(false);
                 }
-                book::settle(record, sizes);
-                book::plan(record, &action, step, sizes, weight);
+                // What another swap noted is not settled by what may be old; then ours changes no size.
+                if !seen.books.stale {
+                    book::settle(record, group, now);
+                    book::plan(record, &action, step, sizes, weight, now);
+                }
                 Changed::Write(true)
             })
             .await
     }
 
     async fn wrote(&self, place: &Place, step: &Next) -> Result<(), Failure> {
-        let (me, action) = (self.job.worker().clone(), self.job.action().id.clone());
+        let (me, action, now) = (
+            self.job.worker().clone(),
+            self.job.action().id.clone(),
+            self.job.now(),
+        );
         place
             .change(&self.job, |record| {
                 if !book::holds(record, &me, &action) {
                     return Changed::Leave(());
                 }
-                book::wrote(record);
+                if book::is_noted(record, &action) {
+                    book::wrote(record, now);
+                }
                 if matches!(
                     step,
                     Next::Detach { decrement: false } | Next::TerminateMember { decrement: false, .. }
@@ -155,7 +169,7 @@ impl Saga<'_> {
         let (me, action) = (self.job.worker().clone(), self.job.action().id.clone());
         place
             .change(&self.job, |record| {
-                if !book::holds(record, &me, &action) {
+                if !book::holds(record, &me, &action) || !book::is_noted(record, &action) {
                     return Changed::Leave(());
                 }
                 book::was_refused(record);

@@ -6,8 +6,8 @@
 //! detaching and sizes ([`rules`]), weights, markets, and the launches and terminations a group makes by itself.
 //!
 //! What it leaves out of AWS: health checks (a group knows at once of an instance that ends), warm pools, scaling policies,
-//! the wait of a hook in a launch or termination (see [`Aws::open_lifecycle_action`], [`Aws::set_member_state`]), and
-//! consistency in time (an answer shows all that was done before).
+//! the wait of a hook in a launch or termination (see [`Aws::open_lifecycle_action`], [`Aws::set_member_state`]). An
+//! answer shows all that was done before, unless reads of groups are told to lag ([`Aws::set_read_lag`]).
 
 mod groups;
 mod groups_xml;
@@ -248,6 +248,12 @@ impl Aws {
     /// From now on this is the price of a spot pool, in US dollars an hour; it has none before the first one.
     pub fn set_spot_price(&self, instance_type: &str, zone: &str, dollars: f64) {
         lock(&self.strict.prices).set(instance_type, zone, dollars);
+    }
+
+    /// From now on groups and their members are read as they were this long ago. What a call changes is not: AWS's rules
+    /// go by what is there.
+    pub fn set_read_lag(&self, lag: Duration) {
+        self.strict.knobs().lag = lag;
     }
 
     /// From now on lists of instances come in pages of this many reservations.

@@ -70,7 +70,7 @@ pub fn attach(
         }
         if let Some(other) = candidate.group {
             return Err(Refusal::validation(format!(
-                "Instance {id} is already part of AutoScalingGroup:{other}"
+                "The Instance: {id} is already part of AutoScalingGroup:{other}"
             )));
         }
         if !zones.iter().any(|zone| zone == candidate.zone) {

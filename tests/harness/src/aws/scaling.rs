@@ -9,6 +9,7 @@ use super::{Group, Service, groups_xml};
 use crate::http_server::Body;
 use crate::{Error, Result};
 use http::Response;
+use std::time::{Duration, Instant};
 
 type Answered = Result<Response<Body>, Stop>;
 
@@ -18,6 +19,7 @@ impl Strict {
         let done = |done: Result<(), Stop>| Some(done.map(|()| query::done(&call.action)));
         let mut world = self.world.lock().await;
         let world = &mut *world;
+        world.remember(self.knobs().lag, !call.action.starts_with("Describe"));
         match call.action.as_str() {
             "CreateAutoScalingGroup" => done(self.create(world, call).await),
             "DeleteAutoScalingGroup" => done(self.delete(world, call).await),
@@ -29,13 +31,13 @@ impl Strict {
             "CreateOrUpdateTags" => done(tag(world, call)),
             "DescribeAutoScalingGroups" => {
                 let names = call.list("AutoScalingGroupNames");
-                Some(Ok(groups_xml::groups(world.groups.iter().filter(|group| {
+                Some(Ok(groups_xml::groups(world.shown().iter().filter(|group| {
                     group.region == call.region && (names.is_empty() || names.contains(&group.name.as_str()))
                 }))))
             }
             "DescribeAutoScalingInstances" => {
                 let ids = call.list("InstanceIds");
-                let groups = world.groups.iter().filter(|group| group.region == call.region);
+                let groups = world.shown().iter().filter(|group| group.region == call.region);
                 let members =
                     groups.flat_map(|group| group.members.iter().map(move |member| (group, member)));
                 Some(Ok(groups_xml::instances(members.filter(|(_, member)| {
@@ -371,6 +373,25 @@ impl Strict {
 }
 
 impl World {
+    /// Keeps how groups are for reads that lag behind, if they are about to change, and forgets what no read shows.
+    fn remember(&mut self, lag: Duration, changes: bool) {
+        if changes && !lag.is_zero() {
+            self.earlier.push_back((Instant::now(), self.groups.clone()));
+        }
+        while self
+            .earlier
+            .front()
+            .is_some_and(|(until, _)| until.elapsed() >= lag)
+        {
+            self.earlier.pop_front();
+        }
+    }
+
+    /// The groups as reads show them.
+    fn shown(&self) -> &[Asg] {
+        self.earlier.front().map_or(&self.groups, |(_, groups)| groups)
+    }
+
     pub(super) fn find(&mut self, region: &str, name: &str) -> Option<&mut Asg> {
         self.groups
             .iter_mut()

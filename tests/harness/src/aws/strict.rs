@@ -12,9 +12,9 @@ use crate::proxy::Faults;
 use crate::{Error, Result};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A launch by region and token: what was asked for, what was answered.
 type Launches = HashMap<(String, String), (BTreeMap<String, String>, String)>;
@@ -38,6 +38,8 @@ pub(super) struct Strict {
 pub(super) struct World {
     launches: Launches,
     pub(super) groups: Vec<Asg>,
+    /// All groups as they were until then, before each call that may have changed them: the oldest first.
+    pub(super) earlier: VecDeque<(Instant, Vec<Asg>)>,
 }
 
 /// What a test turned.
@@ -48,6 +50,8 @@ pub(super) struct Knobs {
     pub(super) delays: Delays,
     pub(super) replacements_held: bool,
     pub(super) page: Option<usize>,
+    /// How old what is read of groups may be.
+    pub(super) lag: Duration,
 }
 
 /// Why there is no plain answer: AWS would refuse, or moto failed us.

@@ -11,6 +11,7 @@
 mod crash;
 mod faults;
 mod happy;
+mod late;
 mod left_alone;
 mod process;
 mod strategies;

@@ -98,20 +98,25 @@ impl Region {
             .collect())
     }
 
-    /// Attaches an instance; AWS raises desired by it. Asked once: after an unclear answer look at the group.
+    /// Attaches an instance; AWS raises desired by it. One that is a member already was attached before, and desired
+    /// was raised then. Asked once: after an unclear answer look at the group.
     ///
     /// # Errors
     /// AWS did not do it, or does not say that it did.
     pub async fn attach(&self, group: &str, instance: &str) -> Result<(), Refusal> {
-        self.autoscaling()
+        let answer = self
+            .autoscaling()
             .attach_instances()
             .auto_scaling_group_name(group)
             .instance_ids(instance)
             .customize()
             .config_override(once())
             .send()
-            .await?;
-        Ok(())
+            .await;
+        match answer.map_err(Refusal::from) {
+            Err(refusal) if !refusal.is_member_of(group) => Err(refusal),
+            _ => Ok(()),
+        }
     }
 
     /// Takes an instance out of its group; it goes on running. With `decrement` desired is lowered with it, otherwise

@@ -154,6 +154,9 @@ const DENIED: [&str; 15] = [
     "UnrecognizedClientException",
 ];
 
+/// Auto Scaling's words before the name of the group that an instance is in.
+const ALREADY_PART: &str = "is already part of AutoScalingGroup";
+
 /// Whether this code says that one pool cannot give an instance: definite, whatever the status.
 pub(crate) fn is_capacity(code: &str) -> bool {
     CAPACITY.contains(&code)
@@ -192,6 +195,16 @@ impl Refusal {
             | Self::Missing { code, .. } => Some(code),
             Self::Throttled { .. } | Self::Unclear { .. } => None,
         }
+    }
+
+    /// Whether an instance cannot be attached since it is a member of just this group. Auto Scaling has no code for that:
+    /// it says "The Instance: i-... is already part of AutoScalingGroup:name".
+    pub(crate) fn is_member_of(&self, group: &str) -> bool {
+        let Self::Rejected { code, message } = self else {
+            return false;
+        };
+        let named = message.split_once(ALREADY_PART).map(|(_, named)| named);
+        code == "ValidationError" && named.is_some_and(|named| named.trim_start_matches([':', ' ']) == group)
     }
 
     /// A call that is not made, since AWS would have to refuse it or do something else than was meant.
@@ -370,6 +383,22 @@ mod tests {
             // It says what it is by AWS's own word, whichever it is.
             assert!(refusal.to_string().contains(code), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_member_is_one_of_this_very_group() {
+        let check = |code: &str, message: &str, expected: bool| {
+            let refusal = Refusal::of(code, 400, message, None);
+            assert_eq!(refusal.is_member_of("web"), expected, "{code}: {message}");
+        };
+        let said = |group: &str| format!("The Instance: i-1 is already part of AutoScalingGroup{group}");
+        check("ValidationError", &said(":web"), true);
+        check("ValidationError", &said(" web"), true);
+        check("ValidationError", &said(":web-2"), false);
+        check("ValidationError", &said(":my-web"), false);
+        check("ValidationError", &said(""), false);
+        check("ValidationError", "The instance i-1 is not part of web", false);
+        check("SomethingElse", &said(":web"), false);
     }
 
     #[test]

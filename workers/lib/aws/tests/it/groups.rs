@@ -164,6 +164,14 @@ async fn a_member_comes_and_another_goes() {
         ..Delays::default()
     });
     region.attach("group", &new).await.unwrap();
+    // Again, it is what was asked for; of another group it is not.
+    region.attach("group", &new).await.unwrap();
+    cloud
+        .create(&NewGroup::new("other").sizes(0, 0, 1))
+        .await
+        .unwrap();
+    let refused = region.attach("other", &new).await.unwrap_err();
+    assert!(refused.is_definite(), "{refused:?}");
     assert_eq!(
         region.membership(&new).await.unwrap().unwrap().standing,
         Standing::Joining

@@ -6,7 +6,10 @@
 use hollowtrees_schemas::proto::{self, time};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Books, Next, world::Sizes};
+use super::{
+    Books, Next,
+    world::{Group, Sizes},
+};
 
 /// A lease is held this long at most, and renewed where it is needed longer.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(30);
@@ -133,6 +136,7 @@ fn end(record: &mut proto::Group, action: &str, result: &str, now: Timestamp) {
         swap.ended_at = Some(time::to_proto(now));
         swap.room = 0;
         swap.surplus = 0;
+        swap.attaching = 0;
     }
 }
 
@@ -199,17 +203,53 @@ pub fn holds(record: &proto::Group, holder: &proto::Worker, action: &str) -> boo
     })
 }
 
-/// Settles from the sizes whether the write that was noted happened.
-pub fn settle(record: &mut proto::Group, sizes: Sizes) {
-    let Some(pending) = record.pending.clone() else {
-        return;
-    };
-    let max_shows = pending.max == 0 || pending.max == sizes.max;
-    let desired_shows = pending.desired == 0 || pending.desired == sizes.desired;
-    if max_shows && desired_shows {
-        wrote(record);
-    } else {
-        record.pending = None;
+/// Settles from the group whether the write that was noted happened, and attachments of which that was not known.
+/// `false`: what was noted does not show.
+pub fn settle(record: &mut proto::Group, group: &Group, now: Timestamp) -> bool {
+    let was_noted = record.pending.is_some();
+    let pending = record.pending.take();
+    let attaches = |write: &proto::GroupWrite| write.desired != 0 && write.surplus != 0;
+    let attacher = pending.as_ref().filter(|pending| attaches(pending));
+    let attacher = attacher.map(|pending| pending.action_id.clone());
+    let (mut added, mut its_own_joined) = (0, false);
+    // A replacement that is a member was attached, whatever was answered: desired has been raised by it.
+    for swap in record
+        .swaps
+        .iter_mut()
+        .filter(|swap| is_open(swap) && swap.attaching > 0 && group.has(&swap.replacement))
+    {
+        if attacher.as_ref() == Some(&swap.action_id) {
+            its_own_joined = true;
+            continue;
+        }
+        added += swap.attaching;
+        swap.surplus = std::mem::take(&mut swap.attaching);
+        swap.room = 0;
+    }
+    let shown = group.sizes;
+    record.pending = pending.filter(|pending| {
+        let max_shows = pending.max == 0 || pending.max == shown.max;
+        let desired_shows = pending.desired == 0 || pending.desired + added == shown.desired;
+        max_shows && desired_shows || its_own_joined
+    });
+    let noted_at = record.pending.as_ref().and_then(|pending| pending.at);
+    let shows = record.pending.is_some();
+    wrote(
+        record,
+        noted_at.and_then(|at| time::from_proto(&at).ok()).unwrap_or(now),
+    );
+    // It still is as our changes left it if these are all that it is more.
+    if added > 0 && record.written_desired + added == shown.desired {
+        record.written_desired = shown.desired;
+        record.latest_desired = Some(latest(shown.desired, now));
+    }
+    shows || !was_noted
+}
+
+fn latest(size: u32, now: Timestamp) -> proto::GroupSize {
+    proto::GroupSize {
+        size,
+        at: Some(time::to_proto(now)),
     }
 }
 
@@ -233,12 +273,13 @@ pub fn books(record: &proto::Group, action: &str, sizes: Sizes) -> Books {
             .map(|swap| swap.room)
             .sum(),
         desired_is_ours: record.written_desired != 0 && record.written_desired == sizes.desired,
+        stale: false,
     }
 }
 
 /// Notes what a step is about to write. Where somebody else changed a size since, our books of it begin anew: what is
 /// theirs is not ours to take back.
-pub fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, weight: u32) {
+pub fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, weight: u32, now: Timestamp) {
     let changes_desired = matches!(
         step,
         Next::Attach { .. }
@@ -256,6 +297,7 @@ pub fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, 
         max: 0,
         desired: 0,
         surplus,
+        at: Some(time::to_proto(now)),
     };
     let lowered = |decrement: bool| {
         if decrement {
@@ -279,6 +321,7 @@ pub fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, 
         Next::Attach { instance } => {
             for swap in record.swaps.iter_mut().filter(|swap| swap.action_id == action) {
                 swap.replacement.clone_from(instance);
+                swap.attaching = weight;
             }
             write.desired = sizes.desired.saturating_add(weight);
             write.surplus = weight;
@@ -302,13 +345,23 @@ pub fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, 
     record.pending = (write.max != 0 || write.desired != 0).then_some(write);
 }
 
+/// Whether what was noted is this action's.
+#[must_use]
+pub fn is_noted(record: &proto::Group, action: &str) -> bool {
+    record
+        .pending
+        .as_ref()
+        .is_some_and(|pending| pending.action_id == action)
+}
+
 /// Notes that the step that was noted happened.
-pub fn wrote(record: &mut proto::Group) {
+pub fn wrote(record: &mut proto::Group, now: Timestamp) {
     let Some(pending) = record.pending.take() else {
         return;
     };
     if pending.max != 0 {
         record.written_max = pending.max;
+        record.latest_max = Some(latest(pending.max, now));
         if record.written_max <= record.base_max {
             record.base_max = 0;
             record.written_max = 0;
@@ -316,20 +369,23 @@ pub fn wrote(record: &mut proto::Group) {
     }
     if pending.desired != 0 {
         record.written_desired = pending.desired;
+        record.latest_desired = Some(latest(pending.desired, now));
     }
     for swap in record
         .swaps
         .iter_mut()
         .filter(|swap| swap.action_id == pending.action_id)
     {
-        swap.surplus = pending.surplus;
         if pending.desired != 0 {
+            swap.surplus = pending.surplus;
             swap.room = 0;
+            swap.attaching = 0;
         }
     }
 }
 
-/// Notes that the step that was noted was refused.
+/// Notes that the step that was noted was refused. An earlier call of it may still show: that of an attachment in the
+/// members.
 pub fn was_refused(record: &mut proto::Group) {
     record.pending = None;
 }

@@ -76,6 +76,27 @@ fn begin(seen: &Seen, orders: &Orders) -> Next {
 
 fn swap(checkpoint: &mut Checkpoint, seen: &Seen, orders: &Orders, claim: Claim<'_>, now: Timestamp) -> Next {
     notice(checkpoint, seen, now);
+    if !seen.books.stale {
+        return on_its_way(checkpoint, seen, orders, claim, now);
+    }
+    // Sizes and members that are older than our own change of them decide nothing; only a launch does without them.
+    let mut ahead = checkpoint.clone();
+    match on_its_way(&mut ahead, seen, orders, claim, now) {
+        launch @ Next::Launch(_) => {
+            *checkpoint = ahead;
+            launch
+        }
+        _ => Next::Wait(Wait::Shows),
+    }
+}
+
+fn on_its_way(
+    checkpoint: &mut Checkpoint,
+    seen: &Seen,
+    orders: &Orders,
+    claim: Claim<'_>,
+    now: Timestamp,
+) -> Next {
     if checkpoint.undo.is_none() {
         checkpoint.undo = undo::why(checkpoint, seen, orders, now);
     }

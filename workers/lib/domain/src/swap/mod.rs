@@ -15,11 +15,13 @@
 //! | [`next`] | one thing to do |
 //! | [`decide`](mod@decide) | which one it is |
 //! | [`book`] | the record of a group: lease, sizes, open swaps |
+//! | [`fresh`] | whether what is read of a group is as we left it |
 
 pub mod book;
 pub mod checkpoint;
 pub mod choice;
 pub mod decide;
+pub mod fresh;
 pub mod next;
 pub mod seen;
 pub mod skip;

@@ -106,6 +106,8 @@ pub enum Wait {
     OldJoins,
     /// The old one's node is empty.
     Drain,
+    /// What is read of the group is as our latest change left it, or has had the time to be.
+    Shows,
 }
 
 impl Wait {
@@ -119,6 +121,7 @@ impl Wait {
             Self::InService => "the replacement to be in service",
             Self::OldJoins => "the old instance to have joined its group",
             Self::Drain => "the drain of the old instance",
+            Self::Shows => "the latest change of the group to show",
         }
     }
 }

@@ -63,6 +63,8 @@ pub struct Books {
     pub room_of_others: u32,
     /// Desired is as our last change left it.
     pub desired_is_ours: bool,
+    /// What was read of the group may be older than our latest change of it.
+    pub stale: bool,
 }
 
 /// What is asked for now, and how long for what.

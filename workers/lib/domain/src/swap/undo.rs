@@ -21,8 +21,8 @@ pub(super) fn why(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders, now: Ti
     if seen.group.is_none() {
         return failed("group-gone", format!("The group {} is gone.", checkpoint.group));
     }
-    // The old one is out: from here on it is only brought to its end.
-    if checkpoint.attached && seen.old_stays().is_none() {
+    // The old one is out, though it may still show: from here on it is only brought to its end.
+    if checkpoint.attached && (checkpoint.detached || seen.old_stays().is_none()) {
         return None;
     }
     if orders.cancelled {

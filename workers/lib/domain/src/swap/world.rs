@@ -146,6 +146,14 @@ pub struct Group {
     pub tags: Vec<Tag>,
 }
 
+impl Group {
+    /// Whether an instance is a member, wherever it stands.
+    #[must_use]
+    pub fn has(&self, instance: &str) -> bool {
+        self.members.iter().any(|member| member.instance == instance)
+    }
+}
+
 /// A subnet a group launches into.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subnet {

@@ -5,8 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
     Next,
-    book::{Busy, LEASE, books, close, doubtful, enter, lease, open, plan, settle, wrote},
-    world::Sizes,
+    book::{Busy, LEASE, books, close, doubtful, enter, lease, open, plan, settle, was_refused, wrote},
+    fresh::{SHOWS_WITHIN, read},
+    world::{Group, Member, Sizes, Source, Standing},
 };
 
 fn at(second: i64) -> Timestamp {
@@ -32,6 +33,31 @@ fn worker(process: &str) -> proto::Worker {
 
 fn sizes(desired: u32, max: u32) -> Sizes {
     Sizes { min: 0, desired, max }
+}
+
+fn group(sizes: Sizes, members: &[&str]) -> Group {
+    Group {
+        name: "g".to_owned(),
+        sizes,
+        members: members
+            .iter()
+            .map(|id| Member {
+                instance: (*id).to_owned(),
+                standing: Standing::Joining,
+            })
+            .collect(),
+        subnets: Vec::new(),
+        source: Source::Unknown("nothing".to_owned()),
+        capacity_rebalance: false,
+        suspended: Vec::new(),
+        tags: Vec::new(),
+    }
+}
+
+fn attach(instance: &str) -> Next {
+    Next::Attach {
+        instance: instance.to_owned(),
+    }
 }
 
 #[test]
@@ -95,21 +121,25 @@ fn one_swap_an_instance_at_a_time() {
 fn what_was_noted_is_settled_by_what_shows() {
     let mut record = proto::Group::default();
     open(&mut record, swap("a", "i-1"), at(0)).unwrap();
-    plan(&mut record, "a", &Next::MakeRoom { max: 4 }, sizes(3, 3), 1);
+    plan(
+        &mut record,
+        "a",
+        &Next::MakeRoom { max: 4 },
+        sizes(3, 3),
+        1,
+        at(0),
+    );
     let mut not_done = record.clone();
-    settle(&mut not_done, sizes(3, 3));
+    settle(&mut not_done, &group(sizes(3, 3), &[]), at(0));
     assert_eq!((not_done.written_max, not_done.base_max), (3, 3));
-    settle(&mut record, sizes(3, 4));
+    settle(&mut record, &group(sizes(3, 4), &[]), at(0));
     assert_eq!((record.written_max, record.base_max), (4, 3));
 
-    let attach = Next::Attach {
-        instance: "i-9".to_owned(),
-    };
-    plan(&mut record, "a", &attach, sizes(3, 4), 1);
+    plan(&mut record, "a", &attach("i-9"), sizes(3, 4), 1, at(0));
     let mut not_done = record.clone();
-    settle(&mut not_done, sizes(3, 4));
+    settle(&mut not_done, &group(sizes(3, 4), &[]), at(0));
     assert_eq!(books(&not_done, "a", sizes(3, 4)).surplus, 0);
-    settle(&mut record, sizes(4, 4));
+    settle(&mut record, &group(sizes(4, 4), &["i-9"]), at(0));
     let seen = books(&record, "a", sizes(4, 4));
     assert_eq!((seen.surplus, seen.desired_is_ours, seen.base_max), (1, true, 3));
     // Somebody else changed desired: it is not ours to lower.
@@ -118,16 +148,8 @@ fn what_was_noted_is_settled_by_what_shows() {
     // A second swap starts from a changed desired: what the first one added is no longer known to be in it.
     let mut foreign = record.clone();
     open(&mut foreign, swap("b", "i-2"), at(0)).unwrap();
-    plan(
-        &mut foreign,
-        "b",
-        &Next::Attach {
-            instance: "i-8".to_owned(),
-        },
-        sizes(6, 9),
-        1,
-    );
-    wrote(&mut foreign);
+    plan(&mut foreign, "b", &attach("i-8"), sizes(6, 9), 1, at(0));
+    wrote(&mut foreign, at(0));
     let seen = books(&foreign, "a", sizes(7, 9));
     assert_eq!(
         (seen.surplus, seen.surplus_of_others, seen.desired_is_ours),
@@ -140,20 +162,130 @@ fn what_was_noted_is_settled_by_what_shows() {
         &Next::Detach { decrement: true },
         sizes(4, 4),
         1,
+        at(0),
     );
-    wrote(&mut record);
+    wrote(&mut record, at(0));
     assert_eq!(books(&record, "a", sizes(3, 4)).surplus, 0);
-    plan(&mut record, "a", &Next::RestoreMax { to: 3 }, sizes(3, 4), 1);
-    wrote(&mut record);
+    plan(
+        &mut record,
+        "a",
+        &Next::RestoreMax { to: 3 },
+        sizes(3, 4),
+        1,
+        at(0),
+    );
+    wrote(&mut record, at(0));
     assert_eq!((record.base_max, record.written_max), (0, 0));
+}
+
+#[test]
+fn an_attachment_that_was_given_up_is_ours_once_it_shows() {
+    let mut record = proto::Group::default();
+    open(&mut record, swap("a", "i-1"), at(0)).unwrap();
+    plan(&mut record, "a", &attach("i-9"), sizes(3, 9), 1, at(0));
+    // It is not answered and does not show; asked again it is refused.
+    let before = group(sizes(3, 9), &["i-1"]);
+    settle(&mut record, &before, at(0));
+    plan(&mut record, "a", &attach("i-9"), sizes(3, 9), 1, at(0));
+    was_refused(&mut record);
+    assert_eq!(books(&record, "a", sizes(3, 9)).surplus, 0);
+    let check = |record: &proto::Group, shown: &Group, expected: (u32, bool)| {
+        let mut record = record.clone();
+        settle(&mut record, shown, at(0));
+        let seen = books(&record, "a", shown.sizes);
+        assert_eq!((seen.surplus, seen.desired_is_ours), expected, "{shown:?}");
+    };
+    check(&record, &before, (0, true));
+    check(&record, &group(sizes(4, 9), &["i-1", "i-9"]), (1, true));
+    // Others' changes beside it are told apart: somebody else's, and our own of another swap.
+    check(&record, &group(sizes(7, 9), &["i-1", "i-9"]), (1, false));
+    let mut others = record.clone();
+    open(&mut others, swap("b", "i-2"), at(0)).unwrap();
+    plan(&mut others, "b", &attach("i-8"), sizes(3, 9), 1, at(0));
+    wrote(&mut others, at(0));
+    check(
+        &others,
+        &group(sizes(5, 9), &["i-1", "i-2", "i-8", "i-9"]),
+        (1, true),
+    );
+    // Once it is taken back it is not ours a second time.
+    let both = group(sizes(4, 9), &["i-1", "i-9"]);
+    settle(&mut record, &both, at(0));
+    plan(
+        &mut record,
+        "a",
+        &Next::Detach { decrement: true },
+        both.sizes,
+        1,
+        at(0),
+    );
+    wrote(&mut record, at(0));
+    check(&record, &group(sizes(3, 9), &["i-9"]), (0, true));
+}
+
+#[test]
+fn a_size_read_soon_after_our_change_of_it_is_older_rather_than_somebody_elses() {
+    let within = SHOWS_WITHIN.as_secs();
+    let mut record = proto::Group::default();
+    open(&mut record, swap("a", "i-1"), at(0)).unwrap();
+    plan(
+        &mut record,
+        "a",
+        &Next::MakeRoom { max: 4 },
+        sizes(3, 3),
+        1,
+        at(0),
+    );
+    let noted = record.clone();
+    wrote(&mut record, at(1));
+    plan(&mut record, "a", &attach("i-9"), sizes(3, 4), 1, at(2));
+    wrote(&mut record, at(3));
+    let check = |record: &proto::Group, action: &str, shown: &Group, now: i64, expected: bool| {
+        let books = read(record, action, shown, at(now));
+        assert_eq!(books.stale, expected, "{action} {now} {:?}", shown.sizes);
+    };
+    let now = group(sizes(4, 4), &["i-9"]);
+    check(&record, "b", &now, 4, false);
+    for older in [sizes(3, 4), sizes(3, 3), sizes(4, 3)] {
+        check(&record, "b", &group(older, &[]), 4, true);
+        check(&record, "b", &group(older, &[]), 3 + within, false);
+    }
+    // The next swap may begin as soon as the last one ends.
+    close(&mut record, "a", "succeeded", at(4));
+    check(&record, "b", &group(sizes(3, 4), &[]), 5, true);
+
+    // What is not answered may still show, but to whom it waits for it says nothing.
+    let before = group(sizes(3, 3), &[]);
+    check(&noted, "a", &before, 1, true);
+    check(&noted, "b", &before, 1, true);
+    check(&noted, "b", &before, within, false);
+    let mut leased = noted.clone();
+    lease(&mut leased, &worker("p"), "a", at(0)).unwrap();
+    check(&leased, "a", &before, 1, true);
+    check(&leased, "b", &before, 1, false);
+    check(&noted, "b", &group(sizes(3, 4), &[]), 1, false);
+
+    // It may be as before the change before it.
+    let mut back = noted;
+    wrote(&mut back, at(1));
+    plan(&mut back, "a", &Next::RestoreMax { to: 3 }, sizes(3, 4), 1, at(2));
+    check(&back, "a", &before, 3, true);
+    check(&back, "a", &before, 1 + within, false);
 }
 
 #[test]
 fn swaps_whose_actions_ended_without_a_word_are_closed_and_their_room_is_taken_back() {
     let mut record = proto::Group::default();
     open(&mut record, swap("dead", "i-1"), at(0)).unwrap();
-    plan(&mut record, "dead", &Next::MakeRoom { max: 2 }, sizes(1, 1), 1);
-    wrote(&mut record);
+    plan(
+        &mut record,
+        "dead",
+        &Next::MakeRoom { max: 2 },
+        sizes(1, 1),
+        1,
+        at(0),
+    );
+    wrote(&mut record, at(0));
     assert_eq!(books(&record, "b", sizes(1, 2)).room_of_others, 1);
     let ask = |instance: &str, now| doubtful(&record, "b", "c", instance, at(now));
     let dead = vec![("c".to_owned(), "dead".to_owned())];

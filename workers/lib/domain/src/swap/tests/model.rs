@@ -12,7 +12,7 @@ use super::super::{
     book,
     checkpoint::Plan,
     choice::Claim,
-    decide,
+    decide, fresh,
     world::{Group, Instance, Launch, Life, Member, Sizes, Source, Standing, Subnet, Tag, TemplateRef},
 };
 use crate::words::Certainty;
@@ -26,6 +26,8 @@ enum Fate {
     DiesBefore,
     /// The process dies, or the answer is lost, after it.
     DiesAfter,
+    /// It is not answered, and an attachment takes effect this many ticks later; other steps are done.
+    Late(u8),
     /// The pool has none; other steps are done.
     NotThere,
     /// It is refused for good.
@@ -35,6 +37,8 @@ enum Fate {
 #[derive(Clone, Copy, Debug)]
 enum Happening {
     Step(usize, Fate),
+    /// A step that reads the group as it was before our latest change of it, if that was not long ago.
+    Lagging(usize, Fate),
     OldLeaves(usize),
     NewDies(usize),
     NewDoomed(usize),
@@ -52,6 +56,8 @@ fn happening(foreign: bool, refusals: bool) -> impl Strategy<Value = Happening> 
             Fate::Done,
             Fate::DiesBefore,
             Fate::DiesAfter,
+            Fate::Late(1),
+            Fate::Late(3),
             Fate::NotThere,
             Fate::Refused,
         ]
@@ -61,12 +67,16 @@ fn happening(foreign: bool, refusals: bool) -> impl Strategy<Value = Happening> 
             Fate::Done,
             Fate::DiesBefore,
             Fate::DiesAfter,
+            Fate::Late(1),
+            Fate::Late(3),
             Fate::NotThere,
         ]
     };
     let rare = u32::from(foreign);
     prop_oneof![
-        24 => (0usize..3, prop::sample::select(fates)).prop_map(|(saga, fate)| Happening::Step(saga, fate)),
+        24 => (0usize..3, prop::sample::select(fates.clone()))
+            .prop_map(|(saga, fate)| Happening::Step(saga, fate)),
+        12 => (0usize..3, prop::sample::select(fates)).prop_map(|(saga, fate)| Happening::Lagging(saga, fate)),
         12 => Just(Happening::Tick),
         2 => (0usize..3).prop_map(Happening::OldLeaves),
         1 => (0usize..3).prop_map(Happening::NewDies),
@@ -88,6 +98,8 @@ struct Saga {
     cancelled: bool,
     give_up: bool,
     doomed: bool,
+    /// An attachment of it took effect late, or will.
+    late: bool,
     end: Option<End>,
     /// Of what changed desired, the last this saga knows of.
     attached_at: u64,
@@ -108,6 +120,10 @@ struct World {
     last_max_of_ours: u32,
     killed: BTreeSet<String>,
     refused: bool,
+    /// The group before our latest change of it, and until when it may be read.
+    earlier: Option<(i64, Group)>,
+    /// Attachments under way: ticks that are left, saga, step.
+    late: Vec<(u8, usize, Next)>,
 }
 
 const BASE: Sizes = Sizes {
@@ -115,6 +131,9 @@ const BASE: Sizes = Sizes {
     desired: 5,
     max: 5,
 };
+
+/// Seconds that what is read may be behind, less than is waited for it.
+const LAG: i64 = 5;
 
 impl World {
     fn new(sagas: usize, certain: bool, room: u32) -> Self {
@@ -174,6 +193,7 @@ impl World {
                     cancelled: false,
                     give_up: false,
                     doomed: false,
+                    late: false,
                     end: None,
                     attached_at: 0,
                 })
@@ -186,6 +206,8 @@ impl World {
             last_max_of_ours: 0,
             killed: BTreeSet::new(),
             refused: false,
+            earlier: None,
+            late: Vec::new(),
         }
     }
 
@@ -205,6 +227,15 @@ impl World {
     /// What time and the group do by themselves.
     fn tick(&mut self) {
         self.now += 5;
+        for (left, at, step) in std::mem::take(&mut self.late) {
+            match left {
+                1 => {
+                    self.perform(at, &step);
+                    self.earlier = None;
+                }
+                _ => self.late.push((left - 1, at, step)),
+            }
+        }
         for instance in self
             .instances
             .values_mut()
@@ -248,10 +279,13 @@ impl World {
         self.group.members.iter_mut().find(|member| member.instance == id)
     }
 
-    fn seen(&self, at: usize) -> Seen {
+    fn seen(&self, at: usize, lagging: bool) -> Seen {
         let saga = &self.sagas[at];
-        let mut record = self.record.clone();
-        book::settle(&mut record, self.group.sizes);
+        let earlier = self
+            .earlier
+            .as_ref()
+            .filter(|(until, _)| lagging && self.now <= *until);
+        let group = earlier.map_or(&self.group, |(_, group)| group);
         let tagged = self
             .instances
             .values()
@@ -259,21 +293,26 @@ impl World {
         Seen {
             old_id: saga.old.clone(),
             old: self.instances.get(&saga.old).cloned(),
-            group: Some(self.group.clone()),
+            group: Some(group.clone()),
             ours: tagged.cloned().collect(),
             doomed: saga.doomed,
             replaced_by: None,
             other_swap: false,
             drain: Drain::None,
-            books: book::books(&record, &saga.action, self.group.sizes),
+            books: fresh::read(
+                &self.record,
+                &saga.action,
+                group,
+                Timestamp::from_second(self.now).unwrap(),
+            ),
         }
     }
 
-    fn step(&mut self, at: usize, fate: Fate) {
+    fn step(&mut self, at: usize, fate: Fate, lagging: bool) {
         if self.sagas[at].end.is_some() {
             return;
         }
-        let seen = self.seen(at);
+        let seen = self.seen(at, lagging);
         let now = Timestamp::from_second(self.now).unwrap();
         let saga = &self.sagas[at];
         let (action, old) = (saga.action.clone(), saga.old.clone());
@@ -305,8 +344,8 @@ impl World {
         let step = decision.next;
         if step.needs_lease() {
             let weight = self.sagas[at].live.old.weight;
-            book::settle(&mut self.record, self.group.sizes);
-            book::plan(&mut self.record, &action, &step, self.group.sizes, weight);
+            book::settle(&mut self.record, seen.group.as_ref().unwrap(), now);
+            book::plan(&mut self.record, &action, &step, seen.sizes(), weight, now);
         }
         if fate == Fate::DiesBefore {
             self.sagas[at].live = self.sagas[at].saved.clone();
@@ -332,14 +371,22 @@ impl World {
                 return self.answer(at, &step, Answer::NotThere("none".to_owned()), now);
             }
         }
+        if let (Fate::Late(ticks), Next::Attach { .. }) = (fate, &step) {
+            self.sagas[at].late = true;
+            return self.late.push((ticks, at, step));
+        }
+        let before = self.group.clone();
         let answer = self.perform(at, &step);
+        if self.group != before {
+            self.earlier = Some((self.now + LAG, before));
+        }
         if fate == Fate::DiesAfter {
             self.sagas[at].live = self.sagas[at].saved.clone();
             return;
         }
         if let Some(answer) = answer {
             if step.needs_lease() && answer == Answer::Done {
-                book::wrote(&mut self.record);
+                book::wrote(&mut self.record, now);
                 if matches!(
                     step,
                     Next::Detach { decrement: false } | Next::TerminateMember { decrement: false, .. }
@@ -348,6 +395,9 @@ impl World {
                 }
             }
             self.answer(at, &step, answer, now);
+        } else if step.needs_lease() {
+            // Refused, and asked again for some time.
+            book::was_refused(&mut self.record);
         }
     }
 
@@ -368,7 +418,7 @@ impl World {
         self.keep(at, checkpoint);
     }
 
-    /// AWS's side of a step. `None`: it was not definite, or there is nothing to answer.
+    /// AWS's side of a step. `None`: it is refused for now, or there is nothing to answer.
     fn perform(&mut self, at: usize, step: &Next) -> Option<Answer> {
         let old = self.sagas[at].old.clone();
         match step {
@@ -425,7 +475,10 @@ impl World {
             Next::Attach { instance } => {
                 let sizes = self.group.sizes;
                 let runs = self.instances[instance].life == Life::Running;
-                if !runs || sizes.desired + 1 > sizes.max || self.member(instance).is_some() {
+                if runs && self.member(instance).is_some() {
+                    return Some(Answer::Done);
+                }
+                if !runs || sizes.desired + 1 > sizes.max {
                     return None;
                 }
                 self.group.members.push(Member {
@@ -499,7 +552,8 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         let known = |at: usize| at % self.sagas.len();
         match happening {
-            Happening::Step(at, fate) => self.step(known(at), fate),
+            Happening::Step(at, fate) => self.step(known(at), fate, false),
+            Happening::Lagging(at, fate) => self.step(known(at), fate, true),
             Happening::Tick => self.tick(),
             Happening::OldLeaves(at) => {
                 let old = self.sagas[known(at)].old.clone();
@@ -510,7 +564,9 @@ impl World {
             }
             Happening::NewDies(at) => {
                 let at = known(at);
-                if let Some(new) = self.sagas[at].live.launched.clone() {
+                // What joined after it was given up, and ended before anybody looked, nobody knows of.
+                let new = self.sagas[at].live.launched.clone();
+                if let Some(new) = new.filter(|_| !self.sagas[at].late) {
                     self.killed.insert(new.clone());
                     self.instances.get_mut(&new).unwrap().life = Life::Gone;
                 }
@@ -528,6 +584,7 @@ impl World {
                 self.sagas[at].give_up = true;
             }
             Happening::ForeignMax => {
+                self.earlier = None;
                 self.group.sizes.max += 10;
                 self.foreign_max = true;
             }
@@ -543,6 +600,7 @@ impl World {
                 } else {
                     return;
                 }
+                self.earlier = None;
                 self.changes += 1;
                 self.foreign_desired_at = self.changes;
             }
@@ -555,7 +613,7 @@ impl World {
             for at in 0..self.sagas.len() {
                 // A doom that lasts for ever ends every launch.
                 self.sagas[at].doomed = false;
-                self.step(at, Fate::Done);
+                self.step(at, Fate::Done, false);
             }
             self.tick();
             if self.sagas.iter().all(|saga| saga.end.is_some()) {

@@ -235,6 +235,42 @@ fn another_swap_is_waited_for_until_the_old_one_is_out() {
 }
 
 #[test]
+fn an_older_read_decides_nothing_but_a_launch() {
+    let seen = |checkpoint: &Checkpoint, stale: bool| {
+        let mut seen = Seen {
+            ours: vec![instance("new", Life::Running)],
+            ..seen(group((1, 1, 1), &[("old", SERVES)]))
+        };
+        seen.books = Books {
+            base_max: 1,
+            written_max: 2,
+            stale,
+            ..Books::default()
+        };
+        decided(checkpoint, &seen, &orders(), 110)
+    };
+    let waits = Decision {
+        checkpoint: launched(),
+        next: Next::Wait(Wait::Shows),
+    };
+    assert_eq!(seen(&launched(), true), waits);
+    assert_eq!(seen(&launched(), false).next, Next::MakeRoom { max: 2 });
+    // Nothing is said of what was not put back.
+    let out = Checkpoint {
+        detached: true,
+        room: 1,
+        ..attached()
+    };
+    assert_eq!(seen(&out, true).checkpoint.left, out.left);
+    assert_eq!(seen(&out, true).next, Next::Wait(Wait::Shows));
+    let begun = Checkpoint {
+        launched: None,
+        ..launched()
+    };
+    assert!(matches!(seen(&begun, true).next, Next::Launch(_)));
+}
+
+#[test]
 fn room_is_made_by_the_shortfall_only_and_desired_is_never_written_first() {
     let ours = |sizes| Seen {
         ours: vec![instance("new", Life::Running)],
