@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -51,7 +52,10 @@ impl Language {
                 panic!("{REQUIRE_NODE} is set, and there is no `{program}` on the PATH")
             }
             Some(program) => {
-                eprintln!("SKIPPED: the examples in Node.js: there is no `{program}` on the PATH");
+                let line =
+                    format!("\nSKIPPED: the examples in Node.js: there is no `{program}` on the PATH\n");
+                // Past the capture of a test's output.
+                io::stderr().write_all(line.as_bytes()).unwrap();
             }
         }
         all
