@@ -69,7 +69,11 @@ impl Run {
         match event {
             Event::Created => {}
             Event::Published(ids) => run.note_published(ids, now),
-            Event::Started(id) => run.note_started(id),
+            Event::Started(id) => {
+                // Of a step whose time has come and that has not begun yet.
+                run.advance(now, &mut commands);
+                run.note_started(id);
+            }
             Event::OutcomeIn { action, ended } => run.note_outcome(action, ended),
             Event::Due => run.look_at_due(now, &mut commands),
             Event::IncidentChanged(incident) => run.follow(incident, now, &mut commands),
