@@ -9,9 +9,6 @@ use hollowtrees_stage::{Machine, Rig, machines, rig::DRAIN_USER};
 
 use crate::NAMESPACE;
 
-/// What a server notes of a request whose client is gone.
-const CLIENT_WENT: u16 = 499;
-
 /// The pods on the machines, before anything happens.
 pub(crate) async fn residents(rig: &Rig, all: &[Machine]) -> BTreeSet<String> {
     let nodes: BTreeSet<_> = all.iter().map(|machine| machine.node.as_str()).collect();
@@ -59,9 +56,7 @@ pub(crate) async fn assert_drained_once(
     let mut evicted: BTreeMap<String, usize> = BTreeMap::new();
     let mut on_going: BTreeSet<String> = residents.clone();
     for entry in rig.control_plane.audit().entries().unwrap() {
-        // A request whose process was killed in the middle may have its effect without an answer: it has no code then, or
-        // one of the server's own. Only a refusal has no effect for certain.
-        if (300..500).contains(&entry.code) && entry.code != CLIENT_WENT {
+        if !(200..300).contains(&entry.code) {
             continue;
         }
         match (entry.verb.as_str(), entry.resource.as_str()) {
