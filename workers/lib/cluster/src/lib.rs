@@ -212,12 +212,13 @@ impl Cluster {
     /// How much it holds and does.
     pub fn counts(&self) -> Counts {
         let (nodes, pods) = self.cache.counts();
-        let (draining, queued, in_flight) = self.engine.counts();
+        let (draining, queued, kept, in_flight) = self.engine.counts();
         Counts {
             nodes,
             pods,
             draining,
             queued,
+            kept,
             in_flight,
         }
     }
@@ -234,6 +235,8 @@ pub struct Counts {
     pub draining: usize,
     /// Pods whose turn has not come.
     pub queued: usize,
+    /// Pods that wait for a budget.
+    pub kept: usize,
     /// Requests about pods under way.
     pub in_flight: usize,
 }

@@ -48,8 +48,10 @@ pub(crate) enum Change {
     Node(Arc<str>),
     /// Pods on this node.
     Pods(Arc<str>),
-    /// A budget and what it allows now.
-    Budget(Arc<Budget>),
+    /// A budget as it is now, and what it allowed before.
+    Budget(Arc<Budget>, Option<u32>),
+    /// A budget that is no more.
+    BudgetGone(Arc<Budget>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -187,6 +189,12 @@ impl Cache {
 
     pub(crate) fn budgets_of(&self, pod: &Pod) -> Vec<Arc<Budget>> {
         self.read(|store| store.budgets_of(pod))
+    }
+
+    /// Whether what is seen of budgets is what they are, but for the way here.
+    pub(crate) fn sees_budgets(&self) -> bool {
+        let health = self.inner.health.borrow();
+        health.listed.contains(&Kind::Budgets) && !health.broken.contains_key(&Kind::Budgets)
     }
 
     /// Nodes and pods it knows.

@@ -80,6 +80,7 @@ struct Meta {
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<BTreeMap<String, String>>,
     owner_references: Vec<OwnerReference>,
+    generation: i64,
     finalizers: Vec<String>,
     deletion_timestamp: Option<Time>,
     deletion_grace_period_seconds: Option<i64>,
@@ -133,6 +134,7 @@ struct Volume {
 #[serde(rename_all = "camelCase", default)]
 struct PodStatus {
     phase: String,
+    conditions: Vec<Condition>,
     container_statuses: Vec<ContainerStatus>,
     init_container_statuses: Vec<ContainerStatus>,
 }
@@ -151,6 +153,10 @@ struct ContainerState {
 }
 
 impl PodStatus {
+    fn is_ready(&self) -> bool {
+        self.conditions.iter().any(Condition::is_ready)
+    }
+
     fn finished(&self) -> bool {
         matches!(self.phase.as_str(), "Succeeded" | "Failed")
     }
@@ -198,8 +204,10 @@ impl<'de> Deserialize<'de> for WatchedPod {
             annotations,
             grace_seconds: spec
                 .termination_grace_period_seconds
-                .map_or(DEFAULT_GRACE_SECONDS, seconds),
+                .map_or(DEFAULT_GRACE_SECONDS, count),
             owner,
+            pending: status.phase == "Pending",
+            ready: status.is_ready(),
             finished: status.finished(),
             containers_ended: status.containers_ended(),
             critical: spec
@@ -213,14 +221,15 @@ impl<'de> Deserialize<'de> for WatchedPod {
             finalizers: metadata.finalizers,
             deletion: metadata.deletion_timestamp.map(|at| Deletion {
                 ends_at: at.0,
-                grace_seconds: metadata.deletion_grace_period_seconds.map_or(0, seconds),
+                grace_seconds: metadata.deletion_grace_period_seconds.map_or(0, count),
             }),
         };
         Ok(Self { meta, content })
     }
 }
 
-fn seconds(number: i64) -> u32 {
+/// Seconds and counts are never below zero, whatever the type says.
+fn count(number: i64) -> u32 {
     u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
@@ -264,6 +273,12 @@ struct Condition {
     status: String,
 }
 
+impl Condition {
+    fn is_ready(&self) -> bool {
+        self.kind == "Ready" && self.status == "True"
+    }
+}
+
 impl<'de> Deserialize<'de> for WatchedNode {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let RawNode {
@@ -292,10 +307,7 @@ impl<'de> Deserialize<'de> for WatchedNode {
                 has_annotations: metadata.annotations.is_some(),
                 holders: annotation(cordon::HOLDERS_ANNOTATION).cloned(),
             },
-            ready: status
-                .conditions
-                .iter()
-                .any(|condition| condition.kind == "Ready" && condition.status == "True"),
+            ready: status.conditions.iter().any(Condition::is_ready),
             provider_id: spec.provider_id,
             name: metadata.name.into(),
             uid: metadata.uid,
@@ -314,9 +326,10 @@ struct RawBudget {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct BudgetSpec {
     selector: Option<RawSelector>,
+    unhealthy_pod_eviction_policy: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -338,6 +351,9 @@ struct RawRequirement {
 #[serde(rename_all = "camelCase", default)]
 struct BudgetStatus {
     disruptions_allowed: i64,
+    current_healthy: i64,
+    desired_healthy: i64,
+    observed_generation: i64,
 }
 
 impl<'de> Deserialize<'de> for WatchedBudget {
@@ -363,7 +379,11 @@ impl<'de> Deserialize<'de> for WatchedBudget {
                     })
                     .collect(),
             }),
-            allowed: seconds(status.disruptions_allowed),
+            allowed: count(status.disruptions_allowed),
+            healthy: count(status.current_healthy),
+            desired: count(status.desired_healthy),
+            observed: status.observed_generation >= metadata.generation,
+            spares_unready: spec.unhealthy_pod_eviction_policy == "AlwaysAllow",
         };
         Ok(Self { meta, content })
     }

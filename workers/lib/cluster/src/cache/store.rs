@@ -115,11 +115,12 @@ impl Store {
 
     fn put_budget(&mut self, budget: Budget) -> Vec<Change> {
         let budget = Arc::new(budget);
-        self.budgets
+        let before = self
+            .budgets
             .entry(budget.namespace.clone())
             .or_default()
             .insert(budget.name.clone(), Arc::clone(&budget));
-        vec![Change::Budget(budget)]
+        vec![Change::Budget(budget, before.map(|before| before.allowed))]
     }
 
     fn remove_budget(&mut self, namespace: &str, name: &str) -> Vec<Change> {
@@ -130,15 +131,7 @@ impl Store {
         if budgets.is_empty() {
             self.budgets.remove(namespace);
         }
-        gone.map(|gone| {
-            // A budget that is gone allows everything.
-            Change::Budget(Arc::new(Budget {
-                allowed: u32::MAX,
-                ..Budget::clone(&gone)
-            }))
-        })
-        .into_iter()
-        .collect()
+        gone.map(Change::BudgetGone).into_iter().collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use hollowtrees_domain::drain::{self, Assessment, Options, Pod, Step, Tier, Want, order::Place};
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 use super::{
     queue::Queue,
     record::{Ended, Summary},
-    track::{Doing, Phase, Track, Wanted},
+    track::{Doing, Kept, Phase, Track, Wanted},
 };
 
 /// A pod that the scheduler bound before it saw the cordon shows up within this.
@@ -57,6 +58,10 @@ pub(super) struct Drain {
     pub(super) requests: u64,
     /// Entry of this drain among the timers.
     pub(super) due: Option<Timestamp>,
+    /// Pods that wait for their budgets no longer, as of the last look.
+    pub(super) freed: Vec<Kept>,
+    /// How long after they were granted the last look showed deletions.
+    pub(super) lags: Vec<Duration>,
 }
 
 /// What a look at the cluster shows.
@@ -78,6 +83,8 @@ impl Drain {
             present: HashSet::new(),
             requests: 0,
             due: None,
+            freed: Vec::new(),
+            lags: Vec::new(),
         }
     }
 
@@ -168,10 +175,13 @@ impl Drain {
                 }
                 (Phase::Queued(place, _), None) => {
                     queue.remove(place);
-                    track.phase = Phase::Idle;
+                    (track.phase, track.queued_since) = (Phase::Idle, None);
                 }
                 // What it waited for is no longer asked.
-                (Phase::Waiting(..) | Phase::Granted(..), None) => track.phase = Phase::Idle,
+                (Phase::Waiting(..) | Phase::Granted(..), None) => {
+                    self.lags.extend(track.shown(now));
+                    track.phase = Phase::Idle;
+                }
                 (phase, Some(wanted)) => {
                     let tier = assessed.tier.unwrap_or(Tier::Ordinary);
                     let place = Place::new(assessed.latest_start, Arc::clone(&self.node), tier, uid);
@@ -181,18 +191,24 @@ impl Drain {
                         queue.remove(old);
                     }
                     queue.insert(place.clone());
+                    track.queued_since.get_or_insert(now);
                     track.phase = Phase::Queued(place, wanted);
                 }
+            }
+            if !matches!(track.phase, Phase::Waiting(..)) {
+                self.freed.extend(track.kept.take());
             }
         }
         // Whoever is gone is asked nothing more.
         for (uid, track) in &mut self.tracks {
-            if !self.present.contains(uid)
-                && let Phase::Queued(place, _) = &track.phase
-            {
+            if self.present.contains(uid) {
+                continue;
+            }
+            if let Phase::Queued(place, _) = &track.phase {
                 queue.remove(place);
                 track.phase = Phase::Idle;
             }
+            self.freed.extend(track.kept.take());
         }
     }
 

@@ -11,6 +11,7 @@
 //! takes a drain over goes on where the one before it was. A drained node costs an entry in a map; a slot is taken by a
 //! request under way, never by a pod that waits.
 
+mod budgets;
 mod drain;
 mod pace;
 mod queue;
@@ -23,7 +24,7 @@ mod tests;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
@@ -42,11 +43,20 @@ pub use record::{Ended, Override, Summary};
 use state::{Ask, State};
 use track::Wanted;
 
-/// Counts what the API server answers.
+/// Counts what the engine does and is answered.
 pub trait Observer: Send + Sync + 'static {
-    /// A request about a pod (`evict`, `delete`, `shorten`) was answered: `granted`, `gone`, `budget`, `throttled`,
-    /// `trouble` or `denied`.
-    fn answered(&self, request: &'static str, answer: &'static str);
+    /// A request about a pod (`evict`, `delete`, `shorten`) was answered within `took`: `granted`, `gone`, `budget`,
+    /// `throttled`, `trouble` or `denied`.
+    fn answered(&self, request: &'static str, answer: &'static str, took: Duration);
+
+    /// A pod's turn came after so long in the queue.
+    fn had_its_turn(&self, waited: Duration);
+
+    /// The watch showed what had been granted so long before.
+    fn was_shown(&self, lag: Duration);
+
+    /// A pod that a budget kept was kept by it for so long.
+    fn was_kept(&self, waited: Duration);
 }
 
 /// Counts nothing.
@@ -54,7 +64,13 @@ pub trait Observer: Send + Sync + 'static {
 pub struct Unobserved;
 
 impl Observer for Unobserved {
-    fn answered(&self, _request: &'static str, _answer: &'static str) {}
+    fn answered(&self, _request: &'static str, _answer: &'static str, _took: Duration) {}
+
+    fn had_its_turn(&self, _waited: Duration) {}
+
+    fn was_shown(&self, _lag: Duration) {}
+
+    fn was_kept(&self, _waited: Duration) {}
 }
 
 /// Drains nodes. Cheap to clone.
@@ -90,7 +106,8 @@ impl Engine {
             let mut state = shared.state();
             let woken = match change {
                 Change::Node(node) | Change::Pods(node) => state.touch(node),
-                Change::Budget(budget) => state.budget_changed(budget, now),
+                Change::Budget(budget, before) => state.budget_changed(budget, *before, now),
+                Change::BudgetGone(budget) => state.budget_gone(budget, now),
             };
             drop(state);
             if woken {
@@ -128,7 +145,7 @@ impl Engine {
         Cordoning(Arc::clone(&self.shared))
     }
 
-    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+    pub(crate) fn counts(&self) -> (usize, usize, usize, usize) {
         self.shared.state().counts()
     }
 
@@ -142,15 +159,16 @@ impl Engine {
             for ask in asks {
                 let requests = requests.clone();
                 asking.push(async move {
+                    let asked_at = Instant::now();
                     let answer = make(&requests, &ask).await;
-                    (ask, answer)
+                    (ask, answer, asked_at.elapsed())
                 });
             }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some((ask, answer)) = asking.next(), if !asking.is_empty() => {
-                    self.shared.state().answered(&ask, answer, clock.now());
+                Some((ask, answer, took)) = asking.next(), if !asking.is_empty() => {
+                    self.shared.state().answered(&ask, answer, took, clock.now());
                 }
                 () = self.shared.wake.notified() => {}
                 // The clock holds the other end.
@@ -158,7 +176,7 @@ impl Engine {
                 () = sleep_until(next, clock) => {}
             }
         }
-        self.shared.state().stop();
+        self.shared.state().stop(clock.now());
     }
 }
 
@@ -231,13 +249,15 @@ impl Ticket {
 
     /// Leaves it, and says what was done so far; `None` where it has ended already.
     pub fn leave(self) -> Option<Summary> {
-        self.shared.state().leave(&self.node, self.id)
+        let now = self.shared.clock.now();
+        self.shared.state().leave(&self.node, self.id, now)
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.shared.state().leave(&self.node, self.id);
+        let now = self.shared.clock.now();
+        self.shared.state().leave(&self.node, self.id, now);
         self.shared.wake.notify_one();
     }
 }

@@ -76,6 +76,11 @@ impl Pace {
         (self.cordons == 0 && now < self.cordoned_by).then_some(self.cordoned_by)
     }
 
+    /// The slot was not needed.
+    pub(super) fn give_back(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
     /// A request was answered.
     pub(super) fn end(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);

@@ -3,33 +3,33 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
-use hollowtrees_domain::drain::{Bearing, Options, Pod, budget::Budget};
+use hollowtrees_domain::drain::{Bearing, Options, Pod, budget::Budget, order::Place};
 use jiff::Timestamp;
 
 use super::{
     Observer,
+    budgets::{Admission, Budgets},
     drain::{Drain, Party, View},
     pace::Pace,
     queue::Queue,
     record::{Ended, Override, Summary},
-    track::{Phase, Wanted},
+    track::{Kept, Phase, Track, Wanted},
 };
 use crate::{cache::Cache, request::Refusal};
-
-/// Node and uid.
-type PodOfNode = (Arc<str>, Arc<str>);
 
 /// One request to make.
 #[derive(Debug)]
 pub(super) struct Ask {
-    pub(super) node: Arc<str>,
-    pub(super) uid: Arc<str>,
+    pub(super) place: Place,
     pub(super) pod: Arc<Pod>,
     pub(super) wanted: Wanted,
     /// Seconds; `None` for the pod's own.
     pub(super) grace: Option<u32>,
+    /// The budget that counts it.
+    counted: Option<String>,
 }
 
 pub(super) struct State {
@@ -42,8 +42,9 @@ pub(super) struct State {
     timers: BTreeSet<(Timestamp, Arc<str>)>,
     /// Nodes to look at.
     touched: HashSet<Arc<str>>,
-    /// Pods that a budget keeps, by namespace.
-    blocked: HashMap<String, BTreeSet<PodOfNode>>,
+    budgets: Budgets,
+    /// Pods that wait for one.
+    kept: usize,
     parties: u64,
 }
 
@@ -58,7 +59,8 @@ impl State {
             pace: Pace::new(in_flight),
             timers: BTreeSet::new(),
             touched: HashSet::new(),
-            blocked: HashMap::new(),
+            budgets: Budgets::default(),
+            kept: 0,
             parties: 0,
         }
     }
@@ -68,7 +70,7 @@ impl State {
         self.parties += 1;
         party.id = self.parties;
         if self.drains.get(node).is_some_and(|drain| drain.uid != uid) {
-            self.end(node, Ended::NodeGone);
+            self.end(node, Ended::NodeGone, now);
         }
         let drain = self
             .drains
@@ -90,13 +92,13 @@ impl State {
     }
 
     /// A party goes; with the last one the drain stops.
-    pub(super) fn leave(&mut self, node: &Arc<str>, party: u64) -> Option<Summary> {
+    pub(super) fn leave(&mut self, node: &Arc<str>, party: u64, now: Timestamp) -> Option<Summary> {
         let drain = self.drains.get_mut(node)?;
         let place = drain.parties.iter().position(|known| known.id == party)?;
         drain.parties.swap_remove(place);
         let summary = drain.summary(Ended::Left);
         if drain.parties.is_empty() {
-            self.end(node, Ended::Left);
+            self.end(node, Ended::Left, now);
         } else {
             self.touched.insert(Arc::clone(node));
         }
@@ -108,32 +110,63 @@ impl State {
         self.drains.contains_key(node) && self.touched.insert(Arc::clone(node))
     }
 
-    /// A budget changed: as many pods as it allows are worth another try at once.
-    pub(super) fn budget_changed(&mut self, budget: &Budget, now: Timestamp) -> bool {
-        let Some(blocked) = self.blocked.get(&budget.namespace) else {
-            return false;
+    /// A budget changed: as many pods as it allows are worth another look.
+    pub(super) fn budget_changed(&mut self, budget: &Budget, before: Option<u32>, now: Timestamp) -> bool {
+        self.budgets.seen(budget, before);
+        self.wake(budget, false, now)
+    }
+
+    /// A budget is no more, and keeps nobody.
+    pub(super) fn budget_gone(&mut self, budget: &Budget, now: Timestamp) -> bool {
+        self.wake(budget, true, now)
+    }
+
+    fn wake(&mut self, budget: &Budget, is_gone: bool, now: Timestamp) -> bool {
+        let drains = &self.drains;
+        let awake = self.budgets.awake(budget, is_gone, |place| {
+            let track = drains.get(place.node())?.tracks.get(place.uid())?;
+            let keepers = track.kept.as_ref().map_or(0, |kept| kept.budgets.len());
+            Some((&*track.pod, keepers))
+        });
+        for place in &awake {
+            let Some(track) = track(&mut self.drains, place) else {
+                continue;
+            };
+            if let Phase::Waiting(until, _) = &mut track.phase {
+                *until = now;
+            }
+            let kept = track.kept.take();
+            self.touched.insert(Arc::clone(place.node()));
+            self.free(kept, now);
+        }
+        !awake.is_empty()
+    }
+
+    /// A pod waits for its budgets no longer.
+    fn free(&mut self, kept: impl IntoIterator<Item = Kept>, now: Timestamp) {
+        for kept in kept {
+            self.budgets.go(&kept.budgets, &kept.place);
+            self.kept = self.kept.saturating_sub(1);
+            self.observer.was_kept(between(kept.since, now));
+        }
+    }
+
+    /// A pod waits for these budgets.
+    fn keep(&mut self, place: &Place, budgets: Vec<String>, now: Timestamp) {
+        let Some(track) = track(&mut self.drains, place) else {
+            return;
         };
-        let mut woken = Vec::new();
-        for (node, uid) in blocked {
-            if woken.len() >= usize::try_from(budget.allowed).unwrap_or(usize::MAX) {
-                break;
-            }
-            let track = self
-                .drains
-                .get_mut(node)
-                .and_then(|drain| drain.tracks.get_mut(uid));
-            if let Some(track) = track.filter(|track| budget.covers(&track.pod)) {
-                if let Phase::Waiting(until, _) = &mut track.phase {
-                    *until = now;
-                }
-                woken.push((Arc::clone(node), Arc::clone(uid)));
-            }
+        let kept = (!budgets.is_empty()).then(|| Kept {
+            budgets,
+            place: place.clone(),
+            since: now,
+        });
+        let before = std::mem::replace(&mut track.kept, kept.clone());
+        self.free(before, now);
+        if let Some(kept) = kept {
+            self.budgets.wait(&kept.budgets, place);
+            self.kept += 1;
         }
-        for (node, uid) in &woken {
-            self.unblock(&budget.namespace, node, uid);
-            self.touched.insert(Arc::clone(node));
-        }
-        !woken.is_empty()
     }
 
     /// Looks at what was touched and what is due. Says what to ask now, and when to look again.
@@ -144,24 +177,29 @@ impl State {
             self.timers.pop_first();
             self.touched.insert(node);
         }
-        for node in std::mem::take(&mut self.touched) {
-            self.look(&node, now);
-        }
         let mut asks = Vec::new();
-        while !self.queue.is_empty() && self.pace.start(now) {
-            match self
-                .queue
-                .pop()
-                .and_then(|place| self.ask(place.node(), place.uid(), now))
-            {
-                Some(ask) => asks.push(ask),
-                None => self.pace.end(),
+        // A pod that turns out to have to wait has its node looked at once more.
+        while !self.touched.is_empty() {
+            for node in std::mem::take(&mut self.touched) {
+                self.look(&node, now);
             }
+            self.take(&mut asks, now);
         }
+        self.take(&mut asks, now);
         let paused = Some(self.pace.paused_until()).filter(|until| !self.queue.is_empty() && *until > now);
         let timer = self.timers.first().map(|(at, _)| *at);
         let gives_way = self.pace.gives_way_until(now).filter(|_| !self.queue.is_empty());
         (asks, timer.into_iter().chain(paused).chain(gives_way).min())
+    }
+
+    /// As many of the queue as there are slots for.
+    fn take(&mut self, asks: &mut Vec<Ask>, now: Timestamp) {
+        while !self.queue.is_empty() && self.pace.start(now) {
+            match self.queue.pop().and_then(|place| self.ask(place, now)) {
+                Some(ask) => asks.push(ask),
+                None => self.pace.give_back(),
+            }
+        }
     }
 
     fn look(&mut self, node: &Arc<str>, now: Timestamp) {
@@ -175,31 +213,42 @@ impl State {
             node_is_there: self.cache.node(node).is_some_and(|seen| seen.uid == drain.uid),
             pods: self.cache.pods_on(node),
         };
-        if let Some(ended) = drain.look(&view, &self.options, &mut self.queue, now) {
-            self.end(node, ended);
-        } else if let Some(due) = drain.due {
+        let ended = drain.look(&view, &self.options, &mut self.queue, now);
+        if let Some(due) = drain.due {
             self.timers.insert((due, Arc::clone(node)));
+        }
+        let freed = std::mem::take(&mut drain.freed);
+        for lag in drain.lags.drain(..) {
+            self.observer.was_shown(lag);
+        }
+        self.free(freed, now);
+        if let Some(ended) = ended {
+            self.end(node, ended, now);
         }
     }
 
     /// The request for the pod at the head of the queue, with the grace it can have by now.
-    fn ask(&mut self, node: &Arc<str>, uid: &Arc<str>, now: Timestamp) -> Option<Ask> {
-        let drain = self.drains.get_mut(node)?;
+    fn ask(&mut self, place: Place, now: Timestamp) -> Option<Ask> {
+        let drain = self.drains.get_mut(place.node())?;
         let wants = drain.wants();
-        let track = drain.tracks.get_mut(uid)?;
+        let track = drain.tracks.get_mut(place.uid())?;
         let Phase::Queued(_, wanted) = track.phase else {
             return None;
         };
-        let pod = &track.pod;
-        let going = match Bearing::of(pod, &self.options, &wants) {
+        let pod = Arc::clone(&track.pod);
+        let going = match Bearing::of(&pod, &self.options, &wants) {
             Bearing::Goes(going) if going.wish.deadline.is_none_or(|deadline| deadline > now) => going,
             Bearing::Goes(_) | Bearing::Stays(_) => {
                 track.phase = Phase::Idle;
                 return None;
             }
         };
+        let counted = match wanted {
+            Wanted::Evict => self.admit(&place, &pod, now)?,
+            Wanted::Delete | Wanted::Shorten => None,
+        };
         let grace = match wanted {
-            Wanted::Evict => going.eviction_grace(pod, now),
+            Wanted::Evict => going.eviction_grace(&pod, now),
             Wanted::Delete => Some(going.wish.grace_left(going.grace_seconds, now)),
             Wanted::Shorten => {
                 let granted = pod
@@ -208,68 +257,100 @@ impl State {
                 Some(going.wish.grace_left(granted, now))
             }
         };
-        track.phase = Phase::InFlight(wanted);
+        let drain = self.drains.get_mut(place.node())?;
         drain.requests += 1;
+        let track = drain.tracks.get_mut(place.uid())?;
+        track.phase = Phase::InFlight(wanted);
+        if let Some(since) = track.queued_since.take() {
+            self.observer.had_its_turn(between(since, now));
+        }
         Some(Ask {
-            node: Arc::clone(node),
-            uid: Arc::clone(uid),
-            pod: Arc::clone(&track.pod),
+            place,
+            pod,
             wanted,
             grace,
+            counted,
         })
     }
 
+    /// Whether an eviction is worth asking for, and the budget that will count it. `None`: it waits.
+    fn admit(&mut self, place: &Place, pod: &Pod, now: Timestamp) -> Option<Option<String>> {
+        if !self.cache.sees_budgets() {
+            return Some(None);
+        }
+        let admission = self.budgets.admit(pod, &self.cache.budgets_of(pod));
+        let track = track(&mut self.drains, place)?;
+        let (budgets, counted) = match admission {
+            Admission::Free => (Vec::new(), None),
+            Admission::Counted(budget) => (Vec::new(), Some(budget)),
+            Admission::Later(budget) => {
+                track.is_later(now);
+                (vec![budget], None)
+            }
+            // What is seen of budgets may be wrong: now and then it is asked all the same.
+            Admission::Refused(mut budgets, _) if track.asks_anyway(now) => {
+                let only = budgets.pop().filter(|_| budgets.is_empty());
+                (Vec::new(), only)
+            }
+            Admission::Refused(budgets, why) => {
+                track.refused_unasked(why, now);
+                (budgets, None)
+            }
+        };
+        if !budgets.is_empty() {
+            self.keep(place, budgets, now);
+            self.touched.insert(Arc::clone(place.node()));
+            return None;
+        }
+        if let Some(budget) = &counted {
+            self.budgets.asked(budget);
+        }
+        Some(counted)
+    }
+
     /// Takes in an answer.
-    pub(super) fn answered(&mut self, ask: &Ask, answer: Result<(), Refusal>, now: Timestamp) {
+    pub(super) fn answered(
+        &mut self,
+        ask: &Ask,
+        answer: Result<(), Refusal>,
+        took: Duration,
+        now: Timestamp,
+    ) {
         match &answer {
             Err(Refusal::Throttled { after }) => self.pace.throttled(now, *after),
             Ok(()) | Err(_) => self.pace.end(),
         }
-        let overridden = Override {
-            budgets: match ask.wanted {
-                Wanted::Delete => {
-                    let budgets = self.cache.budgets_of(&ask.pod);
-                    budgets.iter().map(|budget| budget.name.clone()).collect()
-                }
-                Wanted::Evict | Wanted::Shorten => Vec::new(),
-            },
-            refusal: String::new(),
-            grace_seconds: ask.grace.unwrap_or(ask.pod.grace_seconds),
-        };
-        let Some(track) = self
-            .drains
-            .get_mut(&ask.node)
-            .and_then(|drain| drain.tracks.get_mut(&ask.uid))
-        else {
+        let budgets = self.cache.budgets_of(&ask.pod);
+        if let Some(counted) = &ask.counted {
+            self.budgets.answered(counted, answer.is_ok());
+            // The next one under it has its turn.
+            if let Some(budget) = budgets.iter().find(|budget| budget.path() == *counted) {
+                self.wake(budget, false, now);
+            }
+        }
+        let paused_until = self.pace.paused_until();
+        let Some(track) = track(&mut self.drains, &ask.place) else {
             return;
         };
         let overridden = Override {
+            budgets: match ask.wanted {
+                Wanted::Delete => budgets.iter().map(|budget| budget.name.clone()).collect(),
+                Wanted::Evict | Wanted::Shorten => Vec::new(),
+            },
             refusal: track.last_word.clone(),
-            ..overridden
+            grace_seconds: ask.grace.unwrap_or(ask.pod.grace_seconds),
         };
-        let paused_until = self.pace.paused_until();
+        let is_budget = matches!(answer, Err(Refusal::Budget { .. }));
         let word = track.answered(ask.wanted, answer.map(|()| overridden), now, paused_until);
-        let blocked = track.blocked;
-        if blocked {
-            let namespace = self.blocked.entry(ask.pod.namespace.clone()).or_default();
-            namespace.insert((Arc::clone(&ask.node), Arc::clone(&ask.uid)));
-        } else {
-            self.unblock(&ask.pod.namespace, &ask.node, &ask.uid);
+        if is_budget {
+            let paths = budgets.iter().map(|budget| budget.path()).collect();
+            self.keep(&ask.place, paths, now);
         }
-        self.observer.answered(ask.wanted.as_str(), word);
-        self.touched.insert(Arc::clone(&ask.node));
+        self.observer.answered(ask.wanted.as_str(), word, took);
+        self.touched.insert(Arc::clone(ask.place.node()));
     }
 
-    fn unblock(&mut self, namespace: &str, node: &Arc<str>, uid: &Arc<str>) {
-        if let Some(pods) = self.blocked.get_mut(namespace) {
-            pods.remove(&(Arc::clone(node), Arc::clone(uid)));
-            if pods.is_empty() {
-                self.blocked.remove(namespace);
-            }
-        }
-    }
-
-    fn end(&mut self, node: &Arc<str>, ended: Ended) {
+    fn end(&mut self, node: &Arc<str>, ended: Ended, now: Timestamp) {
         let Some(mut drain) = self.drains.remove(node) else {
             return;
         };
@@ -277,15 +358,12 @@ impl State {
             self.timers.remove(&(due, Arc::clone(node)));
         }
         drain.withdraw(&mut self.queue);
-        let blocked: Vec<_> = drain
+        let kept: Vec<Kept> = drain
             .tracks
-            .iter()
-            .filter(|(_, track)| track.blocked)
-            .map(|(uid, track)| (track.pod.namespace.clone(), Arc::clone(uid)))
+            .values_mut()
+            .filter_map(|track| track.kept.take())
             .collect();
-        for (namespace, uid) in blocked {
-            self.unblock(&namespace, node, &uid);
-        }
+        self.free(kept, now);
         drain.end(ended);
     }
 
@@ -309,14 +387,28 @@ impl State {
     }
 
     /// Ends all drains.
-    pub(super) fn stop(&mut self) {
+    pub(super) fn stop(&mut self, now: Timestamp) {
         for node in self.drains.keys().cloned().collect::<Vec<_>>() {
-            self.end(&node, Ended::Stopping);
+            self.end(&node, Ended::Stopping, now);
         }
     }
 
-    /// Nodes drained, pods that wait for their turn, requests under way.
-    pub(super) fn counts(&self) -> (usize, usize, usize) {
-        (self.drains.len(), self.queue.len(), self.pace.in_flight())
+    /// Nodes drained, pods that wait for their turn, pods that wait for a budget, requests under way.
+    pub(super) fn counts(&self) -> (usize, usize, usize, usize) {
+        (
+            self.drains.len(),
+            self.queue.len(),
+            self.kept,
+            self.pace.in_flight(),
+        )
     }
+}
+
+/// Zero where the clock was set back meanwhile.
+pub(super) fn between(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
+}
+
+fn track<'a>(drains: &'a mut HashMap<Arc<str>, Drain>, place: &Place) -> Option<&'a mut Track> {
+    drains.get_mut(place.node())?.tracks.get_mut(place.uid())
 }

@@ -6,13 +6,17 @@ use std::{sync::Arc, time::Duration};
 use hollowtrees_domain::drain::{Pod, Step, order::Place};
 use jiff::{SignedDuration, Timestamp};
 
-use super::record::Override;
+use super::{record::Override, state::between};
 use crate::request::Refusal;
 
 /// First and longest wait after a budget's refusal.
 const BUDGET_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// First and longest wait after a server's trouble.
 const TROUBLE_WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// First and longest wait of a pod whose budget shows that it would be refused; then it is asked all the same.
+const KEPT_WAITS: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(600));
+/// Wait for others of the same budget to be answered; they say so themselves.
+const LATER_WAIT: Duration = Duration::from_secs(1);
 /// Wait after a plain no.
 const DENIED_WAIT: Duration = Duration::from_secs(5);
 /// What was granted is asked again when the watch has not shown it after this long.
@@ -71,13 +75,27 @@ pub(super) struct Track {
     pub(super) phase: Phase,
     pub(super) doing: Doing,
     pub(super) shortened: bool,
-    /// The last eviction was refused for something other than the server's load.
+    /// The last eviction was refused for something other than the server's load, or would have been.
     pub(super) refused: bool,
-    /// A budget stands in the way: a change of it is worth another try.
-    pub(super) blocked: bool,
+    /// The budgets it waits for, and where: a change of one is worth another try.
+    pub(super) kept: Option<Kept>,
     /// The last refusal, in the server's words.
     pub(super) last_word: String,
+    /// When it was put into the queue, where it is in it.
+    pub(super) queued_since: Option<Timestamp>,
     tries: u32,
+    /// Waits for a budget in a row, without asking.
+    waits: u32,
+    /// Then it is asked, whatever the budgets seem to be.
+    ask_by: Option<Timestamp>,
+}
+
+/// A pod that its budgets keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) budgets: Vec<String>,
+    pub(super) place: Place,
+    pub(super) since: Timestamp,
 }
 
 impl Track {
@@ -88,10 +106,50 @@ impl Track {
             doing: Doing::Nobodys,
             shortened: false,
             refused: false,
-            blocked: false,
+            kept: None,
             last_word: String::new(),
+            queued_since: None,
             tries: 0,
+            waits: 0,
+            ask_by: None,
         }
+    }
+
+    /// How long the watch took to show what was granted, if it is shown now for the first time.
+    pub(super) fn shown(&self, now: Timestamp) -> Option<Duration> {
+        let Phase::Granted(until, _) = self.phase else {
+            return None;
+        };
+        let granted_at = until.checked_sub(CONFIRM_WITHIN).ok()?;
+        Some(between(granted_at, now))
+    }
+
+    /// Whether it is asked though its budgets seem to be against it: what is seen of them may be wrong.
+    pub(super) fn asks_anyway(&self, now: Timestamp) -> bool {
+        self.ask_by.is_some_and(|by| by <= now)
+    }
+
+    /// Its budgets would refuse it: it waits for their change. Longer each time, for what is seen of them has been right.
+    pub(super) fn refused_unasked(&mut self, why: String, now: Timestamp) {
+        let (first, longest) = KEPT_WAITS;
+        let wait = first
+            .saturating_mul(2_u32.saturating_pow(self.waits))
+            .min(longest);
+        let by = match self.ask_by {
+            Some(by) => by,
+            None => {
+                self.waits = self.waits.saturating_add(1);
+                after(now, jittered(wait))
+            }
+        };
+        self.ask_by = Some(by);
+        (self.refused, self.last_word) = (true, why);
+        self.phase = Phase::Waiting(by, Wanted::Evict);
+    }
+
+    /// Others of its budget are asked for first.
+    pub(super) fn is_later(&mut self, now: Timestamp) {
+        self.phase = Phase::Waiting(after(now, LATER_WAIT), Wanted::Evict);
     }
 
     /// Takes in an answer, and says what it was for those who count.
@@ -102,17 +160,12 @@ impl Track {
         now: Timestamp,
         paused_until: Timestamp,
     ) -> &'static str {
-        let wait_until = |wait: Duration| {
-            SignedDuration::try_from(wait)
-                .ok()
-                .and_then(|wait| now.checked_add(wait).ok())
-                .unwrap_or(Timestamp::MAX)
-        };
+        let wait_until = |wait| after(now, wait);
         let confirmed_by = now.checked_add(CONFIRM_WITHIN).unwrap_or(Timestamp::MAX);
-        self.blocked = false;
+        self.ask_by = None;
         let (until, word) = match answer {
             Ok(overridden) => {
-                (self.tries, self.refused) = (0, false);
+                (self.tries, self.waits, self.refused) = (0, 0, false);
                 match wanted {
                     // What was forced before stays forced: evicting it again is granted for that reason.
                     Wanted::Evict if self.doing == Doing::Nobodys => self.doing = Doing::Evicted,
@@ -132,7 +185,7 @@ impl Track {
                 (paused_until, "throttled")
             }
             Err(Refusal::Budget { message, after }) => {
-                (self.refused, self.blocked, self.last_word) = (true, true, message);
+                (self.refused, self.last_word) = (true, message);
                 (wait_until(self.backoff(BUDGET_WAITS, after)), "budget")
             }
             Err(refusal @ (Refusal::Transient { .. } | Refusal::Changed)) => {
@@ -155,7 +208,10 @@ impl Track {
     /// The clock was set: what waits may be asked again, and what was granted is confirmed in the usual time.
     pub(super) fn clock_stepped(&mut self, now: Timestamp) {
         match &mut self.phase {
-            Phase::Waiting(until, _) => *until = now,
+            Phase::Waiting(until, _) => {
+                *until = now;
+                self.ask_by = None;
+            }
             Phase::Granted(until, _) => *until = now.checked_add(CONFIRM_WITHIN).unwrap_or(Timestamp::MAX),
             Phase::Idle | Phase::Queued(..) | Phase::InFlight(_) => {}
         }
@@ -168,6 +224,13 @@ impl Track {
         self.tries = self.tries.saturating_add(1);
         jittered(wait).max(after.unwrap_or_default())
     }
+}
+
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| now.checked_add(wait).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// Between half of it and all of it.

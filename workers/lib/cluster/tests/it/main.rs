@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod budgets;
 mod cordon;
 mod drain;
 mod force;

@@ -9,6 +9,7 @@
 //! | [`mod@assess`] | the next step of every pod of a node, and whether the node is empty |
 //! | [`order`] | which pod of all nodes comes first |
 //! | [`budget`] | which budgets stand before a pod |
+//! | [`spending`] | how many evictions under a budget are worth asking for |
 //!
 //! Everything follows from what the cluster shows and the time: a process that takes a drain over decides as
 //! the one before it would have.
@@ -20,13 +21,16 @@ pub mod instance;
 pub mod order;
 pub mod pod;
 pub mod select;
+pub mod spending;
 pub mod terms;
 
 #[cfg(test)]
 mod tests;
 
 pub use assess::{Assessed, Assessment, Step, assess};
+pub use budget::Hold;
 pub use force::{Force, Wish};
 pub use pod::{Deletion, Owner, Pod};
 pub use select::{Options, Skip, Tier, Verdict};
+pub use spending::Spending;
 pub use terms::{Bearing, Going, Terms, Want};

@@ -25,6 +25,10 @@ pub struct Pod {
     pub owner: Owner,
     /// The kubelet's own, from a file; only a picture of it is in the API.
     pub mirror: bool,
+    /// Phase `Pending`: none of its containers was started yet.
+    pub pending: bool,
+    /// Its condition `Ready` holds.
+    pub ready: bool,
     /// Phase `Succeeded` or `Failed`.
     pub finished: bool,
     /// Every container that was ever started has ended.

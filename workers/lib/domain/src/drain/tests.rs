@@ -423,7 +423,7 @@ fn budgets_cover_what_they_select() {
             namespace: "shop".to_owned(),
             name: "b".to_owned(),
             selector,
-            allowed: 0,
+            ..Budget::default()
         };
         assert_eq!(budget.covers(pod), expected, "{requirements:?}");
     };
@@ -452,8 +452,7 @@ fn budgets_cover_what_they_select() {
     let none = Budget {
         namespace: "shop".to_owned(),
         name: "b".to_owned(),
-        selector: None,
-        allowed: 0,
+        ..Budget::default()
     };
     assert!(!none.covers(&web));
 }
