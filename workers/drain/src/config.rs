@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use hollowtrees_cluster::Access;
-use hollowtrees_domain::drain::Options;
+use hollowtrees_domain::drain::{Options, Tolerating, Unbudgeted};
 use hollowtrees_runtime::{
     config::{self, Format, Problem},
     worker::{self, Kind},
@@ -70,6 +70,12 @@ pub struct Pods {
     pub daemons: bool,
     /// Annotations, `key=value`, of those that are never touched.
     pub opt_out: Vec<String>,
+    /// Annotations, `key=value`, of those that are left alone until they would have to be forced.
+    pub until_last_moment: Vec<String>,
+    /// What is done with those that tolerate the taint of a drained node.
+    pub tolerating: Tolerating,
+    /// How those go that no budget covers.
+    pub unbudgeted: Unbudgeted,
     /// Labels, `key=value`, of those that go last.
     pub last: Vec<String>,
 }
@@ -93,6 +99,9 @@ impl Settings {
                 empty_dir: self.pods.empty_dir,
                 daemons: self.pods.daemons,
                 opt_out: pairs(&self.pods.opt_out),
+                reserve: pairs(&self.pods.until_last_moment),
+                tolerating: self.pods.tolerating,
+                unbudgeted: self.pods.unbudgeted,
                 last: pairs(&self.pods.last),
             },
             in_flight: self.cluster.in_flight,
@@ -151,6 +160,7 @@ impl config::Settings for Settings {
         );
         for (key, texts) in [
             ("pods.opt_out", &self.pods.opt_out),
+            ("pods.until_last_moment", &self.pods.until_last_moment),
             ("pods.last", &self.pods.last),
         ] {
             for text in texts.iter().filter(|text| pair(text).is_none()) {
@@ -198,6 +208,9 @@ mod tests {
             assert!(refused.contains(expected), "{refused}");
         };
         check("HT_PODS__OPT_OUT", "a=b,nonsense", "nonsense");
+        check("HT_PODS__UNTIL_LAST_MOMENT", "nonsense", "pods.until_last_moment");
+        check("HT_PODS__TOLERATING", "sometimes", "last-moment");
+        check("HT_PODS__UNBUDGETED", "sometimes", "auto");
         check("HT_CLUSTER__IN_FLIGHT", "0", "cluster.in_flight");
         check("HT_DRAIN__TIME_LIMIT", "1s", "drain.time_limit");
     }

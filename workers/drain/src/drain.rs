@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use hollowtrees_cluster::{
-    Node,
+    Cluster, Node,
     cordon::Cordoned,
     engine::{Ended, Summary},
     events::Happened,
 };
 use hollowtrees_domain::{
-    drain::{Force, Want, Wish},
+    drain::{Assessed, Force, Want, Wish},
     words::Certainty,
 };
 use hollowtrees_runtime::worker::{Failure, Job, Report};
@@ -48,12 +48,9 @@ pub(crate) async fn run(
     let asked = |job: &Job| want(job, params, &drainer.limits, started_at);
     let mut ticket = cluster.drain(node, asked(&job), Some(until));
     let story = format!("{}.{}", node.uid, job.action().generation);
-    cluster.tell(
-        node,
-        Happened::Draining,
-        &story,
-        &report::beginning(job.action(), job.deadline()),
-    );
+    let hurried = hurried(cluster, node, asked(&job));
+    let beginning = report::beginning(job.action(), job.deadline(), &hurried);
+    cluster.tell(node, Happened::Draining, &story, &beginning);
     let message = format!("{} takes no new pods.", node.name);
     job.progress(reason::CORDONED, &message, None).await;
 
@@ -89,6 +86,17 @@ pub(crate) async fn run(
             Ok(report::of(node, &summary).cordoned_at(cordoned_at))
         }
     }
+}
+
+/// Pods with more grace than there is time, and their grace in seconds.
+fn hurried(cluster: &Cluster, node: &Node, want: Want) -> Vec<(String, u32)> {
+    let now = cluster.clock().now();
+    cluster.rehearse(node, want, |assessment| {
+        let is_late = |pod: &&Assessed<'_>| pod.latest_start.is_some_and(|latest| latest < now);
+        let late = assessment.pods.iter().filter(is_late);
+        late.map(|late| (late.pod.path(), late.pod.grace_seconds))
+            .collect()
+    })
 }
 
 /// What the action wants by now.

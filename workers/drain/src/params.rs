@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 /// Reason of an outcome whose action has parameters that mean nothing.
 pub const BAD_PARAMS: &str = "bad-params";
 
-const KEYS: [&str; 5] = ["bare", "empty_dir", "daemons", "grace_cap", "force"];
+const KEYS: [&str; 6] = ["bare", "empty_dir", "daemons", "grace", "grace_cap", "force"];
 
 /// Parameters of a drain. What is not said is as the worker's configuration and the incident's certainty have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,7 @@ impl Params {
                 "bare" => flag(&value).map(|flag| terms.bare = Some(flag)),
                 "empty_dir" => flag(&value).map(|flag| terms.empty_dir = Some(flag)),
                 "daemons" => flag(&value).map(|flag| terms.daemons = Some(flag)),
+                "grace" => seconds(&value).map(|seconds| terms.grace_seconds = Some(seconds)),
                 "grace_cap" => seconds(&value).map(|seconds| terms.grace_cap_seconds = Some(seconds)),
                 "force" => force(&value).map(|force| params.force = force),
                 _ => {
@@ -151,12 +152,13 @@ mod tests {
         assert_eq!(Params::of_drain(&proto::Action::default()).unwrap(), none);
         check(json!({}), none);
         check(
-            json!({"bare": false, "empty_dir": true, "daemons": true, "grace_cap": "1m30s", "force": "never"}),
+            json!({"bare": false, "empty_dir": true, "daemons": true, "grace": "2m", "grace_cap": "1m30s", "force": "never"}),
             Params {
                 terms: Terms {
                     bare: Some(false),
                     empty_dir: Some(true),
                     daemons: Some(true),
+                    grace_seconds: Some(120),
                     grace_cap_seconds: Some(90),
                 },
                 force: Force::Never,
@@ -188,7 +190,7 @@ mod tests {
         };
         check(
             json!({"bear": true}),
-            &["`bear`", "bare, empty_dir, daemons, grace_cap, force"],
+            &["`bear`", "bare, empty_dir, daemons, grace, grace_cap, force"],
         );
         check(
             json!({"bare": "yes"}),

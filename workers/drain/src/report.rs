@@ -15,16 +15,40 @@ pub(crate) const NODE_GONE: &str = "node-gone";
 
 /// Entries of one list: an outcome has to fit into a message.
 const LONGEST_LIST: usize = 300;
+/// Pods that an event names.
+const NAMED: usize = 5;
 /// Characters of one refusal.
 const LONGEST_WORD: usize = 200;
 
-/// The first event on the node.
-pub(crate) fn beginning(action: &proto::Action, deadline: Option<Timestamp>) -> String {
+/// The first event on the node. `hurried`: pods with more grace than there is time, and their grace in seconds.
+pub(crate) fn beginning(
+    action: &proto::Action,
+    deadline: Option<Timestamp>,
+    hurried: &[(String, u32)],
+) -> String {
     let deadline = deadline.map_or_else(|| "none known".to_owned(), |at| at.strftime("%FT%TZ").to_string());
-    format!(
+    let mut told = format!(
         "Cordoned and being drained: {} goes ({}), deadline {deadline}.",
         action.instance, action.certainty
-    )
+    );
+    if !hurried.is_empty() {
+        let (count, more) = (hurried.len(), hurried.len().saturating_sub(NAMED));
+        let named: Vec<String> = hurried
+            .iter()
+            .take(NAMED)
+            .map(|(pod, grace)| format!("{pod} ({grace} s)"))
+            .collect();
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let named = named.join(", ");
+        told.push_str(&format!(
+            " {count} pods have more grace than there is time: {named}{more}."
+        ));
+    }
+    told
 }
 
 /// One sentence for an outcome and the last event.
@@ -32,6 +56,7 @@ pub(crate) fn sentence(node: &Node, summary: &Summary) -> String {
     let name = &node.name;
     let counts = [
         (summary.evicted.len(), "evicted"),
+        (summary.deleted.len(), "deleted (no budget)"),
         (summary.forced.len(), "deleted past their budgets"),
         (summary.others.len(), "gone by themselves"),
         (summary.skipped.len(), "left alone"),
@@ -102,6 +127,7 @@ fn lists(node: &Node, summary: &Summary) -> Value {
     json!({
         "node": &*node.name,
         "evicted": capped(&summary.evicted),
+        "deleted": capped(&summary.deleted),
         "forced": capped(forced),
         "shortened": capped(&summary.shortened),
         "others": capped(&summary.others),

@@ -105,16 +105,16 @@ impl Requests {
         self.send(built).await.map(drop)
     }
 
-    /// Deletes this very pod, whatever its budget says.
+    /// Deletes this very pod, whatever its budget says; without `grace` with its own.
     pub(crate) async fn delete(
         &self,
         namespace: &str,
         name: &str,
         uid: &str,
-        grace: u32,
+        grace: Option<u32>,
     ) -> Result<(), Refusal> {
         let options = params::DeleteParams {
-            grace_period_seconds: Some(grace),
+            grace_period_seconds: grace,
             preconditions: Some(params::Preconditions {
                 uid: Some(uid.to_owned()),
                 resource_version: None,

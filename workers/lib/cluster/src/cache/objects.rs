@@ -122,6 +122,30 @@ struct PodSpec {
     priority: Option<i64>,
     priority_class_name: String,
     volumes: Vec<Volume>,
+    tolerations: Vec<Toleration>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Toleration {
+    key: String,
+    operator: String,
+    value: String,
+    effect: String,
+}
+
+impl Toleration {
+    /// Whether it is about our taint (Kubernetes API reference, `Toleration`): an empty effect is about all effects, an
+    /// empty key that exists about all keys.
+    fn is_about_us(&self) -> bool {
+        let effect = self.effect.is_empty() || self.effect == cordon::EFFECT;
+        let key = match self.operator.as_str() {
+            "Exists" => self.key.is_empty() || self.key == cordon::TAINT,
+            "" | "Equal" => self.key == cordon::TAINT && self.value.is_empty(),
+            _ => false,
+        };
+        effect && key
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -134,6 +158,7 @@ struct Volume {
 #[serde(rename_all = "camelCase", default)]
 struct PodStatus {
     phase: String,
+    start_time: Option<Time>,
     conditions: Vec<Condition>,
     container_statuses: Vec<ContainerStatus>,
     init_container_statuses: Vec<ContainerStatus>,
@@ -217,6 +242,8 @@ impl<'de> Deserialize<'de> for WatchedPod {
                     spec.priority_class_name.as_str(),
                     "system-cluster-critical" | "system-node-critical"
                 ),
+            started_at: status.start_time.map(|at| at.0),
+            tolerates: spec.tolerations.iter().any(Toleration::is_about_us),
             empty_dir: spec.volumes.iter().any(|volume| volume.empty_dir.is_some()),
             finalizers: metadata.finalizers,
             deletion: metadata.deletion_timestamp.map(|at| Deletion {
@@ -391,7 +418,7 @@ impl<'de> Deserialize<'de> for WatchedBudget {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -426,6 +453,22 @@ mod tests {
         assert_eq!(pod.owner, Owner::DaemonSet);
         assert!(pod.critical && pod.empty_dir && pod.containers_ended && !pod.finished && !pod.mirror);
         assert_eq!(pod.deletion.unwrap().grace_seconds, 45);
+
+        let check = |toleration: Value, expected: bool| {
+            let pod =
+                json!({"metadata": {"name": "p", "namespace": "d"}, "spec": {"tolerations": [toleration]}});
+            let pod: WatchedPod = serde_json::from_value(pod).unwrap();
+            assert_eq!(pod.content.tolerates, expected, "{toleration}");
+        };
+        check(json!({"operator": "Exists"}), true);
+        check(json!({"key": cordon::TAINT, "operator": "Exists"}), true);
+        check(json!({"key": cordon::TAINT, "effect": "NoSchedule"}), true);
+        check(
+            json!({"key": cordon::TAINT, "operator": "Exists", "effect": "NoExecute"}),
+            false,
+        );
+        check(json!({"key": "other", "operator": "Exists"}), false);
+        check(json!({"key": cordon::TAINT, "value": "other"}), false);
 
         let bare: WatchedPod =
             serde_json::from_value(json!({"metadata": {"name": "p", "namespace": "d"}})).unwrap();

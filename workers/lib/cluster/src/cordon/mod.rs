@@ -18,8 +18,10 @@ use crate::{
 use plan::Plan;
 pub(crate) use plan::Seen;
 
-/// Taint that keeps pods off, also those that tolerate `node.kubernetes.io/unschedulable`. Effect `NoSchedule`.
+/// Taint that keeps pods off, also those that tolerate `node.kubernetes.io/unschedulable`.
 pub const TAINT: &str = "hollowtrees.io/terminating";
+/// Its effect.
+pub const EFFECT: &str = "NoSchedule";
 /// Takes the node out of the load balancers that the cloud controller makes (well-known label).
 pub const EXCLUSION_LABEL: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 /// Who holds the cordon, and what was there before: JSON.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    EXCLUSION_LABEL, HOLDERS_ANNOTATION, TAINT,
+    EFFECT, EXCLUSION_LABEL, HOLDERS_ANNOTATION, TAINT,
     holders::{Before, Holders},
 };
 
@@ -49,7 +49,7 @@ pub(super) fn cordon(uid: &str, seen: &Seen, holder: &str) -> Plan {
     }
     let mut patch = Patch::of(uid, seen);
     if !tainted {
-        let ours = json!({"key": TAINT, "effect": "NoSchedule"});
+        let ours = json!({"key": TAINT, "effect": EFFECT});
         let all: Vec<&Value> = seen.taints().iter().chain([&ours]).collect();
         patch.push(json!({"op": "add", "path": TAINTS, "value": all}));
     }
@@ -126,7 +126,7 @@ impl Seen {
 
 fn is_ours(taint: &Value) -> bool {
     taint.get("key").and_then(Value::as_str) == Some(TAINT)
-        && taint.get("effect").and_then(Value::as_str) == Some("NoSchedule")
+        && taint.get("effect").and_then(Value::as_str) == Some(EFFECT)
 }
 
 /// Operations under tests: nothing happens unless all of them hold. A test for null holds where nothing is.

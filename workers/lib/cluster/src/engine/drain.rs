@@ -51,8 +51,8 @@ pub(super) struct Drain {
     began_at: Timestamp,
     /// By pod uid.
     pub(super) tracks: HashMap<Arc<str>, Track>,
-    /// Pods that stay, or have ended, as of the last look.
-    settled: BTreeMap<Arc<str>, Step>,
+    /// Pods that stay, or have ended, or are left alone for now, as of the last look.
+    at_rest: BTreeMap<Arc<str>, Step>,
     /// Pods of the last look.
     present: HashSet<Arc<str>>,
     pub(super) requests: u64,
@@ -79,7 +79,7 @@ impl Drain {
             parties: Vec::new(),
             began_at: now,
             tracks: HashMap::new(),
-            settled: BTreeMap::new(),
+            at_rest: BTreeMap::new(),
             present: HashSet::new(),
             requests: 0,
             due: None,
@@ -145,7 +145,7 @@ impl Drain {
         now: Timestamp,
         due: &mut Option<Timestamp>,
     ) {
-        self.settled.clear();
+        self.at_rest.clear();
         self.present.clear();
         for (assessed, pod) in assessment.pods.iter().zip(pods) {
             let uid = self
@@ -153,8 +153,8 @@ impl Drain {
                 .get_key_value(pod.uid.as_str())
                 .map_or_else(|| Arc::from(pod.uid.as_str()), |(uid, _)| Arc::clone(uid));
             self.present.insert(Arc::clone(&uid));
-            if assessed.step.is_settled() {
-                self.settled.insert(Arc::clone(&uid), assessed.step);
+            if assessed.step.is_settled() || assessed.step == Step::Reserve {
+                self.at_rest.insert(Arc::clone(&uid), assessed.step);
             }
             let track = self
                 .tracks
@@ -254,6 +254,7 @@ impl Drain {
         let mut summary = Summary {
             ended,
             evicted: Vec::new(),
+            deleted: Vec::new(),
             forced: BTreeMap::new(),
             shortened: Vec::new(),
             others: Vec::new(),
@@ -264,12 +265,12 @@ impl Drain {
         };
         for (uid, track) in &self.tracks {
             let path = track.pod.path();
-            let settled = self.settled.get(uid);
-            if let Some(Step::Skip(skip)) = settled {
+            let at_rest = self.at_rest.get(uid);
+            if let Some(Step::Skip(skip)) = at_rest {
                 summary.skipped.insert(path, *skip);
                 continue;
             }
-            if settled == Some(&Step::Ended) && !track.pod.finalizers.is_empty() {
+            if at_rest == Some(&Step::Ended) && !track.pod.finalizers.is_empty() {
                 summary
                     .finalizing
                     .insert(path.clone(), track.pod.finalizers.clone());
@@ -277,11 +278,12 @@ impl Drain {
             if track.shortened {
                 summary.shortened.push(path.clone());
             }
-            if settled.is_none() && self.present.contains(uid) {
-                summary.left.insert(path.clone(), last_word(track));
+            if at_rest.is_none_or(|step| !step.is_settled()) && self.present.contains(uid) {
+                summary.left.insert(path.clone(), last_word(track, at_rest));
             }
             match &track.doing {
                 Doing::Evicted => summary.evicted.push(path),
+                Doing::Deleted => summary.deleted.push(path),
                 Doing::Forced(overridden) => {
                     summary.forced.insert(path, overridden.clone());
                 }
@@ -290,14 +292,17 @@ impl Drain {
             }
         }
         summary.evicted.sort_unstable();
+        summary.deleted.sort_unstable();
         summary.shortened.sort_unstable();
         summary.others.sort_unstable();
         summary
     }
 }
 
-fn last_word(track: &Track) -> String {
-    if track.pod.deletion.is_some() {
+fn last_word(track: &Track, at_rest: Option<&Step>) -> String {
+    if at_rest == Some(&Step::Reserve) {
+        "left alone until its last moment, as it asks".to_owned()
+    } else if track.pod.deletion.is_some() {
         "still ending".to_owned()
     } else if track.last_word.is_empty() {
         "not asked yet".to_owned()

@@ -13,6 +13,7 @@
 
 mod budgets;
 mod drain;
+mod hurry;
 mod pace;
 mod queue;
 mod record;
@@ -200,6 +201,11 @@ impl Drop for Cordoning {
 async fn make(requests: &Requests, ask: &Ask) -> Result<(), Refusal> {
     let pod = &ask.pod;
     match ask.wanted {
+        Wanted::Evict if ask.by_deletion => {
+            requests
+                .delete(&pod.namespace, &pod.name, &pod.uid, ask.grace)
+                .await
+        }
         Wanted::Evict => {
             requests
                 .evict(&pod.namespace, &pod.name, &pod.uid, ask.grace)
@@ -207,7 +213,9 @@ async fn make(requests: &Requests, ask: &Ask) -> Result<(), Refusal> {
         }
         Wanted::Delete | Wanted::Shorten => {
             let grace = ask.grace.unwrap_or(pod.grace_seconds).max(1);
-            requests.delete(&pod.namespace, &pod.name, &pod.uid, grace).await
+            requests
+                .delete(&pod.namespace, &pod.name, &pod.uid, Some(grace))
+                .await
         }
     }
 }

@@ -66,6 +66,11 @@ impl Pace {
         self.cordoned_by = now.checked_add(NEXT_CORDON).unwrap_or(now);
     }
 
+    /// Whether fewer requests are made than could be.
+    pub(super) fn is_slowed(&self, now: Timestamp) -> bool {
+        self.gives_way(now) || now < self.paused_until
+    }
+
     /// Whether few requests are made because of cordons.
     fn gives_way(&self, now: Timestamp) -> bool {
         self.cordons > 0 || now < self.cordoned_by

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use hollowtrees_domain::drain::order::Place;
+use jiff::Timestamp;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue(BTreeSet<Place>);
@@ -18,6 +19,11 @@ impl Queue {
 
     pub(super) fn pop(&mut self) -> Option<Place> {
         self.0.pop_first()
+    }
+
+    /// Of those that have one, in the order of the queue.
+    pub(super) fn latest_starts(&self) -> impl Iterator<Item = Timestamp> {
+        self.0.iter().map_while(Place::latest_start)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -26,6 +26,8 @@ pub struct Summary {
     pub ended: Ended,
     /// Evicted within their budgets.
     pub evicted: Vec<String>,
+    /// Deleted rather than evicted, since no budget covers them.
+    pub deleted: Vec<String>,
     /// Deleted past their budgets, with what was overridden.
     pub forced: BTreeMap<String, Override>,
     /// Given less grace than they had, since they would have ended past the deadline.

@@ -1,36 +1,29 @@
 //! All drains of a process, their one queue and their one clock.
 
+mod ask;
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
 
-use hollowtrees_domain::drain::{Bearing, Options, Pod, budget::Budget, order::Place};
+use hollowtrees_domain::drain::{Options, Unbudgeted, budget::Budget, order::Place};
 use jiff::Timestamp;
 
 use super::{
     Observer,
-    budgets::{Admission, Budgets},
+    budgets::Budgets,
     drain::{Drain, Party, View},
+    hurry::Hurry,
     pace::Pace,
     queue::Queue,
-    record::{Ended, Override, Summary},
-    track::{Kept, Phase, Track, Wanted},
+    record::{Ended, Summary},
+    track::{Kept, Phase, Track},
 };
-use crate::{cache::Cache, request::Refusal};
+use crate::cache::Cache;
 
-/// One request to make.
-#[derive(Debug)]
-pub(super) struct Ask {
-    pub(super) place: Place,
-    pub(super) pod: Arc<Pod>,
-    pub(super) wanted: Wanted,
-    /// Seconds; `None` for the pod's own.
-    pub(super) grace: Option<u32>,
-    /// The budget that counts it.
-    counted: Option<String>,
-}
+pub(super) use ask::Ask;
 
 pub(super) struct State {
     cache: Cache,
@@ -45,6 +38,9 @@ pub(super) struct State {
     budgets: Budgets,
     /// Pods that wait for one.
     kept: usize,
+    hurry: Hurry,
+    /// Evictions are too slow for the deadlines.
+    hurries: bool,
     parties: u64,
 }
 
@@ -61,6 +57,8 @@ impl State {
             touched: HashSet::new(),
             budgets: Budgets::default(),
             kept: 0,
+            hurry: Hurry::default(),
+            hurries: false,
             parties: 0,
         }
     }
@@ -177,6 +175,15 @@ impl State {
             self.timers.pop_first();
             self.touched.insert(node);
         }
+        let slowed = self.pace.is_slowed(now);
+        let hurries = self.hurry.look(&self.queue, slowed, now);
+        if hurries && !self.hurries && self.options.unbudgeted == Unbudgeted::Auto {
+            tracing::info!(
+                queued = self.queue.len(),
+                "Evictions are too slow for the deadlines: pods without a budget are deleted instead."
+            );
+        }
+        self.hurries = hurries;
         let mut asks = Vec::new();
         // A pod that turns out to have to wait has its node looked at once more.
         while !self.touched.is_empty() {
@@ -190,16 +197,6 @@ impl State {
         let timer = self.timers.first().map(|(at, _)| *at);
         let gives_way = self.pace.gives_way_until(now).filter(|_| !self.queue.is_empty());
         (asks, timer.into_iter().chain(paused).chain(gives_way).min())
-    }
-
-    /// As many of the queue as there are slots for.
-    fn take(&mut self, asks: &mut Vec<Ask>, now: Timestamp) {
-        while !self.queue.is_empty() && self.pace.start(now) {
-            match self.queue.pop().and_then(|place| self.ask(place, now)) {
-                Some(ask) => asks.push(ask),
-                None => self.pace.give_back(),
-            }
-        }
     }
 
     fn look(&mut self, node: &Arc<str>, now: Timestamp) {
@@ -225,129 +222,6 @@ impl State {
         if let Some(ended) = ended {
             self.end(node, ended, now);
         }
-    }
-
-    /// The request for the pod at the head of the queue, with the grace it can have by now.
-    fn ask(&mut self, place: Place, now: Timestamp) -> Option<Ask> {
-        let drain = self.drains.get_mut(place.node())?;
-        let wants = drain.wants();
-        let track = drain.tracks.get_mut(place.uid())?;
-        let Phase::Queued(_, wanted) = track.phase else {
-            return None;
-        };
-        let pod = Arc::clone(&track.pod);
-        let going = match Bearing::of(&pod, &self.options, &wants) {
-            Bearing::Goes(going) if going.wish.deadline.is_none_or(|deadline| deadline > now) => going,
-            Bearing::Goes(_) | Bearing::Stays(_) => {
-                track.phase = Phase::Idle;
-                return None;
-            }
-        };
-        let counted = match wanted {
-            Wanted::Evict => self.admit(&place, &pod, now)?,
-            Wanted::Delete | Wanted::Shorten => None,
-        };
-        let grace = match wanted {
-            Wanted::Evict => going.eviction_grace(&pod, now),
-            Wanted::Delete => Some(going.wish.grace_left(going.grace_seconds, now)),
-            Wanted::Shorten => {
-                let granted = pod
-                    .deletion
-                    .map_or(pod.grace_seconds, |deletion| deletion.grace_seconds);
-                Some(going.wish.grace_left(granted, now))
-            }
-        };
-        let drain = self.drains.get_mut(place.node())?;
-        drain.requests += 1;
-        let track = drain.tracks.get_mut(place.uid())?;
-        track.phase = Phase::InFlight(wanted);
-        if let Some(since) = track.queued_since.take() {
-            self.observer.had_its_turn(between(since, now));
-        }
-        Some(Ask {
-            place,
-            pod,
-            wanted,
-            grace,
-            counted,
-        })
-    }
-
-    /// Whether an eviction is worth asking for, and the budget that will count it. `None`: it waits.
-    fn admit(&mut self, place: &Place, pod: &Pod, now: Timestamp) -> Option<Option<String>> {
-        if !self.cache.sees_budgets() {
-            return Some(None);
-        }
-        let admission = self.budgets.admit(pod, &self.cache.budgets_of(pod));
-        let track = track(&mut self.drains, place)?;
-        let (budgets, counted) = match admission {
-            Admission::Free => (Vec::new(), None),
-            Admission::Counted(budget) => (Vec::new(), Some(budget)),
-            Admission::Later(budget) => {
-                track.is_later(now);
-                (vec![budget], None)
-            }
-            // What is seen of budgets may be wrong: now and then it is asked all the same.
-            Admission::Refused(mut budgets, _) if track.asks_anyway(now) => {
-                let only = budgets.pop().filter(|_| budgets.is_empty());
-                (Vec::new(), only)
-            }
-            Admission::Refused(budgets, why) => {
-                track.refused_unasked(why, now);
-                (budgets, None)
-            }
-        };
-        if !budgets.is_empty() {
-            self.keep(place, budgets, now);
-            self.touched.insert(Arc::clone(place.node()));
-            return None;
-        }
-        if let Some(budget) = &counted {
-            self.budgets.asked(budget);
-        }
-        Some(counted)
-    }
-
-    /// Takes in an answer.
-    pub(super) fn answered(
-        &mut self,
-        ask: &Ask,
-        answer: Result<(), Refusal>,
-        took: Duration,
-        now: Timestamp,
-    ) {
-        match &answer {
-            Err(Refusal::Throttled { after }) => self.pace.throttled(now, *after),
-            Ok(()) | Err(_) => self.pace.end(),
-        }
-        let budgets = self.cache.budgets_of(&ask.pod);
-        if let Some(counted) = &ask.counted {
-            self.budgets.answered(counted, answer.is_ok());
-            // The next one under it has its turn.
-            if let Some(budget) = budgets.iter().find(|budget| budget.path() == *counted) {
-                self.wake(budget, false, now);
-            }
-        }
-        let paused_until = self.pace.paused_until();
-        let Some(track) = track(&mut self.drains, &ask.place) else {
-            return;
-        };
-        let overridden = Override {
-            budgets: match ask.wanted {
-                Wanted::Delete => budgets.iter().map(|budget| budget.name.clone()).collect(),
-                Wanted::Evict | Wanted::Shorten => Vec::new(),
-            },
-            refusal: track.last_word.clone(),
-            grace_seconds: ask.grace.unwrap_or(ask.pod.grace_seconds),
-        };
-        let is_budget = matches!(answer, Err(Refusal::Budget { .. }));
-        let word = track.answered(ask.wanted, answer.map(|()| overridden), now, paused_until);
-        if is_budget {
-            let paths = budgets.iter().map(|budget| budget.path()).collect();
-            self.keep(&ask.place, paths, now);
-        }
-        self.observer.answered(ask.wanted.as_str(), word, took);
-        self.touched.insert(Arc::clone(ask.place.node()));
     }
 
     fn end(&mut self, node: &Arc<str>, ended: Ended, now: Timestamp) {

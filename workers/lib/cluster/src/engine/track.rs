@@ -36,7 +36,7 @@ impl Wanted {
             Step::Evict { .. } => Some(Self::Evict),
             Step::Delete { .. } => Some(Self::Delete),
             Step::Shorten { .. } => Some(Self::Shorten),
-            Step::Skip(_) | Step::Ended | Step::Await | Step::Gate | Step::Late => None,
+            Step::Skip(_) | Step::Ended | Step::Await | Step::Gate | Step::Reserve | Step::Late => None,
         }
     }
 
@@ -65,6 +65,8 @@ pub(super) enum Phase {
 pub(super) enum Doing {
     Nobodys,
     Evicted,
+    /// Without a budget that could have kept it.
+    Deleted,
     Forced(Override),
 }
 
@@ -156,7 +158,7 @@ impl Track {
     pub(super) fn answered(
         &mut self,
         wanted: Wanted,
-        answer: Result<Override, Refusal>,
+        answer: Result<Doing, Refusal>,
         now: Timestamp,
         paused_until: Timestamp,
     ) -> &'static str {
@@ -164,13 +166,13 @@ impl Track {
         let confirmed_by = now.checked_add(CONFIRM_WITHIN).unwrap_or(Timestamp::MAX);
         self.ask_by = None;
         let (until, word) = match answer {
-            Ok(overridden) => {
+            Ok(doing) => {
                 (self.tries, self.waits, self.refused) = (0, 0, false);
                 match wanted {
                     // What was forced before stays forced: evicting it again is granted for that reason.
-                    Wanted::Evict if self.doing == Doing::Nobodys => self.doing = Doing::Evicted,
+                    Wanted::Evict if self.doing == Doing::Nobodys => self.doing = doing,
                     Wanted::Evict => {}
-                    Wanted::Delete => self.doing = Doing::Forced(overridden),
+                    Wanted::Delete => self.doing = doing,
                     Wanted::Shorten => self.shortened = true,
                 }
                 self.phase = Phase::Granted(confirmed_by, wanted);

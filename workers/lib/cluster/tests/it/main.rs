@@ -14,3 +14,4 @@ mod drain;
 mod force;
 mod support;
 mod watch;
+mod ways;

@@ -21,6 +21,8 @@ pub enum Step {
     Await,
     /// Nothing yet: pods of an earlier tier come first.
     Gate,
+    /// Nothing yet: it asks to be left alone as long as there is time.
+    Reserve,
     /// Nothing any more: the deadline has passed.
     Late,
     /// Ask for its eviction; with less grace than its own where the time is short.
@@ -104,7 +106,7 @@ pub fn assess<'a>(
     let open = judged
         .iter()
         .filter_map(|(pod, bearing)| match bearing {
-            Bearing::Goes(going) if holds_up(pod, now) => Some(going.tier),
+            Bearing::Goes(going) if holds_up(pod, now) && !going.is_reserved(now) => Some(going.tier),
             Bearing::Goes(_) | Bearing::Stays(_) => None,
         })
         .min();
@@ -155,6 +157,12 @@ fn step(pod: &Pod, gated: bool, going: &Going, refused: bool, due: &mut Due) -> 
                 grace: wish.grace_left(grace, now),
             };
         }
+    }
+    if going.is_reserved(now) {
+        if let Some(until) = going.reserved_until.filter(|until| *until < Timestamp::MAX) {
+            due.by(until);
+        }
+        return Step::Reserve;
     }
     if gated {
         let opens = wish

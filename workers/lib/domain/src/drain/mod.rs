@@ -31,6 +31,6 @@ pub use assess::{Assessed, Assessment, Step, assess};
 pub use budget::Hold;
 pub use force::{Force, Wish};
 pub use pod::{Deletion, Owner, Pod};
-pub use select::{Options, Skip, Tier, Verdict};
+pub use select::{Options, Skip, Tier, Tolerating, Unbudgeted, Verdict};
 pub use spending::Spending;
 pub use terms::{Bearing, Going, Terms, Want};

@@ -32,6 +32,12 @@ impl Place {
         }
     }
 
+    /// The latest start, rounded down to its bucket; `None` without one.
+    #[must_use]
+    pub fn latest_start(&self) -> Option<Timestamp> {
+        Timestamp::from_second(self.bucket.checked_mul(BUCKET_SECONDS)?).ok()
+    }
+
     /// The node.
     #[must_use]
     pub fn node(&self) -> &Arc<str> {

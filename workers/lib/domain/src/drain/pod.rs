@@ -35,6 +35,10 @@ pub struct Pod {
     pub containers_ended: bool,
     /// Of a `system-*-critical` priority.
     pub critical: bool,
+    /// `status.startTime`
+    pub started_at: Option<Timestamp>,
+    /// It tolerates the taint of a node that is drained.
+    pub tolerates: bool,
     /// It has a volume that is lost with it.
     pub empty_dir: bool,
     /// Who has to let go before the object vanishes.

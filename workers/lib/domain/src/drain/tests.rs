@@ -347,6 +347,89 @@ fn an_action_may_spare_pods_and_cap_their_grace() {
 }
 
 #[test]
+fn what_asks_to_be_left_alone_is_until_its_last_moment() {
+    let annotated = |key: &str, value: &str| Pod {
+        annotations: [(key.to_owned(), value.to_owned())].into(),
+        started_at: Some(at(0)),
+        ..pod("p")
+    };
+    let (karpenter, autoscaler) = (
+        "karpenter.sh/do-not-disrupt",
+        "cluster-autoscaler.kubernetes.io/safe-to-evict",
+    );
+    let check = |pod: &Pod, wish: Wish, now: i64, expected: Step, due: Option<i64>| {
+        let assessment = assess([pod], &Options::default(), &[wish.into()], |_| false, at(now));
+        assert_eq!(assessment.pods[0].step, expected, "{pod:?} at {now}");
+        assert_eq!(assessment.due, due.map(at), "{pod:?} at {now}");
+    };
+    let evict = Step::Evict { grace: None };
+    for reserved in [annotated(karpenter, "true"), annotated(autoscaler, "false")] {
+        check(&reserved, certain(100), 10, Step::Reserve, Some(70));
+        check(&reserved, certain(100), 70, evict, Some(100));
+        // Where nothing may be forced it stays for good.
+        check(&reserved, Wish::PATIENT, 10, Step::Skip(Skip::OptedOut), None);
+        let advisory = Wish {
+            force: Force::Never,
+            ..certain(100)
+        };
+        check(&reserved, advisory, 99, Step::Skip(Skip::OptedOut), None);
+    }
+    check(&annotated(autoscaler, "true"), Wish::PATIENT, 0, evict, None);
+    // A duration counts from its start, whatever is wanted.
+    let five_minutes = annotated(karpenter, "5m");
+    check(&five_minutes, Wish::PATIENT, 299, Step::Reserve, Some(300));
+    check(&five_minutes, Wish::PATIENT, 300, evict, None);
+    check(&five_minutes, certain(600), 10, Step::Reserve, Some(300));
+    check(&five_minutes, certain(100), 70, evict, Some(100));
+    check(&annotated(karpenter, "soon"), Wish::PATIENT, 0, evict, None);
+
+    // It holds up nobody.
+    let critical = Pod {
+        critical: true,
+        ..pod("critical")
+    };
+    let both = [annotated(karpenter, "true"), critical];
+    assert_eq!(steps(&both, certain(100), false, 10), [Step::Reserve, evict]);
+}
+
+#[test]
+fn who_tolerates_the_taint_is_treated_as_the_options_say() {
+    let pod = Pod {
+        tolerates: true,
+        ..pod("p")
+    };
+    let check = |tolerating: Tolerating, wish: Wish, expected: Step| {
+        let options = Options {
+            tolerating,
+            ..Options::default()
+        };
+        let assessment = assess([&pod], &options, &[wish.into()], |_| false, at(0));
+        assert_eq!(assessment.pods[0].step, expected, "{tolerating:?}");
+    };
+    let evict = Step::Evict { grace: None };
+    check(Tolerating::Evict, Wish::PATIENT, evict);
+    check(Tolerating::Skip, certain(100), Step::Skip(Skip::Tolerates));
+    check(Tolerating::LastMoment, certain(100), Step::Reserve);
+    check(Tolerating::LastMoment, certain(30), evict);
+    check(Tolerating::LastMoment, Wish::PATIENT, Step::Skip(Skip::Tolerates));
+}
+
+#[test]
+fn an_action_may_give_another_grace() {
+    let want = Want {
+        terms: Terms {
+            grace_seconds: Some(60),
+            grace_cap_seconds: Some(50),
+            ..Terms::default()
+        },
+        ..Wish::PATIENT.into()
+    };
+    let pod = pod("p");
+    let assessment = assess([&pod], &Options::default(), &[want], |_| false, at(0));
+    assert_eq!(assessment.pods[0].step, Step::Evict { grace: Some(50) });
+}
+
+#[test]
 fn wishes_join_without_lending_each_other_force() {
     let advisory = |deadline| Wish {
         deadline: Some(at(deadline)),
@@ -556,7 +639,7 @@ proptest! {
                     prop_assert!(grace.is_none() || forced || grace == Some(own.min(cap)), "{assessed:?}");
                 }
                 Step::Skip(_) => prop_assert!(takers.is_empty()),
-                Step::Ended | Step::Await | Step::Gate | Step::Late => {}
+                Step::Ended | Step::Await | Step::Gate | Step::Reserve | Step::Late => {}
             }
         }
         if let Some(due) = assessment.due {
