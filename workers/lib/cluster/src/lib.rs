@@ -97,7 +97,7 @@ impl Cluster {
     ) -> Self {
         let requests = Requests::new(client.clone(), settings.request_timeout);
         let mut tasks = JoinSet::new();
-        let cache = Cache::new();
+        let cache = Cache::new(settings.options.annotations().map(str::to_owned));
         let clock = Clock::default();
         let engine = Engine::new(
             &cache,

@@ -117,9 +117,10 @@ struct Inner {
 }
 
 impl Cache {
-    pub(crate) fn new() -> Self {
+    /// Of pods' annotations these are kept.
+    pub(crate) fn new(annotations: impl IntoIterator<Item = String>) -> Self {
         let inner = Inner {
-            store: RwLock::default(),
+            store: RwLock::new(Store::new(annotations)),
             health: sync::watch::Sender::default(),
             listener: OnceLock::new(),
             arrivals: sync::watch::Sender::default(),

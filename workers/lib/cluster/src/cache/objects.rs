@@ -1,7 +1,7 @@
 //! Objects as they are read from a watch: only the fields somebody looks at, so that the rest of a large
 //! cluster's objects is neither kept nor even parsed.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use hollowtrees_domain::drain::{
     Deletion, Owner, Pod,
@@ -224,7 +224,7 @@ impl<'de> Deserialize<'de> for WatchedPod {
             namespace: metadata.namespace,
             name: metadata.name,
             node: spec.node_name,
-            labels: metadata.labels.unwrap_or_default(),
+            labels: Arc::new(metadata.labels.unwrap_or_default()),
             mirror: annotations.contains_key(MIRROR),
             annotations,
             grace_seconds: spec

@@ -1,13 +1,16 @@
 //! What the cluster looked like at the last word of its watches.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
-use hollowtrees_domain::drain::{Pod, budget::Budget};
+use hollowtrees_domain::drain::{Labels, Pod, budget::Budget};
 
 use super::{Change, Node};
+
+/// So few sets of labels are not worth looking through.
+const SWEEP_FROM: usize = 256;
 
 #[derive(Default)]
 pub(crate) struct Store {
@@ -17,11 +20,25 @@ pub(crate) struct Store {
     /// The node of each pod, by `namespace/name`.
     pods: HashMap<String, Arc<str>>,
     by_node: HashMap<Arc<str>, BTreeMap<String, Arc<Pod>>>,
+    /// Annotations of pods that somebody looks at.
+    annotations: BTreeSet<String>,
+    /// Labels, each set of them once.
+    labels: HashSet<Arc<Labels>>,
+    /// As many of them are looked through for those that nobody has any more.
+    sweep_at: usize,
     /// By namespace, then name.
     budgets: HashMap<String, BTreeMap<String, Arc<Budget>>>,
 }
 
 impl Store {
+    pub(crate) fn new(annotations: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            annotations: annotations.into_iter().collect(),
+            sweep_at: SWEEP_FROM,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn node(&self, name: &str) -> Option<&Arc<Node>> {
         self.nodes.get(name)
     }
@@ -78,7 +95,9 @@ impl Store {
         }
     }
 
-    fn put_pod(&mut self, pod: Pod) -> Vec<Change> {
+    fn put_pod(&mut self, mut pod: Pod) -> Vec<Change> {
+        pod.annotations.retain(|key, _| self.annotations.contains(key));
+        pod.labels = self.shared(pod.labels);
         let path = pod.path();
         let mut changes = Vec::new();
         if self.pods.get(&path).is_some_and(|node| **node != *pod.node) {
@@ -111,6 +130,19 @@ impl Store {
             }
         }
         vec![Change::Pods(node)]
+    }
+
+    /// The same labels, in the copy that others have.
+    fn shared(&mut self, labels: Arc<Labels>) -> Arc<Labels> {
+        if let Some(known) = self.labels.get(&labels) {
+            return Arc::clone(known);
+        }
+        if self.labels.len() >= self.sweep_at {
+            self.labels.retain(|labels| Arc::strong_count(labels) > 1);
+            self.sweep_at = 2 * self.labels.len() + SWEEP_FROM;
+        }
+        self.labels.insert(Arc::clone(&labels));
+        labels
     }
 
     fn put_budget(&mut self, budget: Budget) -> Vec<Change> {
@@ -254,6 +286,30 @@ mod tests {
             (store.counts().1, on(&store, "n3").len(), on(&store, "n2").len()),
             (1, 1, 0)
         );
+    }
+
+    #[test]
+    fn pods_of_one_template_share_their_labels_and_no_others_stay() {
+        let labelled = |name: String, labels: Labels| Pod {
+            labels: Arc::new(labels),
+            annotations: [("wanted", "x"), ("other", "y")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            ..pod(&name, "n")
+        };
+        let app = |value: &str| Labels::from([("app".to_owned(), value.to_owned())]);
+        let mut store = Store::new(["wanted".to_owned()]);
+        for i in 0..3 {
+            labelled(format!("web-{i}"), app("web")).put(&mut store);
+        }
+        let pods = store.pods_on("n");
+        assert!(pods.iter().all(|pod| Arc::ptr_eq(&pod.labels, &pods[0].labels)));
+        assert_eq!(pods[0].annotations.keys().collect::<Vec<_>>(), ["wanted"]);
+        // A thousand jobs come and go, each with labels of its own.
+        for i in 0..1_000 {
+            labelled("job".to_owned(), app(&i.to_string())).put(&mut store);
+        }
+        assert!(store.labels.len() <= 2 * SWEEP_FROM, "{}", store.labels.len());
     }
 
     #[test]

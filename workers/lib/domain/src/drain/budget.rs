@@ -1,9 +1,7 @@
 //! Disruption budgets, as far as a drain looks at them. The API server counts; what is known here keeps from asking in
 //! vain ([`super::spending`]).
 
-use std::collections::BTreeMap;
-
-use super::Pod;
+use super::{Labels, Pod};
 
 /// A `PodDisruptionBudget`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,7 +39,7 @@ pub enum Hold<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selector {
     /// `matchLabels`
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// `matchExpressions`
     pub requirements: Vec<Requirement>,
 }
@@ -119,7 +117,7 @@ impl<'a> Hold<'a> {
 impl Selector {
     /// Whether it selects something with these labels.
     #[must_use]
-    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn selects(&self, labels: &Labels) -> bool {
         self.labels
             .iter()
             .all(|(key, value)| labels.get(key) == Some(value))
@@ -128,7 +126,7 @@ impl Selector {
 }
 
 impl Requirement {
-    fn holds(&self, labels: &BTreeMap<String, String>) -> bool {
+    fn holds(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
         match self.operator.as_str() {
             "In" => value.is_some_and(|value| self.values.contains(value)),

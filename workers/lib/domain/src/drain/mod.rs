@@ -30,7 +30,7 @@ mod tests;
 pub use assess::{Assessed, Assessment, Step, assess};
 pub use budget::Hold;
 pub use force::{Force, Wish};
-pub use pod::{Deletion, Owner, Pod};
+pub use pod::{Deletion, Labels, Owner, Pod};
 pub use select::{Options, Skip, Tier, Tolerating, Unbudgeted, Verdict};
 pub use spending::Spending;
 pub use terms::{Bearing, Going, Terms, Want};

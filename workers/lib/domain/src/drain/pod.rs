@@ -1,8 +1,11 @@
 //! A pod, as far as a drain looks at it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
+
+/// Labels of an object.
+pub type Labels = BTreeMap<String, String>;
 
 /// What is known of a pod that is bound to a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,8 +18,8 @@ pub struct Pod {
     pub name: String,
     /// The node it is bound to.
     pub node: String,
-    /// All labels: budgets select by them.
-    pub labels: BTreeMap<String, String>,
+    /// All labels: budgets select by them. Pods of one template have the same.
+    pub labels: Arc<Labels>,
     /// The annotations somebody looks at, not all of them.
     pub annotations: BTreeMap<String, String>,
     /// `terminationGracePeriodSeconds`

@@ -191,6 +191,14 @@ impl Options {
         }
     }
 
+    /// Keys of the annotations that are looked at.
+    pub fn annotations(&self) -> impl Iterator<Item = &str> {
+        self.opt_out
+            .iter()
+            .chain(&self.reserve)
+            .map(|(key, _)| key.as_str())
+    }
+
     fn reserved_until(&self, pod: &Pod) -> Option<Timestamp> {
         let until = |(key, value): &(String, String)| {
             let annotation = pod.annotations.get(key)?;

@@ -78,7 +78,7 @@ fn pods_are_picked_as_kubectl_picks_them() {
             .insert("hollowtrees.io/do-not-evict".to_owned(), "true".to_owned());
     };
     let ours = |pod: &mut Pod| {
-        pod.labels
+        Arc::make_mut(&mut pod.labels)
             .insert("app.kubernetes.io/part-of".to_owned(), "hollowtrees".to_owned());
     };
     check(&|_| {}, &normal, goes(Tier::Ordinary));
@@ -490,7 +490,10 @@ fn budgets_cover_what_they_select() {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        Pod { labels, ..pod("p") }
+        Pod {
+            labels: Arc::new(labels),
+            ..pod("p")
+        }
     };
     let requires = |key: &str, operator: &str, values: &[&str]| Requirement {
         key: key.to_owned(),
