@@ -10,6 +10,7 @@
 //! | Helm, to lint and render a chart | [`helm`] |
 //! | faults on a TCP connection, on HTTP requests | [`proxy::Tcp`], [`proxy::Http`] |
 //! | a process of our own under test | [`Worker`] |
+//! | the drain of kubectl, to compare ours with | [`kubectl`] |
 //! | `promtool`, where the machine has it | [`promtool`] |
 //! | a program in another language, with its dependencies | [`language`] |
 //! | wait for a fact, bounded | [`eventually()`], [`try_eventually()`] |
@@ -33,6 +34,7 @@ pub mod helm;
 pub mod http_client;
 pub mod http_get;
 pub mod http_server;
+pub mod kubectl;
 pub mod language;
 pub mod metadata;
 pub mod nats;

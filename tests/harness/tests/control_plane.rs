@@ -8,7 +8,7 @@
 )]
 
 use hollowtrees_harness::control_plane::{Client, ControlPlane, Part, fixtures};
-use hollowtrees_harness::{Error, eventually, proxy::Fault};
+use hollowtrees_harness::{Error, eventually, kubectl, proxy::Fault};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -144,6 +144,59 @@ async fn a_budget_refuses_evictions_beyond_it() {
     let refused = client.evict("budget", "p-1").await.unwrap();
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{refused}");
     gone(&client, &format!("{}/p-0", pods("budget"))).await;
+}
+
+#[tokio::test]
+async fn kubectls_drain_says_what_it_did_to_many_nodes() {
+    let (plane, client) = shared("kubectl").await;
+    let nodes: Vec<_> = (0..3).map(|i| format!("kubectl-{i}")).collect();
+    for (i, node) in nodes.iter().enumerate() {
+        one_node(&client, node).await;
+        let pod = fixtures::pod(&format!("p-{i}"), "web", node);
+        client.post(&pods("kubectl"), &pod).await.unwrap();
+        ready(&client, &format!("{}/p-{i}", pods("kubectl"))).await;
+    }
+    let drain = |nodes: &[String]| kubectl::Drain::of(nodes).with("timeout", "60s");
+    let refused = drain(&nodes[..1]).run(plane.kubeconfig(), BOUND).await.unwrap();
+    let refused = &refused.nodes[0];
+    assert_eq!(refused.refused.keys().collect::<Vec<_>>(), ["kubectl/p-0"]);
+    assert!(refused.errors[0].contains("declare no controller"), "{refused:?}");
+    assert!(
+        refused.asked.is_empty() && refused.cordoned.is_some(),
+        "{refused:?}"
+    );
+
+    let drain = drain(&nodes)
+        .with("force", true)
+        .with("goroutines", 2)
+        .client(200, 200);
+    let report = drain.run(plane.kubeconfig(), BOUND).await.unwrap();
+    for (i, node) in report.nodes.iter().enumerate() {
+        let pod = [format!("kubectl/p-{i}")];
+        assert_eq!(
+            (node.node.as_str(), &node.gone[..]),
+            (nodes[i].as_str(), &pod[..])
+        );
+        assert!(
+            node.errors.is_empty() && node.asked == pod && node.delete == pod,
+            "{node:?}"
+        );
+        assert!(
+            node.cordoned.unwrap() <= node.drained && node.drained <= report.took,
+            "{node:?}"
+        );
+        let object = client.get(&format!("/api/v1/nodes/{}", node.node)).await.unwrap();
+        assert_eq!(object["spec"]["unschedulable"], true);
+    }
+    let wrong = drain_of_nobody(plane.kubeconfig()).await;
+    assert!(wrong.contains("goroutine"), "{wrong}");
+}
+
+/// What it says to arguments that mean nothing.
+async fn drain_of_nobody(kubeconfig: &std::path::Path) -> String {
+    let none: [&str; 0] = [];
+    let told = kubectl::Drain::of(none).run(kubeconfig, BOUND).await;
+    told.unwrap_err().to_string()
 }
 
 #[tokio::test]

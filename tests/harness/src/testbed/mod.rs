@@ -27,6 +27,8 @@ pub enum Program {
     ControlPlane,
     /// Helm, which lints and renders charts.
     Helm,
+    /// The library of `kubectl drain`, as a program.
+    KubectlDrain,
 }
 
 impl Program {
@@ -36,13 +38,14 @@ impl Program {
             Self::NatsServer => "nats-server",
             Self::ControlPlane => "control-plane",
             Self::Helm => "helm",
+            Self::KubectlDrain => "kubectl-drain",
         }
     }
 
     /// Its Go module.
     fn module(self) -> PathBuf {
         match self {
-            Self::NatsServer | Self::ControlPlane => sources(),
+            Self::NatsServer | Self::ControlPlane | Self::KubectlDrain => sources(),
             Self::Helm => sources().join("helm"),
         }
     }
@@ -53,6 +56,7 @@ impl Program {
             Self::NatsServer => "./cmd/nats-server",
             Self::ControlPlane => "./cmd/control-plane",
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
+            Self::KubectlDrain => "./cmd/kubectl-drain",
         }
     }
 
@@ -62,13 +66,14 @@ impl Program {
             Self::NatsServer => &["cmd/nats-server"],
             Self::ControlPlane => &["cmd/control-plane", "kubelet"],
             Self::Helm => &[],
+            Self::KubectlDrain => &["cmd/kubectl-drain"],
         }
     }
 
     /// What a person who waits for the first build should expect.
     fn patience(self) -> &'static str {
         match self {
-            Self::NatsServer => "about a minute",
+            Self::NatsServer | Self::KubectlDrain => "about a minute",
             Self::ControlPlane => "about ten minutes on two cores",
             Self::Helm => "about five minutes on two cores",
         }

@@ -25,6 +25,8 @@ pub mod spending;
 pub mod terms;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 pub use assess::{Assessed, Assessment, Step, assess};
