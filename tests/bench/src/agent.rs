@@ -16,7 +16,10 @@ use hollowtrees_bus::{
 use hollowtrees_harness::{Metadata, Nats, Worker, metadata::Instance, ports::Port};
 use hollowtrees_schemas::names::Stream;
 
-use crate::sample::limit_row;
+use crate::{
+    cost::{busy, status},
+    sample::limit_row,
+};
 
 const MB: f64 = 1e6;
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
@@ -107,26 +110,4 @@ fn build() -> Result<PathBuf> {
         .and_then(Path::parent)
         .context("this program is in a target directory")?;
     Ok(target.join(TRIPLE).join("agent/hollowtrees-agent"))
-}
-
-/// A line of `/proc/PID/status`, in KiB.
-fn status(pid: u32, name: &str) -> Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let value = text.lines().find_map(|line| line.strip_prefix(name));
-    let value = value.and_then(|value| value.trim().strip_suffix("kB"));
-    Ok(value
-        .with_context(|| format!("no {name} of process {pid}"))?
-        .trim()
-        .parse()?)
-}
-
-/// Processor time of all its threads so far: the scheduler's account, finer than the ticks of `stat`.
-fn busy(pid: u32) -> Result<Duration> {
-    let mut nanoseconds = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        let spent: u64 = text.split_whitespace().next().context("no schedstat")?.parse()?;
-        nanoseconds += spent;
-    }
-    Ok(Duration::from_nanos(nanoseconds))
 }

@@ -9,6 +9,7 @@
 
 mod agent;
 mod burst;
+mod cost;
 mod floor;
 mod latency;
 mod roles;
@@ -23,7 +24,7 @@ use clap::{Parser, ValueEnum};
 /// How fast the pipeline is on this machine.
 #[derive(Parser)]
 struct Arguments {
-    /// Only these rows; all of them if it is not given.
+    /// Only these rows; without it those of a pipeline that is small: latency, router, worker, burst, agent.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Rows>,
     /// Notices sent one by one for the latency of an idle system.
@@ -65,8 +66,59 @@ enum Rows {
     Worker,
     /// Many nodes at once on a Kubernetes API server.
     Burst,
+    /// The same by deletions.
+    Delete,
+    /// The same with a tenth of the nodes kept by a budget.
+    Blocked,
+    /// The same with deadlines over ten minutes.
+    Spread,
+    /// Start and memory of the drain worker in a large cluster.
+    Cache,
+    /// The bare requests at 1, 16 and 64 at once.
+    Floors,
+    /// What `kubectl drain` is made of, on the same burst.
+    Peers,
     /// Memory and processor time of the node agent.
     Agent,
+}
+
+impl Arguments {
+    fn rows(&self) -> Vec<Rows> {
+        if self.only.is_empty() {
+            vec![
+                Rows::Latency,
+                Rows::Router,
+                Rows::Worker,
+                Rows::Burst,
+                Rows::Agent,
+            ]
+        } else {
+            self.only.clone()
+        }
+    }
+
+    async fn print(&self, rows: Rows) -> anyhow::Result<()> {
+        let (nodes, pods) = (self.nodes, self.pods);
+        match rows {
+            Rows::Latency => {
+                latency::idle(self.idle).await?;
+                Box::pin(latency::loaded(self.loaded, self.per_second)).await
+            }
+            Rows::Router => Box::pin(throughput::router(self.notices)).await,
+            Rows::Worker => throughput::worker(self.actions).await,
+            Rows::Burst => Box::pin(burst::burst(nodes, pods)).await,
+            Rows::Delete => Box::pin(burst::delete(nodes, pods)).await,
+            Rows::Blocked => Box::pin(burst::blocked(nodes, pods)).await,
+            Rows::Spread => Box::pin(burst::spread(nodes, pods)).await,
+            Rows::Cache => Box::pin(burst::cache(nodes, pods)).await,
+            Rows::Floors => Box::pin(burst::floors(nodes, pods)).await,
+            Rows::Peers => Box::pin(burst::peers(nodes, pods)).await,
+            Rows::Agent => {
+                let idle = Duration::from_secs(self.agent_seconds);
+                agent::agent(self.agent.clone(), idle).await
+            }
+        }
+    }
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -80,29 +132,14 @@ fn main() -> anyhow::Result<ExitCode> {
 
 #[tokio::main]
 async fn measure(arguments: Arguments) -> anyhow::Result<()> {
-    let wants = |rows| arguments.only.is_empty() || arguments.only.contains(&rows);
     println!(
         "nats-server and Kubernetes API of the testbed, one copy each, file storage, loopback; {} cores",
         std::thread::available_parallelism()?
     );
     println!();
     println!("{}", sample::HEADER);
-    if wants(Rows::Latency) {
-        latency::idle(arguments.idle).await?;
-        Box::pin(latency::loaded(arguments.loaded, arguments.per_second)).await?;
-    }
-    if wants(Rows::Router) {
-        Box::pin(throughput::router(arguments.notices)).await?;
-    }
-    if wants(Rows::Worker) {
-        throughput::worker(arguments.actions).await?;
-    }
-    if wants(Rows::Burst) {
-        burst::burst(arguments.nodes, arguments.pods).await?;
-    }
-    if wants(Rows::Agent) {
-        let idle = Duration::from_secs(arguments.agent_seconds);
-        agent::agent(arguments.agent, idle).await?;
+    for rows in arguments.rows() {
+        arguments.print(rows).await?;
     }
     Ok(())
 }

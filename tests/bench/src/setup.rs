@@ -84,7 +84,7 @@ impl Setup {
             .ready(&format!("http://{}/readyz", port.addr()), Duration::from_secs(60))
             .await?;
         Ok(Process {
-            _worker: worker,
+            worker,
             _port: port,
             _directory: None,
         })
@@ -93,9 +93,15 @@ impl Setup {
 
 /// A process of ours; stopped when dropped.
 pub(crate) struct Process {
-    _worker: Worker,
+    worker: Worker,
     _port: Port,
     _directory: Option<tempfile::TempDir>,
+}
+
+impl Process {
+    pub(crate) fn pid(&self) -> Result<u32> {
+        self.worker.pid().context("the process runs")
+    }
 }
 
 pub(crate) fn work_consumer() -> Consumer {
@@ -104,6 +110,11 @@ pub(crate) fn work_consumer() -> Consumer {
 
 /// A notice about `instance`, as an agent sends it.
 pub(crate) fn notice(instance: &str) -> Result<Outgoing> {
+    notice_of(instance, Timestamp::now() + SignedDuration::from_mins(10))
+}
+
+/// The same, of an instance that goes at this time.
+pub(crate) fn notice_of(instance: &str, deadline: Timestamp) -> Result<Outgoing> {
     let now = Timestamp::now();
     let notice = proto::Notice {
         cluster: "c1".to_owned(),
@@ -114,7 +125,7 @@ pub(crate) fn notice(instance: &str) -> Result<Outgoing> {
         kind: "spot-interruption".to_owned(),
         provider_action: "terminate".to_owned(),
         noticed_at: Some(to_proto(now)),
-        deadline: Some(to_proto(now + SignedDuration::from_mins(10))),
+        deadline: Some(to_proto(deadline)),
         ..proto::Notice::default()
     };
     outgoing::notice(

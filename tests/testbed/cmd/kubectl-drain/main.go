@@ -30,6 +30,7 @@ type report struct {
 
 func main() {
 	helper := drain.Helper{Ctx: context.Background()}
+	within := flag.Duration("within", 0, "how long all of them together may take; 0 for ever")
 	kubeconfig := flag.String("kubeconfig", "", "the kubeconfig `file`")
 	nodes := flag.String("nodes", "", "the `names` of the nodes, separated by commas")
 	goroutines := flag.Int("goroutines", 1, "nodes drained at once")
@@ -50,6 +51,11 @@ func main() {
 		fail("--kubeconfig, --nodes and at least one goroutine are needed, and no arguments")
 	}
 
+	if *within > 0 {
+		ctx, cancel := context.WithTimeout(helper.Ctx, *within)
+		defer cancel()
+		helper.Ctx = ctx
+	}
 	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
 	if err != nil {
 		fail(err.Error())

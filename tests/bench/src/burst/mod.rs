@@ -1,0 +1,374 @@
+//! Many nodes at once on a real API server: notice -> all cordoned, -> all drained; and what that costs.
+
+mod ground;
+mod ours;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use hollowtrees_harness::{
+    ControlPlane,
+    control_plane::{Part, fixtures},
+    kubectl,
+};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::sample::{Latencies, limit_row, ratio_row};
+use ground::{Ground, Way};
+use ours::{Drained, Ours, Told};
+
+/// As many cordons and requests about pods as the drain worker has under way at once.
+const CORDONS: usize = 32;
+const AT_ONCE: usize = 64;
+/// The notice that a spot instance is given.
+const NOTICE: SignedDuration = SignedDuration::from_mins(2);
+/// Longer than any burst takes, for rows that are not about deadlines.
+const LONG: SignedDuration = SignedDuration::from_mins(15);
+
+/// A burst of so many nodes with so many pods each, by evictions.
+pub(crate) async fn burst(nodes: usize, pods: usize) -> Result<()> {
+    let plane = ControlPlane::start().await?;
+    let floor = Ground::prepare(&plane, "floor", nodes, pods, |_| "x").await?;
+    let floor = floor.bare(Way::Evict, CORDONS, AT_ONCE).await?;
+    let ground = Ground::prepare(&plane, "ours", nodes, pods, |_| "x").await?;
+    let ours = Ours::start(&plane, &[("HT_PODS__UNBUDGETED", "evict")]).await?;
+    let told = Box::pin(ours.drain(&ground, |_| LONG)).await?;
+    let what = format!("burst, {nodes} nodes x {pods} pods");
+    let (cordoned, drained) = (cordoned(&told.nodes), drained(&told.nodes));
+    ratio_row(
+        &format!("{what}, notice -> all cordoned"),
+        cordoned.max(),
+        floor.cordoned,
+        Some(2.0),
+    );
+    limit_row(
+        &format!("{what}, notice -> cordoned, p50"),
+        cordoned.quantile(0.5).as_secs_f64(),
+        "s",
+        Some(1.0),
+    );
+    ratio_row(
+        &format!("{what}, notice -> all drained"),
+        drained.max(),
+        floor.drained,
+        Some(1.15),
+    );
+    let evictions = format!("{what}, all drained, beside the evictions alone");
+    ratio_row(&evictions, drained.max(), floor.asked, None);
+    let half = drained.quantile(0.5).as_secs_f64() / drained.max().as_secs_f64();
+    limit_row(
+        &format!("{what}, half of them drained, of the whole time"),
+        half * 100.0,
+        "%",
+        Some(60.0),
+    );
+    costs(&what, &told, nodes, pods);
+    Ok(())
+}
+
+/// The same by deletions, since no budget covers any pod.
+pub(crate) async fn delete(nodes: usize, pods: usize) -> Result<()> {
+    let plane = ControlPlane::start().await?;
+    let floor = Ground::prepare(&plane, "floor", nodes, pods, |_| "x").await?;
+    let floor = floor.bare(Way::Delete, CORDONS, AT_ONCE).await?;
+    let ground = Ground::prepare(&plane, "ours", nodes, pods, |_| "x").await?;
+    let ours = Ours::start(&plane, &[("HT_PODS__UNBUDGETED", "delete")]).await?;
+    let told = Box::pin(ours.drain(&ground, |_| LONG)).await?;
+    let what = format!("burst by deletions, {nodes} nodes x {pods} pods");
+    let drained = drained(&told.nodes).max();
+    ratio_row(
+        &format!("{what}, notice -> all drained"),
+        drained,
+        floor.drained,
+        Some(1.15),
+    );
+    ratio_row(
+        &format!("{what}, all drained, beside the deletions alone"),
+        drained,
+        floor.asked,
+        None,
+    );
+    costs(&what, &told, nodes, pods);
+    Ok(())
+}
+
+/// A tenth of the nodes is kept by a budget that allows nothing; the others must not notice.
+pub(crate) async fn blocked(nodes: usize, pods: usize) -> Result<()> {
+    let plane = ControlPlane::start().await?;
+    let options = [("HT_PODS__UNBUDGETED", "evict")];
+    let free = Ground::prepare(&plane, "free", nodes - nodes / 10, pods, |_| "x").await?;
+    let ours = Ours::start(&plane, &options).await?;
+    let alone = drained(&Box::pin(ours.drain(&free, |_| NOTICE)).await?.nodes).max();
+    drop(ours);
+    let is_blocked = |node: usize| node % 10 == 0;
+    let app = |node| if is_blocked(node) { "kept" } else { "x" };
+    let ground = Ground::prepare(&plane, "mixed", nodes, pods, app).await?;
+    ground.forbid("kept").await?;
+    let ours = Ours::start(&plane, &options).await?;
+    let told = Box::pin(ours.drain(&ground, |_| NOTICE)).await?;
+    let kept: Vec<String> = (0..nodes)
+        .filter(|node| is_blocked(*node))
+        .map(|node| fixtures::instance_id(&ground.name, node))
+        .collect();
+    let (blocked, free): (Vec<Drained>, Vec<Drained>) = told
+        .nodes
+        .into_iter()
+        .partition(|node| kept.contains(&node.instance));
+    let what = format!("{nodes} nodes x {pods} pods, {} of them blocked", blocked.len());
+    ratio_row(
+        &format!("{what}: the free ones, beside as many alone"),
+        drained(&free).max(),
+        alone,
+        Some(1.1),
+    );
+    let late = blocked.iter().filter(|node| !node.in_time).count();
+    limit_row(
+        &format!("{what}: blocked ones not drained in time"),
+        count(late),
+        "",
+        Some(0.0),
+    );
+    let forced: usize = blocked.iter().map(|node| node.count("forced")).sum();
+    limit_row(
+        &format!("{what}: pods deleted past their budgets"),
+        count(forced),
+        "",
+        None,
+    );
+    let tries = told.tries.values().copied().max().unwrap_or_default();
+    limit_row(
+        &format!("{what}: tries of a pod, at most"),
+        count(tries),
+        "",
+        Some(20.0),
+    );
+    limit_row(
+        &format!("{what}: answered 409, 422 or 429"),
+        count(told.repeated),
+        "",
+        None,
+    );
+    Ok(())
+}
+
+/// All at once, with deadlines from two minutes on, spread over ten.
+pub(crate) async fn spread(nodes: usize, pods: usize) -> Result<()> {
+    let plane = ControlPlane::start().await?;
+    let ground = Ground::prepare(&plane, "spread", nodes, pods, |_| "x").await?;
+    let ours = Ours::start(&plane, &[]).await?;
+    let span = i64::try_from(nodes)?;
+    let deadline = |node: usize| {
+        let node = i64::try_from(node).unwrap_or_default();
+        NOTICE + SignedDuration::from_millis(node * 600_000 / span)
+    };
+    let told = Box::pin(ours.drain(&ground, deadline)).await?;
+    let what = format!("{nodes} nodes x {pods} pods, deadlines over ten minutes");
+    let late = told.nodes.iter().filter(|node| !node.in_time).count();
+    limit_row(
+        &format!("{what}: not drained in time"),
+        count(late),
+        "",
+        Some(0.0),
+    );
+    let (cordoned, drained) = (cordoned(&told.nodes), drained(&told.nodes));
+    limit_row(
+        &format!("{what}: all cordoned"),
+        cordoned.max().as_secs_f64(),
+        "s",
+        None,
+    );
+    limit_row(
+        &format!("{what}: all drained"),
+        drained.max().as_secs_f64(),
+        "s",
+        None,
+    );
+    costs(&what, &told, nodes, pods);
+    Ok(())
+}
+
+/// Start and memory of the drain worker in a large cluster that does not move.
+pub(crate) async fn cache(nodes: usize, pods: usize) -> Result<()> {
+    let plane = ControlPlane::start().await?;
+    let empty = Ours::start(&plane, &[]).await?;
+    let (base, _) = empty.memory()?;
+    drop(empty);
+    // Its pods never start: only their objects count.
+    plane.kill(Part::Kubelet);
+    let admin = plane.client()?;
+    admin.namespace("large").await?;
+    admin
+        .post_all("/api/v1/nodes", fixtures::nodes("large", nodes))
+        .await?;
+    let all = (0..nodes * pods).map(|i| realistic(i, &format!("large-{}", i % nodes)));
+    admin.post_all(&ground::pods_path("large"), all).await?;
+    let began = Instant::now();
+    let ours = Ours::start(&plane, &[]).await?;
+    let started = began.elapsed();
+    let (now, peak) = ours.memory()?;
+    let what = format!("drain worker, {nodes} nodes, {} pods", nodes * pods);
+    limit_row(
+        &format!("{what}: started and ready, the router before it included"),
+        started.as_secs_f64(),
+        "s",
+        Some(5.0),
+    );
+    limit_row(&format!("{what}: resident"), now, "MiB", Some(120.0));
+    limit_row(&format!("{what}: most resident ever"), peak, "MiB", None);
+    let a_pod = (now - base) * 1024.0 / count(nodes * pods);
+    limit_row(
+        &format!("{what}: a pod, over the same without any"),
+        a_pod,
+        "KiB",
+        Some(1.5),
+    );
+    Ok(())
+}
+
+/// The bare requests, so many at once.
+pub(crate) async fn floors(nodes: usize, pods: usize) -> Result<()> {
+    for at_once in [1, 16, 64] {
+        // One at a time takes its time.
+        let nodes = if at_once == 1 { (nodes / 10).max(1) } else { nodes };
+        let plane = ControlPlane::start().await?;
+        for (way, asked) in [(Way::Evict, "evictions"), (Way::Delete, "deletions")] {
+            let ground = Ground::prepare(&plane, asked, nodes, pods, |_| "x").await?;
+            let bare = ground.bare(way, at_once, at_once).await?;
+            let rate = |count: usize, took: Duration| self::count(count) / took.as_secs_f64();
+            let what = format!("floor, {at_once} at once");
+            limit_row(
+                &format!("{what}: cordons"),
+                rate(nodes, bare.cordoned),
+                "/s",
+                None,
+            );
+            limit_row(
+                &format!("{what}: {asked}"),
+                rate(nodes * pods, bare.asked),
+                "/s",
+                None,
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What `kubectl drain` is made of, with two minutes.
+pub(crate) async fn peers(nodes: usize, pods: usize) -> Result<()> {
+    for (goroutines, qps) in [(10, 5), (10, 200), (100, 5), (100, 200)] {
+        let plane = ControlPlane::start().await?;
+        let ground = Ground::prepare(&plane, "peer", nodes, pods, |_| "x").await?;
+        let names = (0..ground.nodes()).map(|node| format!("peer-{node}"));
+        let limit = Duration::try_from(NOTICE)?;
+        let report = kubectl::Drain::of(names)
+            .with("force", true)
+            .with("goroutines", goroutines)
+            .with("within", format!("{}s", limit.as_secs()))
+            .client(qps, qps)
+            .run(plane.kubeconfig(), limit * 3)
+            .await?;
+        let by = |at: Option<Duration>| at.is_some_and(|at| at <= limit);
+        let cordoned = report.nodes.iter().filter(|node| by(node.cordoned)).count();
+        let is_drained = |node: &&kubectl::Drained| node.errors.is_empty() && by(Some(node.drained));
+        let drained = report.nodes.iter().filter(is_drained).count();
+        let what = format!(
+            "kubectl's drain, {goroutines} goroutines, {qps} requests a second, {nodes} nodes x {pods} pods"
+        );
+        limit_row(
+            &format!("{what}: cordoned after two minutes"),
+            count(cordoned),
+            "",
+            None,
+        );
+        limit_row(
+            &format!("{what}: drained after two minutes"),
+            count(drained),
+            "",
+            None,
+        );
+        limit_row(
+            &format!("{what}: ended after"),
+            report.took.as_secs_f64(),
+            "s",
+            None,
+        );
+    }
+    Ok(())
+}
+
+fn costs(what: &str, told: &Told, nodes: usize, pods: usize) {
+    limit_row(
+        &format!("{what}, requests a node"),
+        count(told.requests) / count(nodes),
+        "",
+        Some(count(pods + 3)),
+    );
+    limit_row(
+        &format!("{what}, answered 409, 422 or 429"),
+        count(told.repeated),
+        "",
+        None,
+    );
+    let over = told
+        .nodes
+        .iter()
+        .filter(|node| node.drained > Duration::from_secs(120))
+        .count();
+    limit_row(
+        &format!("{what}, drained after more than 120 s"),
+        count(over),
+        "",
+        None,
+    );
+    let (ours, server) = told.cpu;
+    let share = 100.0 * ours.as_secs_f64() / server.as_secs_f64();
+    limit_row(
+        &format!("{what}, processor time of the drain worker, of the API server's"),
+        share,
+        "%",
+        Some(15.0),
+    );
+    limit_row(
+        &format!("{what}, drain worker's most memory"),
+        told.peak_mib,
+        "MiB",
+        Some(120.0),
+    );
+}
+
+fn cordoned(nodes: &[Drained]) -> Latencies {
+    Latencies::of(nodes.iter().map(|node| node.cordoned).collect())
+}
+
+fn drained(nodes: &[Drained]) -> Latencies {
+    Latencies::of(nodes.iter().map(|node| node.drained).collect())
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a count")]
+fn count(of: usize) -> f64 {
+    of as f64
+}
+
+/// A pod with as much about it as those of a real cluster have, about 4 KiB.
+fn realistic(i: usize, node: &str) -> Value {
+    let app = format!("service-{}", i / 30);
+    let mut pod = fixtures::pod(&format!("{app}-{i:x}"), &app, node);
+    let env: Vec<Value> = (0..20)
+        .map(|n| json!({"name": format!("SETTING_{n}"), "value": format!("a value of some length for {n}")}))
+        .collect();
+    if let Some(container) = pod.pointer_mut("/spec/containers/0") {
+        container["env"] = env.into();
+    }
+    let metadata = &mut pod["metadata"];
+    metadata["labels"]["app.kubernetes.io/name"] = app.as_str().into();
+    metadata["labels"]["app.kubernetes.io/instance"] = app.as_str().into();
+    metadata["labels"]["app.kubernetes.io/version"] = "1.2.3".into();
+    metadata["labels"]["pod-template-hash"] = format!("{:010x}", i / 30).into();
+    metadata["annotations"] = json!({
+        "prometheus.io/scrape": "true",
+        "checksum/config": "0123456789abcdef".repeat(4),
+        "example.com/last-applied": "x".repeat(1_000),
+    });
+    pod
+}
