@@ -126,12 +126,12 @@ fn main() -> anyhow::Result<ExitCode> {
     if let Some(ended) = roles::play() {
         return Ok(ended);
     }
-    measure(Arguments::parse())?;
+    measure(&Arguments::parse())?;
     Ok(ExitCode::SUCCESS)
 }
 
 #[tokio::main]
-async fn measure(arguments: Arguments) -> anyhow::Result<()> {
+async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     println!(
         "nats-server and Kubernetes API of the testbed, one copy each, file storage, loopback; {} cores",
         std::thread::available_parallelism()?

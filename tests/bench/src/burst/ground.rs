@@ -123,7 +123,7 @@ impl Ground {
             if expected == u64::try_from(count).ok() {
                 Ok(())
             } else {
-                Err(Error::new(budget["status"].to_string()))
+                Err(Error::new(budget.to_string()))
             }
         })
         .await?;

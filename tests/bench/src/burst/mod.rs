@@ -101,7 +101,7 @@ pub(crate) async fn blocked(nodes: usize, pods: usize) -> Result<()> {
     let ours = Ours::start(&plane, &options).await?;
     let alone = drained(&Box::pin(ours.drain(&free, |_| NOTICE)).await?.nodes).max();
     drop(ours);
-    let is_blocked = |node: usize| node % 10 == 0;
+    let is_blocked = |node: usize| node.is_multiple_of(10);
     let app = |node| if is_blocked(node) { "kept" } else { "x" };
     let ground = Ground::prepare(&plane, "mixed", nodes, pods, app).await?;
     ground.forbid("kept").await?;
@@ -353,22 +353,30 @@ fn count(of: usize) -> f64 {
 /// A pod with as much about it as those of a real cluster have, about 4 KiB.
 fn realistic(i: usize, node: &str) -> Value {
     let app = format!("service-{}", i / 30);
-    let mut pod = fixtures::pod(&format!("{app}-{i:x}"), &app, node);
+    let mut pod = fixtures::pod("", "", node);
     let env: Vec<Value> = (0..20)
         .map(|n| json!({"name": format!("SETTING_{n}"), "value": format!("a value of some length for {n}")}))
         .collect();
-    if let Some(container) = pod.pointer_mut("/spec/containers/0") {
-        container["env"] = env.into();
-    }
-    let metadata = &mut pod["metadata"];
-    metadata["labels"]["app.kubernetes.io/name"] = app.as_str().into();
-    metadata["labels"]["app.kubernetes.io/instance"] = app.as_str().into();
-    metadata["labels"]["app.kubernetes.io/version"] = "1.2.3".into();
-    metadata["labels"]["pod-template-hash"] = format!("{:010x}", i / 30).into();
-    metadata["annotations"] = json!({
-        "prometheus.io/scrape": "true",
-        "checksum/config": "0123456789abcdef".repeat(4),
-        "example.com/last-applied": "x".repeat(1_000),
+    let metadata = json!({
+        "name": format!("{app}-{i:x}"),
+        "labels": {
+            "app": app,
+            "app.kubernetes.io/name": app,
+            "app.kubernetes.io/instance": app,
+            "app.kubernetes.io/version": "1.2.3",
+            "pod-template-hash": format!("{:010x}", i / 30),
+        },
+        "annotations": {
+            "prometheus.io/scrape": "true",
+            "checksum/config": "0123456789abcdef".repeat(4),
+            "example.com/last-applied": "x".repeat(1_000),
+        },
     });
+    let container = json!({"name": "main", "image": "simulated", "env": env});
+    for (pointer, part) in [("/metadata", metadata), ("/spec/containers/0", container)] {
+        if let Some(place) = pod.pointer_mut(pointer) {
+            *place = part;
+        }
+    }
     pod
 }
