@@ -1,7 +1,9 @@
 //! How many requests may be under way, as the API server lets us know.
 //!
 //! Priority and fairness answers 429 when it has had enough: the limit is halved and everything waits as long as was
-//! asked; then it grows again with each request that went well (the way of TCP).
+//! asked; then it grows again with each request that went well (the way of TCP). A server that takes long has too many
+//! as well, though it does not say so: more at once would make each take longer and none come sooner. Then the limit is
+//! lowered by a little, once for all that were under way.
 //!
 //! While nodes are being cordoned only a few requests are made: a cordon is short and keeps new pods away, and a server
 //! that is busy with evictions would keep it waiting.
@@ -15,6 +17,11 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// The longest pause it may ask for.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
+/// An answer that took longer says that fewer requests would do.
+const SLOW: Duration = Duration::from_secs(2);
+/// What is left of the limit then, and the least it comes down to by that.
+const SLOWED: (f64, f64) = (0.8, 8.0);
+
 /// Requests under way while nodes are being cordoned.
 const BESIDE_CORDONS: usize = 8;
 /// In a burst the next cordon comes within this.
@@ -26,6 +33,8 @@ pub(super) struct Pace {
     limit: f64,
     in_flight: usize,
     paused_until: Timestamp,
+    /// Slow answers to requests of before say nothing new.
+    slowed_at: Timestamp,
     /// Cordons under way.
     cordons: usize,
     /// When the last of them is long enough ago.
@@ -40,6 +49,7 @@ impl Pace {
             limit: as_f64(most),
             in_flight: 0,
             paused_until: Timestamp::MIN,
+            slowed_at: Timestamp::MIN,
             cordons: 0,
             cordoned_by: Timestamp::MIN,
         }
@@ -86,10 +96,19 @@ impl Pace {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// A request was answered.
-    pub(super) fn end(&mut self) {
+    /// A request was answered after so long.
+    pub(super) fn end(&mut self, took: Duration, now: Timestamp) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.limit = (self.limit + 1.0 / self.limit).min(as_f64(self.most));
+        if took < SLOW {
+            self.limit = (self.limit + 1.0 / self.limit).min(as_f64(self.most));
+            return;
+        }
+        let asked_at = now.checked_sub(took).unwrap_or(now);
+        let (left, least) = SLOWED;
+        if asked_at >= self.slowed_at && self.limit > least {
+            self.limit = (self.limit * left).max(least);
+            self.slowed_at = now;
+        }
     }
 
     /// A request was turned away for being one too many.
@@ -112,6 +131,7 @@ impl Pace {
         let latest = now.checked_add(LONGEST_PAUSE).unwrap_or(now);
         self.paused_until = self.paused_until.min(latest);
         self.cordoned_by = self.cordoned_by.min(now);
+        self.slowed_at = self.slowed_at.min(now);
     }
 
     pub(super) fn paused_until(&self) -> Timestamp {
@@ -132,6 +152,8 @@ fn as_f64(number: usize) -> f64 {
 mod tests {
     use super::*;
 
+    const QUICK: Duration = Duration::from_millis(100);
+
     fn at(millisecond: i64) -> Timestamp {
         Timestamp::from_millisecond(1_900_000_000_000 + millisecond).unwrap()
     }
@@ -150,16 +172,36 @@ mod tests {
             pace.throttled(at(0), Some(Duration::from_secs(2)));
         }
         for _ in 0..8 {
-            pace.end();
+            pace.end(QUICK, at(0));
         }
         assert_eq!(pace.in_flight(), 0);
         assert_eq!(taken(&mut pace, at(1_999)), 0, "all wait as long as was asked");
         // Halved once, and grown a little by the eight that went well.
         assert_eq!(taken(&mut pace, at(2_000)), 9);
         for _ in 0..200 {
-            pace.end();
+            pace.end(QUICK, at(0));
         }
         assert_eq!(taken(&mut pace, at(3_000)), 16);
+    }
+
+    #[test]
+    fn it_asks_for_less_of_a_server_that_takes_long() {
+        let mut pace = Pace::new(64);
+        assert_eq!(taken(&mut pace, at(0)), 64);
+        // All of them were asked together: one word.
+        for _ in 0..64 {
+            pace.end(Duration::from_secs(3), at(3_000));
+        }
+        assert_eq!(taken(&mut pace, at(3_000)), 52);
+        for second in 6..200 {
+            pace.end(Duration::from_secs(3), at(second * 1_000 + 3_000));
+            pace.start(at(second * 1_000 + 3_000));
+        }
+        assert!((pace.limit - 8.0).abs() < 0.001, "{pace:?}");
+        for _ in 0..5_000 {
+            pace.end(QUICK, at(300_000));
+        }
+        assert_eq!(taken(&mut pace, at(300_000)), 64);
     }
 
     #[test]
@@ -173,7 +215,7 @@ mod tests {
             (taken(&mut pace, at(10)), pace.gives_way_until(at(10))),
             (0, None)
         );
-        pace.end();
+        pace.end(QUICK, at(10));
         assert_eq!(taken(&mut pace, at(10)), 1);
         pace.cordon_ended(at(20));
         assert_eq!(pace.gives_way_until(at(20)), Some(at(70)));

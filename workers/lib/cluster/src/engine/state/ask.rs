@@ -157,7 +157,7 @@ impl State {
     ) {
         match &answer {
             Err(Refusal::Throttled { after }) => self.pace.throttled(now, *after),
-            Ok(()) | Err(_) => self.pace.end(),
+            Ok(()) | Err(_) => self.pace.end(took, now),
         }
         let budgets = self.cache.budgets_of(&ask.pod);
         if let Some(counted) = &ask.counted {
