@@ -11,5 +11,6 @@
 mod cordon;
 mod drain;
 mod force;
+mod nodes;
 mod support;
 mod watch;
