@@ -1,7 +1,8 @@
 //! The swap worker's own configuration; the frame's is described in `hollowtrees_runtime::config`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
+use hollowtrees_cluster::Access;
 use hollowtrees_domain::swap::Strategy;
 use hollowtrees_runtime::{
     config::{self, Problem},
@@ -23,6 +24,8 @@ const OPERATION_MAX: Duration = Duration::from_secs(20);
 pub struct Settings {
     /// `[aws]`
     pub aws: Aws,
+    /// `[cluster]`
+    pub cluster: Cluster,
     /// `[swap]`
     pub swap: Swap,
 }
@@ -40,6 +43,17 @@ pub struct Aws {
     pub operation_timeout: Duration,
     /// Attempts of a call.
     pub attempts: u32,
+}
+
+/// The cluster whose nodes are seen, and how to reach it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Cluster {
+    /// Its name on the bus; empty: none is.
+    pub name: String,
+    /// A kubeconfig file; empty for the usual places.
+    pub kubeconfig: PathBuf,
+    /// A context of that file; empty for its current one.
+    pub context: String,
 }
 
 /// How much is done at once, how, and how long it may take.
@@ -61,6 +75,9 @@ pub struct Swap {
     /// A launch runs within this.
     #[serde(with = "config::duration")]
     pub running_within: Duration,
+    /// How long a replacement's node is waited for.
+    #[serde(with = "config::duration")]
+    pub wait_for_node: Duration,
     /// What was attached is in service within this.
     #[serde(with = "config::duration")]
     pub in_service_within: Duration,
@@ -102,6 +119,15 @@ impl Settings {
             attempts: aws.attempts,
             ..hollowtrees_aws::Options::default()
         }
+    }
+
+    /// How to reach the API server; none: no Kubernetes is spoken to.
+    pub fn api_server(&self) -> Option<Access> {
+        let cluster = &self.cluster;
+        (!cluster.name.is_empty()).then(|| Access {
+            kubeconfig: (!cluster.kubeconfig.as_os_str().is_empty()).then(|| cluster.kubeconfig.clone()),
+            context: (!cluster.context.is_empty()).then(|| cluster.context.clone()),
+        })
     }
 
     /// What the worker loop is told; `grace`: how long running swaps are waited for at the end.
@@ -162,6 +188,17 @@ impl config::Settings for Settings {
             "swap.poll",
             "expected 50ms to 1m",
         );
+        check(
+            swap.wait_for_node.is_zero() || !self.cluster.name.is_empty(),
+            "swap.wait_for_node",
+            "needs cluster.name (HT_CLUSTER__NAME), the cluster whose nodes are waited for; give its name as its notices carry \
+             it, or wait for none with 0s",
+        );
+        check(
+            swap.wait_for_node < swap.time_limit,
+            "swap.wait_for_node",
+            "expected less than swap.time_limit",
+        );
         for (key, limit) in [
             ("swap.running_within", swap.running_within),
             ("swap.in_service_within", swap.in_service_within),
@@ -189,6 +226,7 @@ mod tests {
             (None, "asg-swap")
         );
         assert_eq!(config.access().region, None);
+        assert!(config.api_server().is_none(), "no Kubernetes unless it is named");
         assert_eq!(config.swap.strategy, Strategy::Swap);
     }
 
@@ -209,5 +247,30 @@ mod tests {
         check("HT_SWAP__TIME_LIMIT", "1s", "swap.time_limit");
         check("HT_SWAP__POLL", "5m", "swap.poll");
         check("HT_SWAP__NONSENSE", "1", "nonsense");
+        check("HT_SWAP__WAIT_FOR_NODE", "soon", "swap.wait_for_node");
+        let unnamed = "swap.wait_for_node: needs cluster.name (HT_CLUSTER__NAME)";
+        check("HT_SWAP__WAIT_FOR_NODE", "90s", unnamed);
+        check("HT_SWAP__WAIT_FOR_NODE", "15m", "swap.time_limit");
+    }
+
+    #[test]
+    fn a_named_cluster_is_seen() {
+        let env = [
+            ("HT_CLUSTER__NAME", "prod"),
+            ("HT_CLUSTER__KUBECONFIG", "/etc/kube"),
+            ("HT_SWAP__WAIT_FOR_NODE", "2m"),
+        ];
+        let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let config = Loader::new(DEFAULTS)
+            .env(env.into())
+            .load::<Settings>()
+            .unwrap()
+            .own;
+        let access = config.api_server().unwrap();
+        assert_eq!(access.kubeconfig, Some("/etc/kube".into()));
+        assert_eq!(access.context, None);
+        assert_eq!(config.swap.wait_for_node, Duration::from_secs(120));
+        // It serves all clusters as ever.
+        assert_eq!(config.loop_settings(Duration::ZERO).cluster, None);
     }
 }

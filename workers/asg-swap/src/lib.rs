@@ -5,7 +5,9 @@
 //! | [`config`] | its own configuration |
 //! | `run` | the process: reaches AWS, serves, ends |
 //! | [`worker`] | from an action to a saga: [`worker::Swapper`] |
+//! | `params` | what an action says of it |
 //! | `saga` | looks, asks what is next, does it, until the end |
+//! | [`node`] | the wait for a replacement's node |
 //! | `look` | one look at AWS and the records |
 //! | `section` | steps that change sizes, under the group's lease |
 //! | `step` | one step, done once |
@@ -21,6 +23,7 @@
 //! What is done, and when, is decided in `hollowtrees_domain::swap`; AWS is called in `hollowtrees-aws`.
 
 pub mod config;
+pub mod node;
 pub mod telemetry;
 pub mod worker;
 
@@ -28,6 +31,7 @@ mod begin;
 mod cloud;
 mod group;
 mod look;
+mod params;
 mod records;
 mod rehearsal;
 mod report;

@@ -115,6 +115,7 @@ impl Saga<'_> {
             }
             if !self.checkpoint.attached {
                 seen.doomed = records::is_doomed(&self.job, &launched).await?;
+                seen.node = self.node.look(&launched);
             }
         }
         if strategy != Strategy::Swap || seen.old_stays().is_none() {

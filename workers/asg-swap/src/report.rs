@@ -36,6 +36,7 @@ pub(crate) fn of(action: &proto::Action, checkpoint: &Checkpoint, end: End, afte
         "sizes_before": checkpoint.sizes,
         "sizes_after": after,
         "room": checkpoint.room,
+        "node": checkpoint.node,
         "restored": left.max.is_none() && left.desired.is_none(),
         "max_left": left.max,
         "desired_left": left.desired,

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use hollowtrees_aws::Aws;
+use hollowtrees_cluster::{Limits, Nodes};
 use hollowtrees_runtime::{Context, Failure, exit::Code, worker};
 
 use crate::{
     cloud::{self, Cloud, Health},
     config::Settings,
+    node::{self, Sight},
     telemetry::Telemetry,
     worker::Swapper,
 };
@@ -18,7 +20,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Runs until it is told to drain.
 ///
 /// # Errors
-/// The bus cannot be reached or is not as declared, or the AWS configuration cannot be read.
+/// The bus cannot be reached or is not as declared, or the configuration of AWS or Kubernetes cannot be read.
 pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     let settings = &context.config.own;
     let telemetry = Telemetry::register(&context.metrics)?;
@@ -31,10 +33,20 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         telemetry: telemetry.clone(),
         health: health.clone(),
     });
-    let swapper = Swapper::new(aws, &settings.swap, telemetry, health.clone());
+    let sight = match settings.api_server() {
+        Some(access) => {
+            let nodes = Nodes::connect(&access, Limits::default()).await;
+            let nodes = nodes.map_err(|error| Failure::new(Code::Unavailable, error))?;
+            Some(Sight::of(&settings.cluster.name, nodes))
+        }
+        None => None,
+    };
+    let check = sight.is_some().then(|| context.checks.register("nodes"));
+    let swapper = Swapper::new(aws, &settings.swap, telemetry, health.clone()).seeing(sight.clone());
     let loop_settings = settings.loop_settings(context.shutdown.grace().saturating_sub(LAST_WORDS));
     tokio::select! {
         ended = worker::run(&context, loop_settings, swapper) => ended,
         never = cloud::probe(cloud, &health) => match never {},
+        never = node::tell_trouble(sight, check) => match never {},
     }
 }

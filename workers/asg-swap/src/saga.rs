@@ -21,6 +21,8 @@ use jiff::SignedDuration;
 use crate::{
     cloud::{Cloud, backoff},
     group::{Changed, Place},
+    node::NodeWait,
+    params::Params,
     rehearsal, report,
     times::Times,
     worker::{Swapper, stopping},
@@ -42,6 +44,8 @@ pub(crate) struct Saga<'a> {
     /// What the action asks for.
     asked: Option<Strategy>,
     times: Times,
+    /// The wait for the replacement's node.
+    pub(crate) node: NodeWait,
     /// The next look asks for all that carries our tag.
     pub(crate) whole_look: bool,
     /// The last look did.
@@ -60,7 +64,7 @@ impl<'a> Saga<'a> {
         swapper: &'a Swapper,
         job: Job,
         cloud: Cloud,
-        asked: Option<Strategy>,
+        asked: Params,
     ) -> Result<Self, Failure> {
         let checkpoint = match job.checkpoint().await {
             Some(saved) => report::from_struct(&saved).map_err(|error| {
@@ -69,14 +73,16 @@ impl<'a> Saga<'a> {
             None => Checkpoint::default(),
         };
         let times = Times::of(swapper, &job);
+        let node = NodeWait::of(swapper, job.action(), asked.wait_for_node);
         let doubt = checkpoint.in_doubt;
         Ok(Self {
             swapper,
             job,
             cloud,
             checkpoint,
-            asked,
+            asked: asked.strategy,
             times,
+            node,
             whole_look: true,
             looked_whole: false,
             doubt,
@@ -115,7 +121,7 @@ impl<'a> Saga<'a> {
                 Next::Finish(end) => return self.finish(end).await,
                 Next::Wait(wait) => {
                     tracing::debug!(action = %self.job.action().id, "A swap waits for {}.", wait.as_str());
-                    self.pause(self.swapper.settings.poll).await;
+                    self.wait(wait, &seen).await;
                 }
                 next if next.needs_lease() => self.section().await?,
                 next => self.alone(&next).await?,
@@ -153,7 +159,13 @@ impl<'a> Saga<'a> {
         };
         let Decision { checkpoint, next } = decide(&self.checkpoint, seen, &orders, claim, self.job.now());
         self.doubt &= checkpoint.in_doubt && checkpoint.at == self.checkpoint.at;
+        let waited = checkpoint.node.filter(|_| self.checkpoint.node.is_none());
         self.keep(checkpoint).await?;
+        if let Some(waited) = waited {
+            self.swapper
+                .telemetry
+                .waited_for_node(&self.job.action().id, waited);
+        }
         Ok(next)
     }
 
@@ -186,6 +198,8 @@ impl<'a> Saga<'a> {
             give_up: now >= self.times.give_up,
             drain_over: now >= self.times.drain || drain_is_late,
             running_within: span(settings.running_within),
+            node_within: span(self.node.within),
+            node_over: self.times.node_is_over(now, self.job.deadline()),
             in_service_within: span(settings.in_service_within),
         })
     }
@@ -345,6 +359,11 @@ impl<'a> Saga<'a> {
         let facts = [
             ("launched", true, format!("{new} was launched.")),
             ("running", life == Some(Life::Running), format!("{new} runs.")),
+            (
+                "node-ready",
+                self.checkpoint.node_is_ready(),
+                format!("The node of {new} is Ready."),
+            ),
             (
                 "attached",
                 self.checkpoint.attached,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hollowtrees_domain::swap::Next;
+use hollowtrees_domain::swap::{Next, Node, node::Waited};
 use hollowtrees_runtime::metrics::{Counters, Definition, Error, Metrics};
 use prometheus::{Gauge, Histogram};
 
@@ -14,7 +14,7 @@ pub const REQUESTS: Definition = Definition::new(
 /// Steps of swaps.
 pub const STEPS: Definition = Definition::new(
     "hollowtrees_asg_swap_steps_total",
-    "Steps of swaps, by step and answer (done, again, refused).",
+    "Steps of swaps, by step and answer (done, again, refused); of wait-for-node: done, or late where it was attached without.",
 );
 /// Swaps under way.
 pub const OPEN: Definition = Definition::new(
@@ -67,6 +67,22 @@ impl Telemetry {
     pub(crate) fn stepped(&self, action: &str, step: &Next, answer: &'static str) {
         tracing::debug!(action, step = step.name(), answer, "A step of a swap was done.");
         self.steps.increment([step.name(), answer]);
+    }
+
+    pub(crate) fn waited_for_node(&self, action: &str, waited: Waited) {
+        let (found, seconds) = (waited.found.as_str(), waited.seconds);
+        if waited.found == Node::Ready {
+            tracing::debug!(action, seconds, "The node of a replacement is Ready.");
+            self.steps.increment(["wait-for-node", "done"]);
+        } else {
+            tracing::warn!(
+                action,
+                found,
+                seconds,
+                "A replacement is attached before its node is Ready."
+            );
+            self.steps.increment(["wait-for-node", "late"]);
+        }
     }
 
     pub(crate) fn waited_for_lease(&self, wait: Duration) {

@@ -6,16 +6,12 @@ use std::{
 };
 
 use hollowtrees_aws::Aws;
-use hollowtrees_domain::swap::Strategy;
 use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
 use hollowtrees_schemas::proto;
-use pbjson_types::value::Kind;
 
 pub use crate::cloud::Health;
-use crate::{cloud::Cloud, config, saga::Saga, telemetry::Telemetry};
+use crate::{cloud::Cloud, config, node::Sight, params::Params, saga::Saga, telemetry::Telemetry};
 
-/// The one parameter of the action.
-const STRATEGY: &str = "strategy";
 /// The provider whose groups these are.
 const PROVIDER: &str = "aws";
 
@@ -25,6 +21,7 @@ pub struct Swapper {
     pub(crate) settings: config::Swap,
     pub(crate) telemetry: Telemetry,
     health: Health,
+    pub(crate) sight: Option<Sight>,
     groups: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
@@ -36,8 +33,15 @@ impl Swapper {
             settings: settings.clone(),
             telemetry,
             health,
+            sight: None,
             groups: Mutex::default(),
         }
+    }
+
+    /// One that sees the nodes of a cluster besides.
+    #[must_use]
+    pub fn seeing(self, sight: Option<Sight>) -> Self {
+        Self { sight, ..self }
     }
 
     /// This process's own lock on a group: its swaps queue here before they ask for the lease.
@@ -68,7 +72,7 @@ impl Swapper {
 
 impl Handler for Swapper {
     async fn handle(&self, job: Job) -> Result<Report, Failure> {
-        let asked = asked(job.action())?;
+        let asked = Params::of(job.action())?;
         let provider = job
             .action()
             .target
@@ -93,74 +97,7 @@ impl Handler for Swapper {
     }
 }
 
-/// The strategy an action asks for.
-fn asked(action: &proto::Action) -> Result<Option<Strategy>, Failure> {
-    let mut asked = None;
-    for (name, value) in action.params.iter().flat_map(|params| &params.fields) {
-        if name != STRATEGY {
-            return Err(Failure::rejected(
-                "unknown-param",
-                format!(
-                    "asg-swap has no parameter `{name}`, only `{STRATEGY}`; correct the rule and redrive this"
-                ),
-            ));
-        }
-        let Some(Kind::StringValue(word)) = &value.kind else {
-            return Err(bad_strategy("it must be a text: swap, detach, terminate or none"));
-        };
-        asked = Some(
-            word.parse::<Strategy>()
-                .map_err(|error| bad_strategy(&error.to_string()))?,
-        );
-    }
-    Ok(asked)
-}
-
-fn bad_strategy(why: &str) -> Failure {
-    Failure::rejected(
-        "unknown-strategy",
-        format!("the action's parameter `{STRATEGY}`: {why}; correct the rule and redrive this"),
-    )
-}
-
 /// The process ends: whoever comes next finds in the checkpoint and in AWS how far it is.
 pub(crate) fn stopping() -> Failure {
     Failure::transient("the process ends; another one goes on")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_an_action_may_say() {
-        let check = |params: serde_json::Value, expected: Result<Option<Strategy>, &str>| {
-            let action = proto::Action {
-                params: serde_json::from_value(params).unwrap(),
-                ..proto::Action::default()
-            };
-            match (asked(&action), expected) {
-                (Ok(found), Ok(expected)) => assert_eq!(found, expected),
-                (Err(Failure::Rejected { cause, .. }), Err(expected)) => {
-                    assert!(cause.contains(expected), "{cause}");
-                }
-                (found, expected) => panic!("{found:?}, expected {expected:?}"),
-            }
-        };
-        check(serde_json::json!(null), Ok(None));
-        check(serde_json::json!({}), Ok(None));
-        check(
-            serde_json::json!({"strategy": "detach"}),
-            Ok(Some(Strategy::Detach)),
-        );
-        check(
-            serde_json::json!({"strategy": "swop"}),
-            Err("`swop` is no strategy; give swap"),
-        );
-        check(serde_json::json!({"strategy": 1}), Err("must be a text"));
-        check(
-            serde_json::json!({"stratagy": "swap"}),
-            Err("no parameter `stratagy`"),
-        );
-    }
 }

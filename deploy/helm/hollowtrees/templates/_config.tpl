@@ -47,8 +47,8 @@ how Helm hands them on. */}}
 {{- toJson $section -}}
 {{- end -}}
 
-{{/* The configuration file: what the chart knows, `config`, and the worker's own `config`, each beating the one before. */}}
-{{- define "hollowtrees.config" -}}
+{{/* The configuration: what the chart knows, `config`, and the worker's own `config`, each beating the one before. */}}
+{{- define "hollowtrees.settings" -}}
 {{- $config := dict "nats" (include "hollowtrees.natsSection" . | fromJson) -}}
 {{- if ne .key "busApply" -}}
 {{- $_ := set $config "health" (dict "listen" (printf "0.0.0.0:%d" (int .values.port))) -}}
@@ -62,5 +62,25 @@ how Helm hands them on. */}}
 {{- end -}}
 {{- $shared := eq .key "busApply" | ternary (pick .root.Values.config "nats") .root.Values.config -}}
 {{- $config = mergeOverwrite $config (deepCopy $shared) (deepCopy (.values.config | default dict)) -}}
-{{- include "hollowtrees.tomlTable" (dict "table" $config "path" "") | trim -}}
+{{- /* Whose nodes are waited for has to be known. */ -}}
+{{- $waits := dig "swap" "wait_for_node" "" $config | toString | regexMatch "[1-9]" -}}
+{{- if and (eq .key "asgSwap") $waits (not (dig "cluster" "name" "" $config)) -}}
+{{- $config = mergeOverwrite $config (dict "cluster" (dict "name" (include "hollowtrees.cluster" .root))) -}}
+{{- end -}}
+{{- toJson $config -}}
+{{- end -}}
+
+{{/* The configuration file. */}}
+{{- define "hollowtrees.config" -}}
+{{- include "hollowtrees.tomlTable" (dict "table" (include "hollowtrees.settings" . | fromJson) "path" "") | trim -}}
+{{- end -}}
+
+{{/* Whether it talks to the API server with the rights of its pod: "true" or "false". */}}
+{{- define "hollowtrees.talksToApiServer" -}}
+{{- if eq .key "drain" -}}true
+{{- else if eq .key "asgSwap" -}}
+{{- $cluster := dig "cluster" (dict) (include "hollowtrees.settings" . | fromJson) -}}
+{{- and (not (empty $cluster.name)) (empty $cluster.kubeconfig) -}}
+{{- else -}}false
+{{- end -}}
 {{- end -}}

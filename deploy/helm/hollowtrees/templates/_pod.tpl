@@ -19,8 +19,8 @@ metadata:
     {{- end }}
 spec:
   serviceAccountName: {{ include "hollowtrees.serviceAccount" . }}
-  # Only the drain worker talks to the API server.
-  automountServiceAccountToken: {{ eq .key "drain" }}
+  # Only who talks to the API server has a token: the drain worker, and the swap worker where it waits for nodes.
+  automountServiceAccountToken: {{ include "hollowtrees.talksToApiServer" . }}
   # Variables that a service named `ht` would bring are no configuration.
   enableServiceLinks: false
   {{- if eq .key "agent" }}

@@ -93,6 +93,10 @@ async fn every_program_reads_its_file() {
             let documented = Loader::new(defaults).load::<Any>().unwrap();
             if let Some(config) = load::<Any>(&objects, worker, defaults, at) {
                 assert_eq!(keys(&config.own), keys(&documented.own), "{worker} of {set}");
+                // Whoever waits for nodes is told whose: this cluster's.
+                if worker == "asg-swap" {
+                    assert_eq!(config.own.keys["cluster"]["name"], "prod.eu", "{set}");
+                }
             }
         }
         match set {

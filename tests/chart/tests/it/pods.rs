@@ -1,5 +1,7 @@
 //! What pods may do: no more than they need.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::documents::{SETS, find, kind, name, objects, rendered, root, with, workloads};
@@ -56,70 +58,118 @@ async fn every_pod_is_locked_in() {
     }
 }
 
-#[tokio::test]
-async fn only_drain_holds_a_token_and_only_drain_has_a_role() {
-    for set in SETS {
-        let objects = rendered(&with(set)).await;
-        for (worker, template) in workloads(&objects) {
-            assert_eq!(
-                template["spec"]["automountServiceAccountToken"],
-                worker == "drain",
-                "{worker} of {set}"
-            );
-            assert!(
-                template["spec"]["serviceAccountName"]
-                    .as_str()
-                    .unwrap()
-                    .ends_with(worker)
-            );
-            for volume in template["spec"]["volumes"].as_array().unwrap() {
-                assert!(volume.get("projected").is_none(), "{worker} of {set}: {volume}");
-            }
+/// Only these workers have a token, and a role bound to them: every one of them, and nobody else.
+fn only_these_have_rights(objects: &[Value], expected: &[&str], about: &str) {
+    let mut holders = Vec::new();
+    for (worker, template) in workloads(objects) {
+        let pod = &template["spec"];
+        if pod["automountServiceAccountToken"].as_bool().unwrap() {
+            holders.push(worker);
         }
-        for object in &objects {
-            match kind(object) {
-                "ServiceAccount" => assert_eq!(object["automountServiceAccountToken"], false, "{object}"),
-                "ClusterRoleBinding" | "RoleBinding" => {
-                    let subjects = object["subjects"].as_array().unwrap();
-                    assert_eq!(subjects.len(), 1);
-                    assert!(
-                        subjects[0]["name"].as_str().unwrap().ends_with("-drain"),
-                        "{object}"
-                    );
-                }
-                "ClusterRole" | "Role" => assert!(name(object).ends_with("-drain"), "{object}"),
-                _ => {}
-            }
+        assert!(pod["serviceAccountName"].as_str().unwrap().ends_with(worker));
+        for volume in pod["volumes"].as_array().unwrap() {
+            assert!(volume.get("projected").is_none(), "{worker} of {about}: {volume}");
         }
     }
+    holders.sort_unstable();
+    assert_eq!(holders, expected, "tokens of {about}");
+    let of_one = |name: &str| {
+        expected
+            .iter()
+            .find(|worker| name.ends_with(&format!("-{worker}")))
+    };
+    let (mut granted, mut bound) = (BTreeSet::new(), BTreeSet::new());
+    for object in objects {
+        match kind(object) {
+            "ServiceAccount" => assert_eq!(object["automountServiceAccountToken"], false, "{object}"),
+            "ClusterRoleBinding" | "RoleBinding" => {
+                let subjects = object["subjects"].as_array().unwrap();
+                assert_eq!(subjects.len(), 1);
+                let worker = of_one(subjects[0]["name"].as_str().unwrap());
+                assert!(worker.is_some() && worker == of_one(name(object)), "{object}");
+                bound.extend(worker.copied());
+            }
+            "ClusterRole" | "Role" => {
+                assert!(of_one(name(object)).is_some(), "{object}");
+                granted.extend(of_one(name(object)).copied());
+            }
+            _ => {}
+        }
+    }
+    let expected: BTreeSet<_> = expected.iter().copied().collect();
+    assert_eq!((&granted, &bound), (&expected, &expected), "roles of {about}");
 }
 
-/// The manifest for those who use no chart says the same.
 #[tokio::test]
-async fn the_roles_are_those_of_the_plain_manifest() {
-    let plain = std::fs::read_to_string(root().join("workers/drain/rbac.yaml")).unwrap();
-    let plain = objects(&plain);
-    let chart = rendered(&with("minimal")).await;
-    for of_kind in ["ClusterRole", "Role"] {
-        let (plain, chart) = (
-            find(&plain, of_kind, "hollowtrees-drain"),
-            find(&chart, of_kind, "hollowtrees-drain"),
-        );
-        assert_eq!(plain["rules"], chart["rules"], "{of_kind}");
-        assert_eq!(
-            plain["metadata"]["namespace"], chart["metadata"]["namespace"],
-            "{of_kind}"
-        );
+async fn only_who_talks_to_the_api_server_holds_a_token_and_a_role() {
+    for (set, expected) in [
+        ("minimal", &["drain"][..]),
+        // Its swap worker waits for nodes.
+        ("full", &["asg-swap", "drain"]),
+        ("tenant", &["drain"]),
+    ] {
+        only_these_have_rights(&rendered(&with(set)).await, expected, set);
     }
-    for of_kind in ["ClusterRoleBinding", "RoleBinding"] {
-        let (plain, chart) = (
-            find(&plain, of_kind, "hollowtrees-drain"),
-            find(&chart, of_kind, "hollowtrees-drain"),
-        );
-        assert_eq!(
-            (&plain["roleRef"], &plain["subjects"]),
-            (&chart["roleRef"], &chart["subjects"])
-        );
+    let none: &[&str] = &["drain"];
+    let both: &[&str] = &["asg-swap", "drain"];
+    for (config, expected) in [
+        ("{}", none),
+        (r#"{"swap": {"poll": "1s"}}"#, none),
+        (r#"{"swap": {"wait_for_node": "0s"}}"#, none),
+        (r#"{"swap": {"wait_for_node": "2m"}}"#, both),
+        // Rules ask for the wait.
+        (r#"{"cluster": {"name": "prod"}}"#, both),
+        // It reaches its API server in a way of its own.
+        (
+            r#"{"cluster": {"name": "prod", "kubeconfig": "/etc/kube"}, "swap": {"wait_for_node": "2m"}}"#,
+            none,
+        ),
+    ] {
+        let render = with("minimal")
+            .set("asgSwap.enabled", "true")
+            .set("asgSwap.config", config);
+        only_these_have_rights(&rendered(&render).await, expected, config);
+    }
+    // Rights of one's own making.
+    let render = with("full").set("asgSwap.rbac.create", "false");
+    let objects = rendered(&render).await;
+    assert!(
+        !objects
+            .iter()
+            .any(|object| kind(object) == "ClusterRole" && name(object).ends_with("asg-swap"))
+    );
+}
+
+/// The manifests for those who use no chart say the same.
+#[tokio::test]
+async fn the_roles_are_those_of_the_plain_manifests() {
+    let render = with("minimal")
+        .set("asgSwap.enabled", "true")
+        .set("asgSwap.config", r#"{"swap": {"wait_for_node": "2m"}}"#);
+    let chart = rendered(&render).await;
+    let (cluster, namespaced) = (["ClusterRole", "ClusterRoleBinding"], ["Role", "RoleBinding"]);
+    for (worker, kinds) in [
+        ("drain", [cluster, namespaced].concat()),
+        ("asg-swap", cluster.to_vec()),
+    ] {
+        let plain = std::fs::read_to_string(root().join(format!("workers/{worker}/rbac.yaml"))).unwrap();
+        let plain = objects(&plain);
+        let named = format!("hollowtrees-{worker}");
+        for of_kind in kinds {
+            let (plain, chart) = (find(&plain, of_kind, &named), find(&chart, of_kind, &named));
+            for field in ["rules", "roleRef", "subjects"] {
+                assert_eq!(plain[field], chart[field], "{field} of {of_kind} {named}");
+            }
+            assert_eq!(
+                plain["metadata"]["namespace"], chart["metadata"]["namespace"],
+                "{of_kind} {named}"
+            );
+        }
+        let granting = |objects: &[Value]| {
+            let grants = |object: &&Value| kind(object).contains("Role") && name(object) == named;
+            objects.iter().filter(grants).count()
+        };
+        assert_eq!(granting(&plain), granting(&chart), "{worker}");
     }
 }
 

@@ -189,6 +189,46 @@ impl Client {
         self.request(Method::POST, &path, Some(&eviction)).await
     }
 
+    /// Gives a service account the roles of a manifest, and nothing else: in place of those it names itself.
+    ///
+    /// # Errors
+    /// If it holds an object that is neither a role, a binding nor a service account, or the answer is neither 2xx nor 409.
+    pub async fn grant(
+        &self,
+        manifest: impl IntoIterator<Item = Value>,
+        namespace: &str,
+        account: &str,
+    ) -> Result<()> {
+        let group = "/apis/rbac.authorization.k8s.io/v1";
+        for mut object in manifest {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (kind, name) = (text(&object["kind"]), text(&object["metadata"]["name"]));
+            let path = match kind.as_str() {
+                "ClusterRole" => format!("{group}/clusterroles"),
+                "ClusterRoleBinding" => format!("{group}/clusterrolebindings"),
+                "Role" => format!(
+                    "{group}/namespaces/{}/roles",
+                    text(&object["metadata"]["namespace"])
+                ),
+                "RoleBinding" => {
+                    format!(
+                        "{group}/namespaces/{}/rolebindings",
+                        text(&object["metadata"]["namespace"])
+                    )
+                }
+                "ServiceAccount" => continue,
+                other => return Err(Error::new(format!("{other} {name} grants nothing"))),
+            };
+            if kind.ends_with("Binding") {
+                object["metadata"]["name"] = format!("{name}-{namespace}").into();
+                object["subjects"] =
+                    json!([{"kind": "ServiceAccount", "name": account, "namespace": namespace}]);
+            }
+            self.ensure(&path, &object).await?;
+        }
+        Ok(())
+    }
+
     /// Makes a namespace in which pods can be created at once: its default service account is there.
     ///
     /// # Errors

@@ -10,9 +10,11 @@
 
 mod crash;
 mod faults;
+mod ground;
 mod happy;
 mod late;
 mod left_alone;
+mod node;
 mod process;
 mod strategies;
 mod together;

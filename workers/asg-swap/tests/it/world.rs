@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hollowtrees_asg_swap::{
     config,
+    node::Sight,
     telemetry::Telemetry,
     worker::{Health, Swapper},
 };
@@ -12,6 +13,7 @@ use hollowtrees_bus::{
     Bus, Deliveries, Options, apply,
     topology::{self, Consumer, Profile},
 };
+use hollowtrees_cluster::{Limits, Nodes};
 use hollowtrees_harness::{
     Aws, Nats,
     aws::{Instance, NewGroup},
@@ -112,7 +114,14 @@ impl World {
         };
         let aws = hollowtrees_aws::Aws::connect(&access).await.unwrap();
         let telemetry = Telemetry::register(&metrics).unwrap();
-        let swapper = Swapper::new(aws, &self.settings.swap, telemetry, Health::new(None));
+        let sight = match self.settings.api_server() {
+            Some(access) => {
+                let nodes = Nodes::connect(&access, Limits::default()).await.unwrap();
+                Some(Sight::of(&self.settings.cluster.name, nodes))
+            }
+            None => None,
+        };
+        let swapper = Swapper::new(aws, &self.settings.swap, telemetry, Health::new(None)).seeing(sight);
         let process = proto::Worker {
             kind: "asg-swap".to_owned(),
             process: identity.id.to_string(),

@@ -9,8 +9,9 @@
 //! | [`cordon`] | keeps new pods off a node and lets them back |
 //! | [`engine`] | drains all nodes of a process |
 //! | [`events`] | tells of it on the node |
+//! | `nodes` | the nodes alone |
 //!
-//! [`Cluster`] puts them together.
+//! [`Cluster`] puts them together; [`Nodes`] is for who drains nothing and only asks whether a node is ready.
 
 mod cache;
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod connect;
 pub mod cordon;
 pub mod engine;
 pub mod events;
+mod nodes;
 mod request;
 
 use std::{sync::Arc, time::Duration};
@@ -27,13 +29,14 @@ use jiff::Timestamp;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use cache::{Cache, Limits};
-pub use cache::{Health, Node};
+use cache::{Cache, Kind};
+pub use cache::{Health, Limits, Node};
 use clock::Clock;
 pub use connect::{Access, ConnectError};
 use cordon::{Cordoned, Cordons, Released};
 use engine::{Engine, Observer, Ticket};
 use events::{Events, Happened};
+pub use nodes::{Nodes, Readiness};
 pub use request::Refusal;
 use request::Requests;
 
@@ -53,11 +56,12 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        let limits = Limits::default();
         Self {
             options: Options::default(),
             in_flight: 64,
-            request_timeout: Duration::from_secs(10),
-            watch_for: Duration::from_secs(30),
+            request_timeout: limits.request,
+            watch_for: limits.watch,
         }
     }
 }
@@ -97,7 +101,8 @@ impl Cluster {
     ) -> Self {
         let requests = Requests::new(client.clone(), settings.request_timeout);
         let mut tasks = JoinSet::new();
-        let cache = Cache::new(settings.options.annotations().map(str::to_owned));
+        let annotations = settings.options.annotations().map(str::to_owned);
+        let cache = Cache::of(&Kind::ALL, annotations);
         let clock = Clock::default();
         let engine = Engine::new(
             &cache,

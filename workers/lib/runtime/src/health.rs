@@ -1,7 +1,8 @@
 //! `/livez`, `/readyz` and `/metrics`.
 //!
 //! Parts of a worker register a [`Check`] and keep it true: `readyz` is good while every check is and no drain has
-//! begun, and says which is not. `livez` is good as long as the process answers at all.
+//! begun, and says which is not. What a process can do without is told there too, and keeps nobody from being ready.
+//! `livez` is good as long as the process answers at all.
 
 use std::{
     fmt::Write as _,
@@ -23,8 +24,16 @@ pub struct Checks(Arc<Mutex<Vec<State>>>);
 #[derive(Debug)]
 struct State {
     name: &'static str,
-    /// What is wrong; `None` where nothing is.
-    wrong: Option<String>,
+    word: Word,
+}
+
+#[derive(Debug)]
+enum Word {
+    Well,
+    /// Worth telling.
+    Told(String),
+    /// Not ready for this.
+    Wrong(String),
 }
 
 /// One check, held by the part that knows. A new one fails until its part says otherwise.
@@ -40,7 +49,7 @@ impl Checks {
         let mut states = self.states();
         states.push(State {
             name,
-            wrong: Some("has not started yet".to_owned()),
+            word: Word::Wrong("has not started yet".to_owned()),
         });
         Check {
             checks: self.clone(),
@@ -50,9 +59,24 @@ impl Checks {
 
     /// Name and trouble of every check that fails.
     pub fn failing(&self) -> Vec<(&'static str, String)> {
+        self.that_say(|word| match word {
+            Word::Wrong(why) => Some(why),
+            Word::Well | Word::Told(_) => None,
+        })
+    }
+
+    /// Name and trouble of what the process goes on without.
+    pub fn told(&self) -> Vec<(&'static str, String)> {
+        self.that_say(|word| match word {
+            Word::Told(why) => Some(why),
+            Word::Well | Word::Wrong(_) => None,
+        })
+    }
+
+    fn that_say(&self, what: impl Fn(&Word) -> Option<&String>) -> Vec<(&'static str, String)> {
         self.states()
             .iter()
-            .filter_map(|state| Some((state.name, state.wrong.clone()?)))
+            .filter_map(|state| Some((state.name, what(&state.word)?.clone())))
             .collect()
     }
 
@@ -64,17 +88,22 @@ impl Checks {
 impl Check {
     /// All is well with this part.
     pub fn pass(&self) {
-        self.set(None);
+        self.set(Word::Well);
+    }
+
+    /// Something is amiss that the process can do without: it is ready, and `/readyz` tells `what`.
+    pub fn tell(&self, what: impl Into<String>) {
+        self.set(Word::Told(what.into()));
     }
 
     /// Something is wrong; `why` is for the person who asks `/readyz`.
     pub fn fail(&self, why: impl Into<String>) {
-        self.set(Some(why.into()));
+        self.set(Word::Wrong(why.into()));
     }
 
-    fn set(&self, wrong: Option<String>) {
+    fn set(&self, word: Word) {
         if let Some(state) = self.checks.states().get_mut(self.index) {
-            state.wrong = wrong;
+            state.word = word;
         }
     }
 }
@@ -118,14 +147,35 @@ impl Health {
             return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
         }
         let failing = self.checks.failing();
-        if failing.is_empty() {
-            return text(StatusCode::OK, "ready\n");
-        }
-        let mut body = String::new();
-        for (name, why) in failing {
+        let (status, mut body) = if failing.is_empty() {
+            (StatusCode::OK, "ready\n".to_owned())
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, String::new())
+        };
+        for (name, why) in failing.into_iter().chain(self.checks.told()) {
             // Writing to a String does not fail.
             writeln!(body, "{name}: {why}").unwrap_or_default();
         }
-        text(StatusCode::SERVICE_UNAVAILABLE, body)
+        text(status, body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_can_do_without_is_told_and_fails_nothing() {
+        let checks = Checks::default();
+        let (bus, nodes) = (checks.register("bus"), checks.register("nodes"));
+        assert_eq!(checks.failing().len(), 2, "a new one fails");
+        bus.pass();
+        nodes.tell("unseen");
+        assert_eq!(checks.failing(), []);
+        assert_eq!(checks.told(), [("nodes", "unseen".to_owned())]);
+        nodes.pass();
+        bus.fail("gone");
+        assert_eq!(checks.failing(), [("bus", "gone".to_owned())]);
+        assert_eq!(checks.told(), []);
     }
 }

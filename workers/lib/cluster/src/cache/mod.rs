@@ -1,5 +1,5 @@
-//! A picture of the cluster's nodes, pods and budgets, kept by three watches for all who ask: nobody lists or reads
-//! for one node or pod.
+//! A picture of the cluster's nodes, pods and budgets, or of its nodes alone, kept by a watch a kind for all who ask:
+//! nobody lists or reads for one node or pod.
 
 mod objects;
 mod store;
@@ -17,7 +17,7 @@ use tokio::{sync, task::JoinSet};
 use crate::cordon;
 pub(crate) use objects::WatchedNode;
 use store::Store;
-pub(crate) use watch::Limits;
+pub use watch::Limits;
 
 /// A node, as far as anybody looks at it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,14 +55,14 @@ pub(crate) enum Change {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+pub(crate) enum Kind {
     Nodes,
     Pods,
     Budgets,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Nodes, Self::Pods, Self::Budgets];
+    pub(crate) const ALL: [Self; 3] = [Self::Nodes, Self::Pods, Self::Budgets];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -74,8 +74,10 @@ impl Kind {
 }
 
 /// How the watches do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
+    /// Kinds that are watched.
+    watched: BTreeSet<Kind>,
     /// Kinds that were listed whole once.
     listed: BTreeSet<Kind>,
     /// What broke a watch that has not come back.
@@ -83,15 +85,23 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether everything was seen once.
+    fn of(kinds: &[Kind]) -> Self {
+        Self {
+            watched: kinds.iter().copied().collect(),
+            listed: BTreeSet::new(),
+            broken: BTreeMap::new(),
+        }
+    }
+
+    /// Whether everything that is watched was seen once.
     pub fn is_synced(&self) -> bool {
-        self.listed.len() == Kind::ALL.len()
+        self.watched.is_subset(&self.listed)
     }
 
     /// What is wrong, if anything.
     pub fn trouble(&self) -> Option<String> {
         let broken = self.broken.iter().next();
-        let missing = Kind::ALL.into_iter().find(|kind| !self.listed.contains(kind));
+        let missing = self.watched.difference(&self.listed).next();
         match (broken, missing) {
             (Some((kind, error)), _) => Some(format!("the watch of {} broke: {error}", kind.as_str())),
             (None, Some(kind)) => Some(format!("the {} are not listed yet", kind.as_str())),
@@ -112,16 +122,16 @@ struct Inner {
     store: RwLock<Store>,
     health: sync::watch::Sender<Health>,
     listener: OnceLock<Listener>,
-    /// Counts the nodes that came or became another.
+    /// Counts the changes of nodes.
     arrivals: sync::watch::Sender<u64>,
 }
 
 impl Cache {
-    /// Of pods' annotations these are kept.
-    pub(crate) fn new(annotations: impl IntoIterator<Item = String>) -> Self {
+    /// One of these kinds, all still unseen. Of pods' annotations these are kept.
+    pub(crate) fn of(kinds: &[Kind], annotations: impl IntoIterator<Item = String>) -> Self {
         let inner = Inner {
             store: RwLock::new(Store::new(annotations)),
-            health: sync::watch::Sender::default(),
+            health: sync::watch::Sender::new(Health::of(kinds)),
             listener: OnceLock::new(),
             arrivals: sync::watch::Sender::default(),
         };
@@ -137,25 +147,22 @@ impl Cache {
 
     /// Starts the watches.
     pub(crate) fn follow(&self, client: &Client, limits: Limits, tasks: &mut JoinSet<()>) {
-        let (client, inner) = (client.clone(), Arc::clone(&self.inner));
-        tasks.spawn(watch::follow::<objects::WatchedNode>(
-            client.clone(),
-            Arc::clone(&inner),
-            limits,
-        ));
-        tasks.spawn(watch::follow::<objects::WatchedPod>(
-            client.clone(),
-            Arc::clone(&inner),
-            limits,
-        ));
-        tasks.spawn(watch::follow::<objects::WatchedBudget>(client, inner, limits));
+        let kinds = self.inner.health.borrow().watched.clone();
+        for kind in kinds {
+            let (client, inner) = (client.clone(), Arc::clone(&self.inner));
+            match kind {
+                Kind::Nodes => tasks.spawn(watch::follow::<objects::WatchedNode>(client, inner, limits)),
+                Kind::Pods => tasks.spawn(watch::follow::<objects::WatchedPod>(client, inner, limits)),
+                Kind::Budgets => tasks.spawn(watch::follow::<objects::WatchedBudget>(client, inner, limits)),
+            };
+        }
     }
 
     pub(crate) fn health(&self) -> sync::watch::Receiver<Health> {
         self.inner.health.subscribe()
     }
 
-    /// Changes when a node may have come that was asked for in vain.
+    /// Changes with every node: one may have come, or become ready, that was asked for in vain.
     pub(crate) fn arrivals(&self) -> sync::watch::Receiver<u64> {
         self.inner.arrivals.subscribe()
     }

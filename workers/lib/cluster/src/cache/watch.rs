@@ -38,11 +38,21 @@ const PAGE: u32 = 500;
 
 /// How long is waited for what.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// For an answer.
-    pub(crate) request: Duration,
-    /// For the end of a watch.
-    pub(crate) watch: Duration,
+pub struct Limits {
+    /// For the answer to a request.
+    pub request: Duration,
+    /// For the end of a watch, which is then begun anew where it was: a way that was lost without a word is noticed
+    /// after that.
+    pub watch: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request: Duration::from_secs(10),
+            watch: Duration::from_secs(30),
+        }
+    }
 }
 
 /// A watched object and what is kept of it.

@@ -12,6 +12,7 @@ mod budgets;
 mod cordon;
 mod drain;
 mod force;
+mod nodes;
 mod support;
 mod watch;
 mod ways;

@@ -13,7 +13,7 @@ use hollowtrees_harness::{
     eventually,
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const BOUND: Duration = Duration::from_secs(90);
@@ -53,7 +53,7 @@ impl Ground {
             .await;
         }
         let kubeconfig = plane.kubeconfig_for_service_account(name, "drain").await.unwrap();
-        grant(&admin, name).await;
+        admin.grant(manifest(RBAC), name, "drain").await.unwrap();
         Self {
             plane,
             admin,
@@ -243,26 +243,9 @@ fn is_ready(object: &Value) -> Result<(), Error> {
     }
 }
 
-/// Gives the service account `drain` of a namespace the role in the worker's manifest, and nothing else.
-async fn grant(admin: &Client, namespace: &str) {
-    for document in RBAC.split("\n---\n") {
-        let mut object: Value = serde_saphyr::from_str(document).unwrap();
-        let (kind, role) = (
-            object["kind"].as_str().unwrap().to_owned(),
-            object["metadata"]["name"].clone(),
-        );
-        let path = match kind.as_str() {
-            "ClusterRole" => "/apis/rbac.authorization.k8s.io/v1/clusterroles".to_owned(),
-            "ClusterRoleBinding" => "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings".to_owned(),
-            "Role" => "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles".to_owned(),
-            "RoleBinding" => "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings".to_owned(),
-            "ServiceAccount" => continue,
-            other => panic!("{other}"),
-        };
-        if kind.ends_with("Binding") {
-            object["metadata"]["name"] = format!("{}-{namespace}", role.as_str().unwrap()).into();
-            object["subjects"] = json!([{"kind": "ServiceAccount", "name": "drain", "namespace": namespace}]);
-        }
-        admin.ensure(&path, &object).await.unwrap();
-    }
+/// The objects of a manifest.
+pub(crate) fn manifest(text: &str) -> Vec<Value> {
+    text.split("\n---\n")
+        .map(|document| serde_saphyr::from_str(document).unwrap())
+        .collect()
 }

@@ -351,7 +351,7 @@ fn the_page_on_rules_is_true() {
         Rules::parse(text, "rules.md").unwrap();
         examples += 1;
     }
-    assert_eq!(examples, 2);
+    assert_eq!(examples, 3);
     let limits = format!(
         "{} rules a file, {} steps and {} actions a rule, {} KiB",
         crate::limits::RULES_MAX,

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Choice, Next, Strategy,
+    Choice, Next, Node, Strategy,
+    node::Waited,
     world::{Instance, Sizes, SpotMarket},
 };
 
@@ -42,6 +43,10 @@ pub struct Checkpoint {
     pub launched: Option<String>,
     /// When it was launched, seconds since 1970.
     pub launched_at: i64,
+    /// When it was first seen running, seconds since 1970; kept only where its node is waited for.
+    pub running_at: i64,
+    /// What came of waiting for its node; none: nothing yet, or nobody asked.
+    pub node: Option<Waited>,
     /// It was seen in the group.
     pub attached: bool,
     /// Since when, seconds since 1970.
@@ -198,6 +203,12 @@ impl Checkpoint {
         self.launched_at = now.as_second();
     }
 
+    /// Whether its node was waited for and is ready.
+    #[must_use]
+    pub fn node_is_ready(&self) -> bool {
+        self.node.is_some_and(|waited| waited.found == Node::Ready)
+    }
+
     /// The pool that is tried.
     #[must_use]
     pub fn choice(&self) -> Option<&Choice> {
@@ -277,5 +288,7 @@ impl Checkpoint {
         self.at += 1;
         self.launched = None;
         self.launched_at = 0;
+        self.running_at = 0;
+        self.node = None;
     }
 }

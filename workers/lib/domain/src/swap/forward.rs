@@ -1,4 +1,4 @@
-//! The way forward: launch, running, room, attach, in service, detach, restore, end the old one.
+//! The way forward: launch, running, node ready if asked, room, attach, in service, detach, restore, end the old one.
 
 use hollowtrees_schemas::names::result;
 use jiff::{SignedDuration, Timestamp};
@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Checkpoint, End, Next, Orders, Seen, Wait,
     decide::end_old,
+    node,
     world::{Life, Standing},
 };
 
@@ -74,6 +75,9 @@ fn until_attached(
         (Some(_), _) => Some(Next::TerminateNew {
             instance: launched.to_owned(),
         }),
+        (None, Life::Running) if node::is_awaited(checkpoint, seen, orders, now) => {
+            Some(Next::Wait(Wait::NodeReady))
+        }
         (None, Life::Running) => Some(attach(checkpoint, seen, launched)),
         (None, _) => Some(Next::Wait(Wait::Running)),
     }
@@ -209,6 +213,9 @@ fn success(checkpoint: &Checkpoint, seen: &Seen) -> End {
     } else {
         format!("{new} is in {group} in place of {old}.")
     };
+    if let Some(waited) = checkpoint.node.filter(|_| !checkpoint.lost) {
+        message.push_str(&waited.sentence());
+    }
     for (what, left) in [
         ("MaxSize", &checkpoint.left.max),
         ("Desired capacity", &checkpoint.left.desired),

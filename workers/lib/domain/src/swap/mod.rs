@@ -11,6 +11,7 @@
 //! | [`skip`] | why nothing is to be done |
 //! | [`choice`] | which pools to try, in which order |
 //! | [`checkpoint`] | what a swap remembers, and what answers do to it |
+//! | [`node`] | the wait for the replacement's node |
 //! | [`seen`] | one look at everything a decision needs |
 //! | [`next`] | one thing to do |
 //! | [`decide`](mod@decide) | which one it is |
@@ -23,6 +24,7 @@ pub mod choice;
 pub mod decide;
 pub mod fresh;
 pub mod next;
+pub mod node;
 pub mod seen;
 pub mod skip;
 pub mod strategy;
@@ -38,6 +40,7 @@ pub use checkpoint::{Answer, Checkpoint};
 pub use choice::Choice;
 pub use decide::{Decision, decide};
 pub use next::{End, Next, Wait};
+pub use node::Node;
 pub use seen::{Books, Drain, Orders, Seen};
 pub use strategy::Strategy;
 

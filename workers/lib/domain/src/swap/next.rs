@@ -100,6 +100,8 @@ pub enum Wait {
     Appears,
     /// The replacement runs.
     Running,
+    /// The replacement's node is ready.
+    NodeReady,
     /// The replacement is in service.
     InService,
     /// The old one, which still joins, is in service: before that it cannot be detached.
@@ -118,6 +120,7 @@ impl Wait {
             Self::OtherSwap => "another swap of the instance",
             Self::Appears => "the launched instance to show",
             Self::Running => "the replacement to run",
+            Self::NodeReady => "the replacement's node to be Ready",
             Self::InService => "the replacement to be in service",
             Self::OldJoins => "the old instance to have joined its group",
             Self::Drain => "the drain of the old instance",

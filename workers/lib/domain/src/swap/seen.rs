@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Checkpoint, Strategy,
+    Checkpoint, Node, Strategy,
     world::{Group, Instance, Life, Sizes, Standing},
 };
 use crate::words::Certainty;
@@ -21,6 +21,8 @@ pub struct Seen {
     pub ours: Vec<Instance>,
     /// The replacement has an open incident of its own.
     pub doomed: bool,
+    /// The replacement's node.
+    pub node: Node,
     /// A member that another action launched for the same instance.
     pub replaced_by: Option<String>,
     /// Another action's swap of the same instance is open.
@@ -84,6 +86,10 @@ pub struct Orders {
     pub drain_over: bool,
     /// A launch runs within this, or another pool is tried.
     pub running_within: SignedDuration,
+    /// The replacement's node is waited for this long from when it was seen running, where it is asked for.
+    pub node_within: SignedDuration,
+    /// It is waited for no longer: what comes after it needs the time that is left.
+    pub node_over: bool,
     /// What was attached is in service within this, or it goes.
     pub in_service_within: SignedDuration,
 }

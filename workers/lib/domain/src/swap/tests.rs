@@ -3,4 +3,5 @@
 mod book;
 mod choices;
 mod model;
+mod node;
 mod steps;

@@ -7,6 +7,7 @@ use super::{
     Checkpoint, End, Next, Orders, Seen, Wait,
     checkpoint::Undo,
     forward::{APPEARS_WITHIN, is_replaced, lower_desired, restore_max, takes_back},
+    node::Waited,
     world::Standing,
 };
 
@@ -121,9 +122,10 @@ fn kept(checkpoint: &Checkpoint, seen: &Seen) -> End {
         result::SUCCEEDED,
         "old-left-first",
         format!(
-            "{new} is in {} in place of {}, which left while the swap was being undone.{}",
+            "{new} is in {} in place of {}, which left while the swap was being undone.{}{}",
             checkpoint.group,
             seen.old_id,
+            checkpoint.node.map(Waited::sentence).unwrap_or_default(),
             leftovers(checkpoint)
         ),
     )

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::super::{
-    Answer, Checkpoint, Choice, Drain, End, Next, Orders, Seen, Strategy as Way, TAG_ACTION, TAG_MANAGED,
-    book,
+    Answer, Checkpoint, Choice, Drain, End, Next, Node, Orders, Seen, Strategy as Way, TAG_ACTION,
+    TAG_MANAGED, book,
     checkpoint::Plan,
     choice::Claim,
     decide, fresh,
@@ -42,6 +42,7 @@ enum Happening {
     OldLeaves(usize),
     NewDies(usize),
     NewDoomed(usize),
+    NewNode(usize, Node),
     Cancel(usize),
     GiveUp(usize),
     Tick,
@@ -73,14 +74,25 @@ fn happening(foreign: bool, refusals: bool) -> impl Strategy<Value = Happening> 
         ]
     };
     let rare = u32::from(foreign);
+    let nodes = [
+        Node::NotAsked,
+        Node::Unseen,
+        Node::NotThere,
+        Node::NotReady,
+        Node::Ready,
+    ];
     prop_oneof![
         24 => (0usize..3, prop::sample::select(fates.clone()))
             .prop_map(|(saga, fate)| Happening::Step(saga, fate)),
         12 => (0usize..3, prop::sample::select(fates)).prop_map(|(saga, fate)| Happening::Lagging(saga, fate)),
         12 => Just(Happening::Tick),
         2 => (0usize..3).prop_map(Happening::OldLeaves),
-        1 => (0usize..3).prop_map(Happening::NewDies),
-        1 => (0usize..3).prop_map(Happening::NewDoomed),
+        6 => prop_oneof![
+            1 => (0usize..3).prop_map(Happening::NewDies),
+            1 => (0usize..3).prop_map(Happening::NewDoomed),
+            4 => (0usize..3, prop::sample::select(nodes.to_vec()))
+                .prop_map(|(saga, node)| Happening::NewNode(saga, node)),
+        ],
         2 => (0usize..3).prop_map(Happening::Cancel),
         1 => (0usize..3).prop_map(Happening::GiveUp),
         rare => Just(Happening::ForeignMax),
@@ -98,6 +110,7 @@ struct Saga {
     cancelled: bool,
     give_up: bool,
     doomed: bool,
+    node: Node,
     /// An attachment of it took effect late, or will.
     late: bool,
     end: Option<End>,
@@ -131,6 +144,9 @@ const BASE: Sizes = Sizes {
     desired: 5,
     max: 5,
 };
+
+/// Longer than a few ticks.
+const NODE_WITHIN: SignedDuration = SignedDuration::from_secs(20);
 
 /// Seconds that what is read may be behind, less than is waited for it.
 const LAG: i64 = 5;
@@ -193,6 +209,7 @@ impl World {
                     cancelled: false,
                     give_up: false,
                     doomed: false,
+                    node: Node::NotAsked,
                     late: false,
                     end: None,
                     attached_at: 0,
@@ -296,6 +313,7 @@ impl World {
             group: Some(group.clone()),
             ours: tagged.cloned().collect(),
             doomed: saga.doomed,
+            node: saga.node,
             replaced_by: None,
             other_swap: false,
             drain: Drain::None,
@@ -329,6 +347,8 @@ impl World {
             give_up: saga.give_up,
             drain_over: false,
             running_within: SignedDuration::from_secs(60),
+            node_within: NODE_WITHIN,
+            node_over: saga.give_up,
             in_service_within: SignedDuration::from_secs(120),
         };
         let claim = Claim {
@@ -340,8 +360,23 @@ impl World {
         if decision.checkpoint.undo.is_some() && saga.live.undo.is_none() {
             assert!(!saga.live.detached, "what is detached is not undone");
         }
+        let was_awaited = saga.live.launched.is_some() && !saga.live.attached && saga.node != Node::NotAsked;
+        let (node, gave_up) = (saga.node, saga.give_up);
         self.keep(at, decision.checkpoint);
         let step = decision.next;
+        if matches!(step, Next::Attach { .. }) && was_awaited {
+            let waited = self.sagas[at]
+                .live
+                .node
+                .expect("it is noted what came of the wait");
+            let in_vain = matches!(waited.found, Node::NotThere | Node::NotReady);
+            let old_left = self.instances[&old].life == Life::Gone;
+            let is_over = waited.seconds >= NODE_WITHIN.as_secs() || gave_up || old_left;
+            assert!(
+                !in_vain || is_over || waited.found != node,
+                "{waited:?}, {node:?} now"
+            );
+        }
         if step.needs_lease() {
             let weight = self.sagas[at].live.old.weight;
             book::settle(&mut self.record, seen.group.as_ref().unwrap(), now);
@@ -574,6 +609,10 @@ impl World {
             Happening::NewDoomed(at) => {
                 let at = known(at);
                 self.sagas[at].doomed = self.sagas[at].live.launched.is_some() && !self.sagas[at].doomed;
+            }
+            Happening::NewNode(at, node) => {
+                let at = known(at);
+                self.sagas[at].node = node;
             }
             Happening::Cancel(at) => {
                 let at = known(at);

@@ -14,7 +14,7 @@ use super::super::{
 };
 use crate::words::Certainty;
 
-fn instance(id: &str, life: Life) -> Instance {
+pub(super) fn instance(id: &str, life: Life) -> Instance {
     Instance {
         id: id.to_owned(),
         life,
@@ -26,7 +26,7 @@ fn instance(id: &str, life: Life) -> Instance {
     }
 }
 
-fn group(sizes: (u32, u32, u32), members: &[(&str, Standing)]) -> Group {
+pub(super) fn group(sizes: (u32, u32, u32), members: &[(&str, Standing)]) -> Group {
     Group {
         name: "g".to_owned(),
         sizes: Sizes {
@@ -63,7 +63,7 @@ fn tag(key: &str, value: &str) -> Tag {
     }
 }
 
-fn orders() -> Orders {
+pub(super) fn orders() -> Orders {
     Orders {
         strategy: Strategy::Swap,
         managed: false,
@@ -72,11 +72,13 @@ fn orders() -> Orders {
         give_up: false,
         drain_over: false,
         running_within: SignedDuration::from_secs(60),
+        node_within: SignedDuration::from_secs(60),
+        node_over: false,
         in_service_within: SignedDuration::from_secs(60),
     }
 }
 
-fn seen(group: Group) -> Seen {
+pub(super) fn seen(group: Group) -> Seen {
     Seen {
         old_id: "old".to_owned(),
         old: Some(instance("old", Life::Running)),
@@ -86,7 +88,7 @@ fn seen(group: Group) -> Seen {
 }
 
 /// A swap that launched `new` at second 100.
-fn launched() -> Checkpoint {
+pub(super) fn launched() -> Checkpoint {
     let mut checkpoint = Checkpoint {
         group: "g".to_owned(),
         choices: vec![Choice::default(); 2],
@@ -106,11 +108,11 @@ fn attached() -> Checkpoint {
     }
 }
 
-fn next(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders) -> Next {
+pub(super) fn next(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders) -> Next {
     decided(checkpoint, seen, orders, 110).next
 }
 
-fn decided(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders, now: i64) -> Decision {
+pub(super) fn decided(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders, now: i64) -> Decision {
     let claim = Claim {
         action: "a",
         redrive: 0,
@@ -120,7 +122,7 @@ fn decided(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders, now: i64) -> D
     decide(checkpoint, seen, orders, claim, now)
 }
 
-const SERVES: Standing = Standing::InService;
+pub(super) const SERVES: Standing = Standing::InService;
 
 #[test]
 fn what_is_skipped() {
