@@ -22,8 +22,17 @@ pub(crate) struct Options {
     pub(crate) empty_dir: bool,
     /// Pods of daemon sets are not to be left out: no `--ignore-daemonsets`, `daemons`.
     pub(crate) daemons: bool,
-    /// `--grace-period`, `grace_cap`.
-    pub(crate) grace: Option<u32>,
+    /// `--grace-period`.
+    pub(crate) grace: Option<Grace>,
+}
+
+/// Seconds that pods are given to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grace {
+    /// Ours is told `grace`.
+    Given(u32),
+    /// Ours is told `grace_cap`.
+    Cap(u32),
 }
 
 /// What else is special.
@@ -37,6 +46,8 @@ pub(crate) enum Mode {
     Patient,
     /// As advisory, and kubectl deletes: `--disable-eviction`.
     Deleting,
+    /// As advisory, and ours deletes what no budget covers: `pods.unbudgeted`.
+    Unbudgeted,
     /// As advisory, and kubectl leaves out what should have ended: `--skip-wait-for-delete-timeout`.
     SkipWait,
 }
@@ -67,10 +78,11 @@ pub(crate) fn cases(seed: u64) -> Vec<Case> {
         (ALL_GO, Mode::Certain, KINDS),
         (ALL_GO, Mode::Patient, KINDS),
         (ALL_GO, Mode::Deleting, KINDS),
+        (ALL_GO, Mode::Unbudgeted, KINDS),
         (ALL_GO, Mode::SkipWait, KINDS),
         (
             Options {
-                grace: Some(3),
+                grace: Some(Grace::Given(3)),
                 ..ALL_GO
             },
             Mode::Advisory,
@@ -78,7 +90,7 @@ pub(crate) fn cases(seed: u64) -> Vec<Case> {
         ),
         (
             Options {
-                grace: Some(20),
+                grace: Some(Grace::Cap(20)),
                 ..ALL_GO
             },
             Mode::Advisory,
@@ -112,7 +124,13 @@ pub(crate) fn cases(seed: u64) -> Vec<Case> {
                 bare: bits & 1 > 0,
                 empty_dir: bits & 2 > 0,
                 daemons: bits & 4 > 0,
-                grace: [None, Some(3), Some(20)][dice.random_range(0..3)],
+                grace: [
+                    None,
+                    Some(Grace::Given(3)),
+                    Some(Grace::Given(20)),
+                    Some(Grace::Cap(3)),
+                    Some(Grace::Cap(20)),
+                ][dice.random_range(0..5)],
             };
             let mode = [
                 Mode::Advisory,
@@ -169,11 +187,17 @@ impl Case {
                 force,
             },
         };
+        let (grace_seconds, grace_cap_seconds) = match self.options.grace {
+            None => (None, None),
+            Some(Grace::Given(seconds)) => (Some(seconds), None),
+            Some(Grace::Cap(seconds)) => (None, Some(seconds)),
+        };
         let terms = Terms {
             bare: Some(self.options.bare),
             empty_dir: Some(self.options.empty_dir),
             daemons: Some(self.options.daemons),
-            grace_cap_seconds: self.options.grace,
+            grace_seconds,
+            grace_cap_seconds,
         };
         let until = (self.mode == Mode::Patient).then_some(end);
         (Want { wish, terms }, until)
@@ -189,13 +213,13 @@ impl Case {
             ("delete-emptydir-data", self.options.empty_dir.to_string()),
             ("ignore-daemonsets", (!self.options.daemons).to_string()),
         ];
-        if let Some(grace) = self.options.grace {
+        if let Some(Grace::Given(grace) | Grace::Cap(grace)) = self.options.grace {
             flags.push(("grace-period", grace.to_string()));
         }
         match self.mode {
             Mode::Deleting => flags.push(("disable-eviction", true.to_string())),
             Mode::SkipWait => flags.push(("skip-wait-for-delete-timeout", 1.to_string())),
-            Mode::Advisory | Mode::Certain | Mode::Patient => {}
+            Mode::Advisory | Mode::Certain | Mode::Patient | Mode::Unbudgeted => {}
         }
         flags
     }

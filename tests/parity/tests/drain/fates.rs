@@ -17,7 +17,7 @@ pub(crate) enum Fate {
     Unasked,
     /// Evicted, and done with.
     Evicted,
-    /// Deleted past its budget, and done with.
+    /// Deleted, and done with.
     Deleted,
     /// Evicted or deleted, and waited for in vain.
     Unended,
@@ -116,7 +116,11 @@ pub(crate) fn by_us(summary: &Summary, namespace: &str, name: &str, granted: Gra
         // What it says it did it did, and the other way round.
         let told = match fate {
             Fate::Evicted => summary.evicted.contains(&path),
-            Fate::Deleted => summary.forced.contains_key(&path) || summary.shortened.contains(&path),
+            Fate::Deleted => {
+                summary.forced.contains_key(&path)
+                    || summary.shortened.contains(&path)
+                    || summary.deleted.contains(&path)
+            }
             _ => true,
         };
         return told.then_some(fate);

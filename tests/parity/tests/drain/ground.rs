@@ -8,6 +8,7 @@ use std::{
 };
 
 use hollowtrees_cluster::{Access, Cluster, Settings, engine::Unobserved};
+use hollowtrees_domain::drain::{Options, Unbudgeted};
 use hollowtrees_harness::{
     ControlPlane, Error,
     control_plane::{Client, Part, fixtures},
@@ -100,17 +101,19 @@ impl Ground {
     }
 
     /// Our way to the cluster, once it has seen everything.
-    pub(crate) async fn cluster(&self) -> Cluster {
+    pub(crate) async fn cluster(&self, unbudgeted: Unbudgeted) -> Cluster {
         let access = Access {
             kubeconfig: Some(self.ways[1].kubeconfig.clone()),
             context: None,
         };
-        let cluster = Cluster::connect(
-            &access,
-            Settings::default(),
-            Arc::new(Unobserved),
-            CancellationToken::new(),
-        );
+        let settings = Settings {
+            options: Options {
+                unbudgeted,
+                ..Options::default()
+            },
+            ..Settings::default()
+        };
+        let cluster = Cluster::connect(&access, settings, Arc::new(Unobserved), CancellationToken::new());
         let cluster = cluster.await.unwrap();
         let mut health = cluster.health();
         tokio::time::timeout(BOUND, health.wait_for(|health| health.trouble().is_none()))

@@ -26,13 +26,14 @@ use std::{
 
 use futures::{StreamExt, stream};
 use hollowtrees_cluster::{Cluster, engine::Summary};
+use hollowtrees_domain::drain::Unbudgeted;
 use hollowtrees_harness::{
     Error, eventually,
     kubectl::{self, Drained},
 };
 use serde_json::Value;
 
-use cases::Case;
+use cases::{Case, Mode};
 use fates::{Fate, Granted};
 use ground::{BOUND, Ground, SIDES, Side, is_met};
 use pods::{Kind, SLOW};
@@ -74,7 +75,8 @@ async fn every_difference_to_kubectl_is_one_that_is_meant() {
         .for_each_concurrent(AT_ONCE, async |(case, side)| g.make(case, &side).await)
         .await;
     ground.settle(&cases).await;
-    let shared = ground.cluster().await;
+    // Not by what the machine makes of its time.
+    let shared = ground.cluster(Unbudgeted::Evict).await;
     let done: Vec<Done> = stream::iter(cases)
         .map(|case| drain(&ground, &shared, case))
         .buffer_unordered(AT_ONCE)
@@ -133,11 +135,11 @@ async fn every_difference_to_kubectl_is_one_that_is_meant() {
 async fn drain(ground: &Ground, shared: &Cluster, case: Case) -> Done {
     let sides = SIDES.map(|of| Side::new(&case, of));
     // What slows an engine down slows all its drains down: it is one of this case alone.
-    let own = case.kinds.iter().any(|kind| kind.answer.is_some());
-    let cluster = if own {
-        ground.cluster().await
-    } else {
-        shared.clone()
+    let answered = case.kinds.iter().any(|kind| kind.answer.is_some());
+    let cluster = match case.mode {
+        Mode::Unbudgeted => ground.cluster(Unbudgeted::Delete).await,
+        _ if answered => ground.cluster(Unbudgeted::Evict).await,
+        _ => shared.clone(),
     };
     for (side, way) in sides.iter().zip(&ground.ways) {
         ground.begin(&case, side, way).await;

@@ -20,7 +20,7 @@ is not in it fails the test, and so does one in it that does not occur.
 | `--force` | `bare` (`pods.bare`) |
 | `--delete-emptydir-data` | `empty_dir` (`pods.empty_dir`) |
 | without `--ignore-daemonsets` | `daemons` (`pods.daemons`) |
-| `--grace-period` | `grace_cap` |
+| `--grace-period` | `grace`; `grace_cap` is the most of it |
 | `--timeout` | the deadline of the action |
 | `--disable-eviction` | none; see below |
 | `--skip-wait-for-delete-timeout` | none; see below |
@@ -33,9 +33,9 @@ const END: &str = "
 ## Not compared
 
 - **When.** kubectl asks for all pods of a node at once, each refused one again every 5 s; ours asks in the order of the
-  deadlines, node by node, tier by tier, and again when the budget has changed or after 100 ms and more.
+  deadlines, node by node, tier by tier, and asks nothing that a budget would refuse until it has changed.
 - **The node.** kubectl marks it unschedulable; ours puts a taint on it as well, and names who holds it.
-- `--grace-period=0`: a `grace_cap` is a second at least, since none at all removes the pod while its containers run.
+- `--grace-period=0`: `grace` and `grace_cap` are a second at least, since none at all removes the pod while its containers run.
 - `--pod-selector` and `--dry-run`: a rule has no selector; `mode: dry-run` is for every action.
 ";
 

@@ -38,6 +38,9 @@ pub(crate) struct Kind {
     pub(crate) pending: bool,
     pub(crate) critical: bool,
     pub(crate) opted_out: bool,
+    /// It asks to be left alone until its last moment.
+    pub(crate) reserved: bool,
+    pub(crate) ready: bool,
     pub(crate) finalizer: bool,
     pub(crate) grace_seconds: u32,
     pub(crate) exit_after: &'static str,
@@ -60,6 +63,8 @@ const PLAIN: Kind = Kind {
     pending: false,
     critical: false,
     opted_out: false,
+    reserved: false,
+    ready: true,
     finalizer: false,
     grace_seconds: 2,
     exit_after: "0s",
@@ -144,6 +149,10 @@ pub(crate) const KINDS: &[Kind] = &[
         ..owned("opted-out", Owner::ReplicaSet)
     },
     Kind {
+        reserved: true,
+        ..owned("reserved", Owner::ReplicaSet)
+    },
+    Kind {
         finalizer: true,
         ..owned("held", Owner::ReplicaSet)
     },
@@ -180,6 +189,11 @@ pub(crate) const KINDS: &[Kind] = &[
     guarded("narrow", 2, &[1]),
     guarded("wide", 2, &[2]),
     guarded("two-budgets", 1, &[1, 1]),
+    // Its budget has enough without it.
+    Kind {
+        ready: false,
+        ..guarded("unready", 1, &[0])
+    },
     Kind {
         namespace_ending: true,
         ..owned("namespace-ending", Owner::ReplicaSet)
@@ -233,6 +247,12 @@ impl Kind {
         }
         if self.pending {
             pod = fixtures::annotated(pod, fixtures::START_AFTER, "never");
+        }
+        if !self.ready {
+            pod = fixtures::annotated(pod, fixtures::READY_AFTER, "never");
+        }
+        if self.reserved {
+            pod = fixtures::annotated(pod, "karpenter.sh/do-not-disrupt", "true");
         }
         if self.mirror {
             pod = fixtures::annotated(pod, "kubernetes.io/config.mirror", "x");

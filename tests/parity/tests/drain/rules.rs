@@ -133,6 +133,14 @@ pub(crate) const RULES: &[Rule] = &[
         explains: |kind, _, kubectl, ours| kind.opted_out && goes(kubectl) && ours == Skipped,
     },
     Rule {
+        name: "pods may ask for their time",
+        about: "a pod that asks to be left alone (`pods.until_last_moment`, such as `karpenter.sh/do-not-disrupt`)",
+        kubectl: "knows none",
+        ours: "leaves it until it would have to be deleted past its budget, and for good where nothing may be forced",
+        why: "its owner would rather lose the last seconds than the work; the autoscalers that know these annotations do the same",
+        explains: |kind, _, kubectl, ours| kind.reserved && goes(kubectl) && ours == Skipped,
+    },
+    Rule {
         name: "no node is refused",
         about: "all other pods of a node with one that is refused",
         kubectl: "are not touched",
@@ -181,7 +189,7 @@ pub(crate) const RULES: &[Rule] = &[
         name: "what is ending is not asked for again",
         about: "a pod that was being deleted before",
         kubectl: "evicts (or deletes) it once more, and so may shorten its grace to `--grace-period`",
-        ours: "waits for it; `grace_cap` does not concern it",
+        ours: "waits for it; `grace` and `grace_cap` do not concern it",
         why: "who deleted it gave it its grace; a request for nothing",
         explains: |kind, _, kubectl, ours| {
             kind.ending && matches!(kubectl, Evicted | Deleted | Unended) && matches!(ours, Going | Left)
@@ -204,6 +212,17 @@ pub(crate) const RULES: &[Rule] = &[
         explains: |kind, case, kubectl, ours| {
             let same = ours == Evicted || ours == Left && holds_out(kind);
             case.mode == Mode::Deleting && matches!(kubectl, Deleted | Unended) && same
+        },
+    },
+    Rule {
+        name: "what no budget covers may be deleted",
+        about: "a pod without a budget, with `pods.unbudgeted: delete`, or `auto` where evictions would be too slow",
+        kubectl: "evicts it like any other",
+        ours: "deletes it, with its grace, in a namespace that ends as well",
+        why: "all that the API server adds to such an eviction is a look for budgets, and time is short",
+        explains: |kind, case, kubectl, ours| {
+            let free = kind.budgets.is_empty() && case.mode == Mode::Unbudgeted;
+            free && matches!(kubectl, Evicted | Unended | Left) && ours == Deleted
         },
     },
     Rule {
@@ -246,7 +265,7 @@ pub(crate) const RULES: &[Rule] = &[
         about: "`--grace-period` / `grace_cap` longer than a pod's own grace",
         kubectl: "gives it that much",
         ours: "leaves the pod its own",
-        why: "a cap is a most: nobody's grace grows because of it",
+        why: "a cap is a most: nobody's grace grows because of it; `grace` is what `--grace-period` is",
         explains: |_, _, _, _| false,
     },
 ];

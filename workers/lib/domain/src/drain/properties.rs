@@ -13,7 +13,11 @@ use super::{
     *,
 };
 
-/// What a person may think of as the longest that a test runs; a step is an event, not a moment.
+/// Keeps a pod for good.
+const OPT_OUT: &str = "hollowtrees.io/do-not-evict";
+/// Keeps it until its last moment.
+const RESERVE: &str = "karpenter.sh/do-not-disrupt";
+/// Looks at one node; far more than its pods give reason for.
 const MOST_STEPS: usize = 2_000;
 /// A refused eviction is asked again after this, if nothing else comes before.
 const RETRY: SignedDuration = SignedDuration::from_secs(5);
@@ -39,9 +43,9 @@ struct Lot {
 prop_compose! {
     fn any_pod(node: u8)(
         uid: u32, grace_seconds in 1_u32..400, owner in 0_usize..3, critical: bool, mirror in chance(8), finished in chance(8),
-        opted_out in chance(8), last in chance(8), empty_dir: bool, deleted in proptest::option::weighted(0.2, (0_i64..100, 1_u32..400)),
+        asks in 0_usize..8, last in chance(8), empty_dir: bool, deleted in proptest::option::weighted(0.2, (0_i64..100, 1_u32..400)),
     ) -> Pod {
-        let labels = |yes: bool, key: &str, value: &str| {
+        let one = |yes: bool, key: &str, value: &str| {
             yes.then(|| (key.to_owned(), value.to_owned())).into_iter().collect::<BTreeMap<_, _>>()
         };
         Pod {
@@ -49,8 +53,12 @@ prop_compose! {
             namespace: "shop".to_owned(),
             name: uid.to_string(),
             node: node.to_string(),
-            labels: labels(last, "app.kubernetes.io/part-of", "hollowtrees"),
-            annotations: labels(opted_out, "hollowtrees.io/do-not-evict", "true"),
+            labels: Arc::new(one(last, "app.kubernetes.io/part-of", "hollowtrees")),
+            annotations: match asks {
+                0 => one(true, OPT_OUT, "true"),
+                1 => one(true, RESERVE, "true"),
+                _ => BTreeMap::new(),
+            },
             grace_seconds,
             owner: [Owner::None, Owner::DaemonSet, Owner::Controller][owner],
             mirror,
@@ -58,12 +66,13 @@ prop_compose! {
             containers_ended: finished,
             critical,
             empty_dir,
-            finalizers: Vec::new(),
+
             // Asked for so long ago with that grace, and not over yet.
             deletion: deleted.filter(|(ago, grace)| *ago < i64::from(*grace)).map(|(ago, grace_seconds)| Deletion {
                 ends_at: at(i64::from(grace_seconds) - ago),
                 grace_seconds,
             }),
+            ..Pod::default()
         }
     }
 }
@@ -164,13 +173,10 @@ impl World {
         }
         let (lot, now) = (&mut self.lots[i], self.now);
         let pod = assessed.pod;
-        let opted_out = pod.annotations.contains_key("hollowtrees.io/do-not-evict");
+        let opted_out = pod.annotations.contains_key(OPT_OUT);
         let untouchable = pod.mirror || opted_out || (pod.finished && pod.deletion.is_none());
         prop_assert!(!untouchable, "{assessed:?}");
-        prop_assert!(
-            matches!(self.options.judge(pod), Verdict::Goes(_)),
-            "{assessed:?}"
-        );
+        prop_assert!(tier(&self.options, pod).is_some(), "{assessed:?}");
         self.asked.entry(pod.uid.clone()).or_insert(now);
         let mut delete = |grace: u32| {
             let grace_seconds = lot
@@ -205,7 +211,7 @@ impl World {
                 prop_assert!(grace < pod.deletion.unwrap().grace_seconds, "{assessed:?}");
                 delete(grace);
             }
-            Step::Skip(_) | Step::Ended | Step::Await | Step::Gate | Step::Late => {}
+            Step::Skip(_) | Step::Ended | Step::Await | Step::Gate | Step::Reserve | Step::Late => {}
         }
         Ok(true)
     }
@@ -245,10 +251,10 @@ proptest! {
         }
         for lot in &all {
             let pod = &lot.pod;
-            let Verdict::Goes(_) = options.judge(pod) else {
+            if tier(&options, pod).is_none() {
                 prop_assert!(!world.asked.contains_key(&pod.uid), "{pod:?}");
                 continue;
-            };
+            }
             let end = world.lots.iter().find(|other| other.pod.uid == pod.uid).and_then(|other| other.pod.deletion);
             // In time, unless nothing runs in it any more.
             prop_assert!(pod.containers_ended || end.is_none_or(|end| end.ends_at <= at(deadline + 1)), "{pod:?} ends {end:?}");
@@ -259,6 +265,9 @@ proptest! {
             let last = at((deadline - grace).max(0));
             let asked = world.asked.get(&pod.uid);
             prop_assert!(asked.is_some_and(|asked| *asked <= last), "{pod:?} was asked {asked:?}");
+            if pod.annotations.contains_key(RESERVE) {
+                prop_assert_eq!(asked.copied(), Some(last), "{:?}", pod);
+            }
             // Behind a budget: at the last moment and not before.
             let forced = world.forced.get(&pod.uid);
             prop_assert_eq!(forced.copied(), lot.blocked.then_some(last), "{:?}", pod);
@@ -297,14 +306,10 @@ proptest! {
         lots in proptest::collection::vec((0_u8..4).prop_flat_map(any_pod), 0..24), options in any_options(),
         deadlines in proptest::collection::vec(proptest::option::of(0_i64..60), 4),
     ) {
-        let judged = |pod: &Pod| match options.judge(pod) {
-            Verdict::Goes(tier) => Some(tier),
-            Verdict::Stays(_) => None,
-        };
         // By uid: bucket, node, tier.
         let mut keys = BTreeMap::new();
         let mut queue = Vec::new();
-        for (pod, tier) in lots.iter().filter_map(|pod| Some((pod, judged(pod)?))) {
+        for (pod, tier) in lots.iter().filter_map(|pod| Some((pod, tier(&options, pod)?))) {
             let deadline = deadlines[pod.node.parse::<usize>().unwrap()];
             let wish = Wish { deadline: deadline.map(at), force: Force::Never };
             let latest = wish.latest_start(pod.grace_seconds);
@@ -323,11 +328,16 @@ proptest! {
     }
 }
 
+/// The tier of a pod that goes, sooner or later.
+fn tier(options: &Options, pod: &Pod) -> Option<Tier> {
+    match options.judge(pod) {
+        Verdict::Goes(tier) | Verdict::Reserved(tier, ..) => Some(tier),
+        Verdict::Stays(_) => None,
+    }
+}
+
 fn place(pod: &Pod, latest: Timestamp, options: &Options) -> Place {
-    let tier = match options.judge(pod) {
-        Verdict::Goes(tier) => tier,
-        Verdict::Stays(_) => Tier::Ordinary,
-    };
+    let tier = tier(options, pod).unwrap_or(Tier::Ordinary);
     Place::new(
         Some(latest),
         Arc::from(pod.node.as_str()),
