@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
 use super::{
+    blockade::Blockade,
     queue::Queue,
     record::{Ended, Summary},
     track::{Doing, Kept, Phase, Track, Wanted},
@@ -62,6 +63,8 @@ pub(super) struct Drain {
     pub(super) freed: Vec<Kept>,
     /// How long after they were granted the last look showed deletions.
     pub(super) lags: Vec<Duration>,
+    /// What was told of budgets that keep the node.
+    pub(super) blockade: Blockade,
 }
 
 /// What a look at the cluster shows.
@@ -85,6 +88,7 @@ impl Drain {
             due: None,
             freed: Vec::new(),
             lags: Vec::new(),
+            blockade: Blockade::default(),
         }
     }
 
@@ -131,9 +135,10 @@ impl Drain {
         if empty && !is_asking && now >= settled_at {
             return Some(Ended::Empty);
         }
+        let blocked = self.tell_blocked(options, now);
         let ends = self.parties.iter().filter_map(Party::ends_at);
         let settled = Some(settled_at).filter(|at| empty && *at > now);
-        self.due = due.into_iter().chain(ends).chain(settled).min();
+        self.due = due.into_iter().chain(ends).chain(settled).chain(blocked).min();
         None
     }
 
@@ -224,12 +229,28 @@ impl Drain {
         }
     }
 
+    /// Tells of budgets that refuse pods of this node. Says when there may be more to tell.
+    fn tell_blocked(&mut self, options: &Options, now: Timestamp) -> Option<Timestamp> {
+        let wants = self.wants();
+        let (present, at_rest) = (&self.present, &self.at_rest);
+        let held: Vec<_> = self
+            .tracks
+            .iter()
+            .filter(|(uid, track)| {
+                present.contains(*uid) && !at_rest.contains_key(*uid) && track.pod.deletion.is_none()
+            })
+            .filter_map(|(_, track)| track.held.as_ref().map(|held| (&*track.pod, held)))
+            .collect();
+        self.blockade.look(&held, options, &wants, now)
+    }
+
     /// Answers everybody.
-    pub(super) fn end(&mut self, ended: Ended) {
+    pub(super) fn end(&mut self, ended: Ended) -> Summary {
         let summary = self.summary(ended);
         for party in self.parties.drain(..) {
             drop(party.answer.send(summary.clone()));
         }
+        summary
     }
 
     /// The clock was set: no wait of before is longer than it may be by now.
