@@ -85,13 +85,16 @@ pub(crate) struct Telemetry {
 
 impl Telemetry {
     pub(crate) fn register(metrics: &Metrics) -> Result<Self, Error> {
+        let pods = metrics.counters(PODS, ["result"])?;
+        // An alert waits for its first one, and no increase is seen of a series that begins with it.
+        pods.add(["forced"], 0);
         Ok(Self {
             requests: metrics.counters(REQUESTS, ["request", "answer"])?,
             took: metrics.histograms(TOOK, ["request"], &SHORT)?,
             queued: metrics.histogram(WAITED, &LONG)?,
             kept: metrics.histogram(KEPT, &LONG)?,
             lag: metrics.histogram(LAG, &SHORT)?,
-            pods: metrics.counters(PODS, ["result"])?,
+            pods,
         })
     }
 
