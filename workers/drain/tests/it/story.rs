@@ -59,6 +59,20 @@ async fn blocked(name: &str) -> World {
     world
 }
 
+/// The page for operators has every key.
+fn is_documented(found: &Value) {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/draining.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for object in [found, &found["conditions"], &found["counts"]] {
+        for key in object.as_object().unwrap().keys() {
+            assert!(
+                page.contains(&format!("\n| `{key}` |")),
+                "docs/draining.md does not know {key}"
+            );
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_tells_what_keeps_it_until_when_and_what_was_forced() {
     let mut world = blocked("kept").await;
@@ -123,6 +137,7 @@ async fn a_node_tells_what_keeps_it_until_when_and_what_was_forced() {
         "in_time": left >= 0.0,
     });
     assert_eq!(found["conditions"], conditions);
+    is_documented(&found);
     assert_eq!(
         (
             &found["counts"]["evicted"],
