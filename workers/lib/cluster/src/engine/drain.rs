@@ -233,13 +233,13 @@ impl Drain {
     fn tell_blocked(&mut self, options: &Options, now: Timestamp) -> Option<Timestamp> {
         let wants = self.wants();
         let (present, at_rest) = (&self.present, &self.at_rest);
+        let is_here = |uid: &Arc<str>| present.contains(uid) && !at_rest.contains_key(uid);
         let held: Vec<_> = self
             .tracks
             .iter()
-            .filter(|(uid, track)| {
-                present.contains(*uid) && !at_rest.contains_key(*uid) && track.pod.deletion.is_none()
-            })
-            .filter_map(|(_, track)| track.held.as_ref().map(|held| (&*track.pod, held)))
+            .filter_map(|(uid, track)| Some((uid, &*track.pod, track.held.as_ref()?)))
+            .filter(|(uid, pod, _)| pod.deletion.is_none() && is_here(uid))
+            .map(|(_, pod, held)| (pod, held))
             .collect();
         self.blockade.look(&held, options, &wants, now)
     }

@@ -30,7 +30,7 @@ pub struct Summary {
     pub deleted: Vec<String>,
     /// Deleted past their budgets, with what was overridden.
     pub forced: BTreeMap<String, Override>,
-    /// Given less grace than they had, since they would have ended past the deadline.
+    /// Given less grace than their own: a rule's, or what is left of the time.
     pub shortened: Vec<String>,
     /// Gone or going by somebody else's doing.
     pub others: Vec<String>,
