@@ -52,6 +52,9 @@ pub struct Drain {
     /// How long after its first notice an unknown node is waited for.
     #[serde(with = "config::duration")]
     pub node_wait: Duration,
+    /// How long is waited for the volumes of a node without pods.
+    #[serde(with = "config::duration")]
+    pub volume_wait: Duration,
     /// How close to its time a scheduled end counts as certain.
     #[serde(with = "config::duration")]
     pub scheduled_force_within: Duration,
@@ -106,6 +109,7 @@ impl Settings {
             },
             in_flight: self.cluster.in_flight,
             request_timeout: self.cluster.request_timeout,
+            volume_wait: self.drain.volume_wait,
             ..hollowtrees_cluster::Settings::default()
         }
     }

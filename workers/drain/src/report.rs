@@ -62,6 +62,7 @@ pub(crate) fn sentence(node: &Node, summary: &Summary) -> String {
         (summary.skipped.len(), "left alone"),
         (summary.finalizing.len(), "held by finalizers"),
         (summary.left.len(), "still there"),
+        (summary.attached.len(), "volumes still attached"),
     ];
     let counts: Vec<String> = counts
         .iter()
@@ -134,6 +135,7 @@ fn lists(node: &Node, summary: &Summary) -> Value {
         "skipped": capped(skipped),
         "finalizing": capped(finalizing),
         "left": capped(left),
+        "attached": capped(&summary.attached),
         "requests": summary.requests,
     })
 }

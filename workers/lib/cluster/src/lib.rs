@@ -49,6 +49,8 @@ pub struct Settings {
     pub in_flight: usize,
     /// How long one request may take.
     pub request_timeout: Duration,
+    /// How long is waited for a drained node's volumes to be detached; zero: not at all, and nobody asks for volumes.
+    pub volume_wait: Duration,
     /// How long one watch lasts before it is begun anew where it was: a way that was lost without a word is noticed
     /// after that.
     pub watch_for: Duration,
@@ -61,6 +63,7 @@ impl Default for Settings {
             options: Options::default(),
             in_flight: 64,
             request_timeout: limits.request,
+            volume_wait: Duration::from_secs(60),
             watch_for: limits.watch,
         }
     }
@@ -102,15 +105,13 @@ impl Cluster {
         let requests = Requests::new(client.clone(), settings.request_timeout);
         let mut tasks = JoinSet::new();
         let annotations = settings.options.annotations().map(str::to_owned);
-        let cache = Cache::of(&Kind::ALL, annotations);
+        let mut kinds = vec![Kind::Nodes, Kind::Pods, Kind::Budgets];
+        if !settings.volume_wait.is_zero() {
+            kinds.extend([Kind::Volumes, Kind::Attachments]);
+        }
+        let cache = Cache::of(&kinds, annotations);
         let clock = Clock::default();
-        let engine = Engine::new(
-            &cache,
-            settings.options.clone(),
-            observer,
-            settings.in_flight,
-            clock.clone(),
-        );
+        let engine = Engine::new(&cache, &settings, observer, clock.clone());
         let limits = Limits {
             request: settings.request_timeout,
             watch: settings.watch_for,

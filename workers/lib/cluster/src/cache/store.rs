@@ -7,7 +7,7 @@ use std::{
 
 use hollowtrees_domain::drain::{Labels, Pod, budget::Budget};
 
-use super::{Change, Node};
+use super::{Change, Node, volumes::Volumes};
 
 /// So few sets of labels are not worth looking through.
 const SWEEP_FROM: usize = 256;
@@ -26,6 +26,7 @@ pub(crate) struct Store {
     labels: HashSet<Arc<Labels>>,
     /// As many of them are looked through for those that nobody has any more.
     sweep_at: usize,
+    pub(super) volumes: Volumes,
     /// By namespace, then name.
     budgets: HashMap<String, BTreeMap<String, Arc<Budget>>>,
 }

@@ -23,6 +23,7 @@ use super::{
     Inner, Kind, Node,
     objects::{WatchedBudget, WatchedNode, WatchedPod},
     store::Kept,
+    volumes::{Attachment, Volume, WatchedAttachment, WatchedVolume},
 };
 
 /// First and longest pause after something went wrong: two minutes of notice leave no time for more.
@@ -94,6 +95,26 @@ impl Watched for WatchedBudget {
     type Content = Budget;
 
     fn into_content(self) -> Budget {
+        self.content
+    }
+}
+
+impl Watched for WatchedVolume {
+    const KIND: Kind = Kind::Volumes;
+    const FIELDS: Option<&str> = None;
+    type Content = Volume;
+
+    fn into_content(self) -> Volume {
+        self.content
+    }
+}
+
+impl Watched for WatchedAttachment {
+    const KIND: Kind = Kind::Attachments;
+    const FIELDS: Option<&str> = None;
+    type Content = Attachment;
+
+    fn into_content(self) -> Attachment {
         self.content
     }
 }

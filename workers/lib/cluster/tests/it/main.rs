@@ -14,5 +14,6 @@ mod drain;
 mod force;
 mod nodes;
 mod support;
+mod volumes;
 mod watch;
 mod ways;
