@@ -24,7 +24,7 @@ mod request;
 
 use std::{sync::Arc, time::Duration};
 
-use hollowtrees_domain::drain::{self, Assessment, Options, Pod, Want};
+use hollowtrees_domain::drain::{self, Assessment, Options, Pod, Want, cap::Cap};
 use jiff::Timestamp;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ use cache::{Cache, Kind};
 pub use cache::{Health, Limits, Node};
 use clock::Clock;
 pub use connect::{Access, ConnectError};
-use cordon::{Cordoned, Cordons, Released};
+use cordon::{Cordoned, Cordons, Released, Room};
 use engine::{Engine, Observer, Ticket};
 use events::{Events, Happened};
 pub use nodes::{Nodes, Readiness};
@@ -74,6 +74,7 @@ impl Default for Settings {
 pub struct Cluster {
     cache: Cache,
     cordons: Cordons,
+    room: Room,
     engine: Engine,
     events: Events,
     options: Options,
@@ -121,6 +122,7 @@ impl Cluster {
         let (events, telling) = Events::new(requests.clone());
         tasks.spawn(telling);
         Self {
+            room: Room::new(cache.clone()),
             cache,
             cordons: Cordons::new(requests),
             engine,
@@ -172,6 +174,23 @@ impl Cluster {
     pub async fn cordon(&self, node: &Node, holder: &str) -> Result<Cordoned, Refusal> {
         let _first = self.engine.cordoning();
         self.cordons.cordon(node, holder).await
+    }
+
+    /// The same, unless too much of the cluster takes no pods already.
+    ///
+    /// # Errors
+    /// The API server did not do it.
+    pub async fn cordon_within(&self, cap: Cap, node: &Node, holder: &str) -> Result<Cordoned, Refusal> {
+        // The newest that is seen: a node may have been cordoned since it was found.
+        let seen = self.cache.node(&node.name);
+        if let Err(too_many) = self.room.take(seen.as_deref().unwrap_or(node), cap) {
+            return Ok(too_many);
+        }
+        let done = self.cordon(node, holder).await;
+        if !matches!(done, Ok(Cordoned::Now | Cordoned::Already)) {
+            self.room.give_back(node);
+        }
+        done
     }
 
     /// Lets go of a node; the last holder lets pods back.

@@ -218,6 +218,11 @@ impl Cache {
         health.listed.contains(&Kind::Budgets) && !health.broken.contains_key(&Kind::Budgets)
     }
 
+    /// How many nodes take no pods, and how many there are.
+    pub(crate) fn unschedulable(&self) -> (usize, usize) {
+        self.read(Store::unschedulable)
+    }
+
     /// Nodes and pods it knows.
     pub(crate) fn counts(&self) -> (usize, usize) {
         self.read(Store::counts)

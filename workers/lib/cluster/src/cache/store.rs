@@ -64,6 +64,12 @@ impl Store {
         budgets.filter(|budget| budget.covers(pod)).cloned().collect()
     }
 
+    pub(crate) fn unschedulable(&self) -> (usize, usize) {
+        let all = self.nodes.values();
+        let cordoned = all.filter(|node| node.is_unschedulable()).count();
+        (cordoned, self.nodes.len())
+    }
+
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.nodes.len(), self.pods.len())
     }

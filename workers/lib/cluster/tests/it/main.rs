@@ -9,6 +9,7 @@
 )]
 
 mod budgets;
+mod cap;
 mod cordon;
 mod drain;
 mod force;
