@@ -234,6 +234,12 @@ impl Cache {
 }
 
 impl Inner {
+    /// Before they wait for the rest of a list.
+    fn trim<T: store::Kept>(&self, items: &mut [T]) {
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        items.iter_mut().for_each(|item| item.trim(&mut store));
+    }
+
     fn apply(&self, change: impl FnOnce(&mut Store) -> Vec<Change>) {
         let changes = change(&mut self.store.write().unwrap_or_else(PoisonError::into_inner));
         if changes.iter().any(|change| matches!(change, Change::Node(_))) {

@@ -102,9 +102,13 @@ impl Store {
         }
     }
 
-    fn put_pod(&mut self, mut pod: Pod) -> Vec<Change> {
+    fn trim_pod(&mut self, pod: &mut Pod) {
         pod.annotations.retain(|key, _| self.annotations.contains(key));
-        pod.labels = self.shared(pod.labels);
+        pod.labels = self.shared(Arc::clone(&pod.labels));
+    }
+
+    fn put_pod(&mut self, mut pod: Pod) -> Vec<Change> {
+        self.trim_pod(&mut pod);
         let path = pod.path();
         let mut changes = Vec::new();
         if self.pods.get(&path).is_some_and(|node| **node != *pod.node) {
@@ -178,6 +182,8 @@ impl Store {
 pub(crate) trait Kept: Sized {
     fn put(self, store: &mut Store) -> Vec<Change>;
     fn remove(self, store: &mut Store) -> Vec<Change>;
+    /// Lets go of what need not be kept, before many of them wait to be put.
+    fn trim(&mut self, _store: &mut Store) {}
     /// What is there is all there is.
     fn replace(all: Vec<Self>, store: &mut Store) -> Vec<Change>;
 }
@@ -206,6 +212,10 @@ impl Kept for Node {
 }
 
 impl Kept for Pod {
+    fn trim(&mut self, store: &mut Store) {
+        store.trim_pod(self);
+    }
+
     fn put(self, store: &mut Store) -> Vec<Change> {
         store.put_pod(self)
     }

@@ -199,7 +199,9 @@ impl<W: Watched> Watch<W> {
             let page = page
                 .map_err(|_| self.no_answer())?
                 .map_err(|error| error.to_string())?;
-            all.extend(page.items.into_iter().map(W::into_content));
+            let mut items: Vec<W::Content> = page.items.into_iter().map(W::into_content).collect();
+            self.inner.trim(&mut items);
+            all.extend(items);
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if params.continue_token.is_none() {
                 let version = page
