@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hollowtrees_cluster::{
     Cluster, Node,
     cordon::Cordoned,
-    engine::{Ended, Summary},
+    engine::{Ended, Summary, Word},
     events::Happened,
 };
 use hollowtrees_domain::{
@@ -21,7 +21,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     params::Params,
-    report,
+    report::{self, TimeLeft},
+    story,
     worker::{Drainer, Limits, not_found, stopping},
 };
 
@@ -47,9 +48,10 @@ pub(crate) async fn run(
     // The engine is under way while the rest of the world is told.
     let asked = |job: &Job| want(job, params, &drainer.limits, started_at);
     let mut ticket = cluster.drain(node, asked(&job), Some(until));
-    let story = format!("{}.{}", node.uid, job.action().generation);
+    began(&job, node);
+    let story = story::of(node, job.action());
     let hurried = hurried(cluster, node, asked(&job));
-    let beginning = report::beginning(job.action(), job.deadline(), &hurried);
+    let beginning = story::beginning(job.action(), job.deadline(), &hurried);
     cluster.tell(node, Happened::Draining, &story, &beginning);
     let message = format!("{} takes no new pods.", node.name);
     job.progress(reason::CORDONED, &message, None).await;
@@ -59,11 +61,19 @@ pub(crate) async fn run(
             return Err(stopping());
         }
         if job.is_cancelled() {
-            let done = ticket.leave();
-            return Ok(report::cancelled(node, done.as_ref()).cordoned_at(cordoned_at));
+            let (done, time) = (ticket.leave(), TimeLeft::of(&job));
+            return Ok(report::cancelled(node, done.as_ref(), time).cordoned_at(cordoned_at));
         }
         tokio::select! {
-            summary = ticket.ended() => break summary,
+            word = ticket.word() => match word {
+                Some(Word::Blocked(blocked)) => {
+                    let told = story::blocked(job.action(), job.deadline(), &blocked);
+                    let story = story::of_blocked(&story, &blocked);
+                    cluster.tell(node, Happened::Blocked, &story, &told);
+                }
+                Some(Word::Ended(summary)) => break Some(summary),
+                None => break None,
+            },
             () = job.changed() => {
                 cluster.clock().correct(job.now());
                 ticket.change(asked(&job));
@@ -82,10 +92,25 @@ pub(crate) async fn run(
             } else {
                 Happened::NotDrained
             };
-            cluster.tell(node, happened, &story, &report::sentence(node, &summary));
-            Ok(report::of(node, &summary).cordoned_at(cordoned_at))
+            let time = TimeLeft::of(&job);
+            cluster.tell(node, happened, &story, &story::ending(node, &summary, time));
+            Ok(report::of(node, &summary, time).cordoned_at(cordoned_at))
         }
     }
+}
+
+/// The one line of a node's beginning; the loop has the one of its end.
+fn began(job: &Job, node: &Node) {
+    let action = job.action();
+    let deadline = job.deadline().map(tracing::field::display);
+    tracing::info!(
+        action = action.id,
+        node = %node.name,
+        instance = action.instance,
+        certainty = action.certainty,
+        deadline,
+        "A node is being drained."
+    );
 }
 
 /// Pods with more grace than there is time, and their grace in seconds.

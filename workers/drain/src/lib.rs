@@ -8,7 +8,8 @@
 //! | `drain` | the drain action |
 //! | [`params`] | what an action says of it |
 //! | `rehearsal` | the same in a dry run |
-//! | `report` | what is told of a drain |
+//! | `report` | the outcome of a drain |
+//! | `story` | what the events on the node say |
 //! | [`telemetry`] | what is counted |
 //!
 //! What is done to a node, and when, is decided in `hollowtrees_domain::drain` and done in `hollowtrees-cluster`.
@@ -22,6 +23,7 @@ mod drain;
 mod rehearsal;
 mod report;
 mod run;
+mod story;
 
 pub use run::run;
 

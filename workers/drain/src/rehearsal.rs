@@ -52,7 +52,12 @@ pub(crate) fn drain(drainer: &Drainer, params: Params, job: &Job, node: &Node) -
             goes.len(),
             skipped.len()
         );
-        let told = json!({"node": &*node.name, "would_evict": capped(goes), "skipped": capped(skipped)});
+        let told = json!({
+            "node": &*node.name,
+            "counts": {"would_evict": goes.len(), "skipped": skipped.len()},
+            "would_evict": capped(goes),
+            "skipped": capped(skipped),
+        });
         detail(Report::succeeded(message), told)
     })
 }

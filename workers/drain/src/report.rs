@@ -1,59 +1,65 @@
-//! What is told of a drain.
+//! The outcome of a drain.
 
 use hollowtrees_cluster::{
     Node,
     engine::{Ended, Summary},
 };
-use hollowtrees_runtime::worker::Report;
-use hollowtrees_schemas::{names::reason, proto};
-use jiff::Timestamp;
+use hollowtrees_runtime::worker::{Job, Report};
+use hollowtrees_schemas::names::reason;
+use jiff::SignedDuration;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The pods had no time any more, because their node went first.
 pub(crate) const NODE_GONE: &str = "node-gone";
 
-/// Entries of one list: an outcome has to fit into a message.
+/// Entries of one list: an outcome has to fit into a message. Its counts are whole.
 const LONGEST_LIST: usize = 300;
-/// Pods that an event names.
-const NAMED: usize = 5;
 /// Characters of one refusal.
 const LONGEST_WORD: usize = 200;
 
-/// The first event on the node. `hurried`: pods with more grace than there is time, and their grace in seconds.
-pub(crate) fn beginning(
-    action: &proto::Action,
-    deadline: Option<Timestamp>,
-    hurried: &[(String, u32)],
-) -> String {
-    let deadline = deadline.map_or_else(|| "none known".to_owned(), |at| at.strftime("%FT%TZ").to_string());
-    let mut told = format!(
-        "Cordoned and being drained: {} goes ({}), deadline {deadline}.",
-        action.instance, action.certainty
-    );
-    if !hurried.is_empty() {
-        let (count, more) = (hurried.len(), hurried.len().saturating_sub(NAMED));
-        let named: Vec<String> = hurried
-            .iter()
-            .take(NAMED)
-            .map(|(pod, grace)| format!("{pod} ({grace} s)"))
-            .collect();
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        let named = named.join(", ");
-        told.push_str(&format!(
-            " {count} pods have more grace than there is time: {named}{more}."
-        ));
+/// How long before its deadline something ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeLeft(Option<SignedDuration>);
+
+impl TimeLeft {
+    /// Of a job that ends now.
+    pub(crate) fn of(job: &Job) -> Self {
+        Self(job.deadline().map(|deadline| deadline.duration_since(job.now())))
     }
-    told
+
+    /// Below zero after the deadline; `None` where there is none.
+    fn seconds(self) -> Option<f64> {
+        self.0.map(|left| left.as_secs_f64())
+    }
+
+    /// `, 88 s before its deadline`
+    pub(crate) fn text(self) -> String {
+        self.0.map_or_else(String::new, |left| {
+            let side = if left.is_negative() { "after" } else { "before" };
+            format!(", {} s {side} its deadline", left.as_secs().unsigned_abs())
+        })
+    }
 }
 
-/// One sentence for an outcome and the last event.
+/// One sentence for an outcome.
 pub(crate) fn sentence(node: &Node, summary: &Summary) -> String {
+    format!("{}. {}", head(node, summary), pods(summary))
+}
+
+/// How it ended, without a full stop.
+pub(crate) fn head(node: &Node, summary: &Summary) -> String {
     let name = &node.name;
+    match summary.ended {
+        Ended::Empty => format!("{name} is drained"),
+        Ended::Late => format!("Time ran out for {name}"),
+        Ended::NodeGone => format!("{name} is gone"),
+        Ended::Left | Ended::Stopping => format!("The drain of {name} was called off"),
+    }
+}
+
+/// What became of how many pods.
+pub(crate) fn pods(summary: &Summary) -> String {
     let counts = [
         (summary.evicted.len(), "evicted"),
         (summary.deleted.len(), "deleted (no budget)"),
@@ -74,16 +80,11 @@ pub(crate) fn sentence(node: &Node, summary: &Summary) -> String {
     } else {
         counts.join(", ")
     };
-    match summary.ended {
-        Ended::Empty => format!("{name} is drained. Pods: {counts}."),
-        Ended::Late => format!("Time ran out for {name}. Pods: {counts}."),
-        Ended::NodeGone => format!("{name} is gone. Pods: {counts}."),
-        Ended::Left | Ended::Stopping => format!("The drain of {name} was called off. Pods: {counts}."),
-    }
+    format!("Pods: {counts}.")
 }
 
 /// The outcome.
-pub(crate) fn of(node: &Node, summary: &Summary) -> Report {
+pub(crate) fn of(node: &Node, summary: &Summary, time: TimeLeft) -> Report {
     let message = sentence(node, summary);
     let report = match summary.ended {
         Ended::Empty => Report::succeeded(message),
@@ -92,18 +93,40 @@ pub(crate) fn of(node: &Node, summary: &Summary) -> Report {
         Ended::Late => Report::failed(reason::DEADLINE, message),
         Ended::Left | Ended::Stopping => Report::cancelled(message),
     };
-    detail(report, lists(node, summary))
+    detail(report, told(node, summary, time))
 }
 
 /// The outcome of a drain that was called off.
-pub(crate) fn cancelled(node: &Node, done: Option<&Summary>) -> Report {
+pub(crate) fn cancelled(node: &Node, done: Option<&Summary>, time: TimeLeft) -> Report {
     match done {
-        Some(summary) => detail(Report::cancelled(sentence(node, summary)), lists(node, summary)),
+        Some(summary) => detail(
+            Report::cancelled(sentence(node, summary)),
+            told(node, summary, time),
+        ),
         None => Report::cancelled(format!("The drain of {} was called off.", node.name)),
     }
 }
 
-fn lists(node: &Node, summary: &Summary) -> Value {
+/// Each holds where all went well.
+fn conditions(summary: &Summary, time: TimeLeft) -> Value {
+    let mut conditions = json!({
+        "cordoned": true,
+        "empty": summary.left.is_empty(),
+        "unforced": summary.forced.is_empty(),
+        "whole_grace": summary.shortened.is_empty(),
+    });
+    if let (Some(left), Some(conditions)) = (time.seconds(), conditions.as_object_mut()) {
+        conditions.insert("in_time".to_owned(), Value::Bool(left >= 0.0));
+    }
+    conditions
+}
+
+fn told(node: &Node, summary: &Summary, time: TimeLeft) -> Value {
+    let counts: Map<String, Value> = summary
+        .counts()
+        .into_iter()
+        .map(|(what, count)| (what.to_owned(), count.into()))
+        .collect();
     let word = |text: &str| text.chars().take(LONGEST_WORD).collect::<String>();
     let forced = summary.forced.iter().map(|(pod, overridden)| {
         json!({
@@ -125,8 +148,10 @@ fn lists(node: &Node, summary: &Summary) -> Value {
         .left
         .iter()
         .map(|(pod, why)| json!({"pod": pod, "reason": word(why)}));
-    json!({
+    let mut told = json!({
         "node": &*node.name,
+        "conditions": conditions(summary, time),
+        "counts": counts,
         "evicted": capped(&summary.evicted),
         "deleted": capped(&summary.deleted),
         "forced": capped(forced),
@@ -137,18 +162,17 @@ fn lists(node: &Node, summary: &Summary) -> Value {
         "left": capped(left),
         "attached": capped(&summary.attached),
         "requests": summary.requests,
-    })
+    });
+    if let (Some(left), Some(told)) = (time.seconds(), told.as_object_mut()) {
+        told.insert("time_left_seconds".to_owned(), left.into());
+    }
+    told
 }
 
-/// So many that they fit, and how many more there are.
-pub(crate) fn capped<T: Serialize>(items: impl IntoIterator<Item = T>) -> Value {
-    let mut all: Vec<Value> = items.into_iter().map(|item| json!(item)).collect();
-    let more = all.len().saturating_sub(LONGEST_LIST);
-    if more > 0 {
-        all.truncate(LONGEST_LIST);
-        all.push(json!(format!("and {more} more")));
-    }
-    Value::Array(all)
+/// So many that they fit.
+pub(crate) fn capped<T: Serialize>(items: impl IntoIterator<Item = T>) -> Vec<Value> {
+    let named = items.into_iter().take(LONGEST_LIST);
+    named.map(|item| json!(item)).collect()
 }
 
 pub(crate) fn detail(report: Report, told: Value) -> Report {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use hollowtrees_cluster::{Cluster, engine::Observer};
+use hollowtrees_cluster::{
+    Cluster,
+    engine::{Ended, Observer, Summary},
+};
 use hollowtrees_runtime::metrics::{Counters, Definition, Error, Histogram, Histograms, Metrics, count};
 
 /// Requests about pods.
@@ -47,6 +50,17 @@ pub const KEPT_PODS: Definition = Definition::new(
     "hollowtrees_drain_budget_blocked_pods",
     "Pods that wait for their disruption budget.",
 );
+/// What waits longest.
+pub const QUEUED_FOR: Definition = Definition::new(
+    "hollowtrees_drain_oldest_queued_seconds",
+    "How long the pod has been in the queue that has been there longest, 0 where there is none.",
+);
+/// What became of pods.
+pub const PODS: Definition = Definition::new(
+    "hollowtrees_drain_pods_total",
+    "Pods of drained nodes by what became of them, as outcomes list them: evicted, deleted, forced, shortened, others, \
+     skipped, finalizing, left. One may be among several.",
+);
 /// Slots taken.
 pub const IN_FLIGHT: Definition = Definition::new(
     "hollowtrees_drain_requests_in_flight",
@@ -66,16 +80,21 @@ pub(crate) struct Telemetry {
     queued: Histogram,
     kept: Histogram,
     lag: Histogram,
+    pods: Counters<1>,
 }
 
 impl Telemetry {
     pub(crate) fn register(metrics: &Metrics) -> Result<Self, Error> {
+        let pods = metrics.counters(PODS, ["result"])?;
+        // An alert waits for its first one, and no increase is seen of a series that begins with it.
+        pods.add(["forced"], 0);
         Ok(Self {
             requests: metrics.counters(REQUESTS, ["request", "answer"])?,
             took: metrics.histograms(TOOK, ["request"], &SHORT)?,
             queued: metrics.histogram(WAITED, &LONG)?,
             kept: metrics.histogram(KEPT, &LONG)?,
             lag: metrics.histogram(LAG, &SHORT)?,
+            pods,
         })
     }
 
@@ -85,10 +104,11 @@ impl Telemetry {
             metrics.gauges(CACHED, ["kind"]),
             metrics.gauge(DRAINING),
             metrics.gauge(QUEUED),
+            metrics.gauge(QUEUED_FOR),
             metrics.gauge(KEPT_PODS),
             metrics.gauge(IN_FLIGHT),
         );
-        let (Ok(cached), Ok(draining), Ok(queued), Ok(kept), Ok(in_flight)) = gauges else {
+        let (Ok(cached), Ok(draining), Ok(queued), Ok(queued_for), Ok(kept), Ok(in_flight)) = gauges else {
             tracing::error!("The numbers of the cluster are not exported: their names are taken.");
             return;
         };
@@ -99,6 +119,7 @@ impl Telemetry {
             cached.set(["pods"], count(counts.pods));
             draining.set(count(counts.draining));
             queued.set(count(counts.queued));
+            queued_for.set(counts.queued_for.as_secs_f64());
             kept.set(count(counts.kept));
             in_flight.set(count(counts.in_flight));
         });
@@ -121,5 +142,15 @@ impl Observer for Telemetry {
 
     fn was_kept(&self, waited: Duration) {
         self.kept.observe(waited.as_secs_f64());
+    }
+
+    fn drained(&self, summary: &Summary) {
+        // One that was called off or handed over has left nobody: what was done is counted all the same.
+        let is_over = !matches!(summary.ended, Ended::Left | Ended::Stopping);
+        for (what, count) in summary.counts() {
+            if is_over || matches!(what, "evicted" | "deleted" | "forced" | "shortened") {
+                self.pods.add([what], u64::try_from(count).unwrap_or(u64::MAX));
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{
     exit::{Exit, Failure},
     output::Output,
-    story::{self, Story},
+    story::{self, Shown, Story},
 };
 
 /// `hollowtrees runs show`
@@ -18,6 +18,9 @@ pub struct Show {
     /// In this cluster only
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
+    /// All pods of a drain, not only the first 20
+    #[arg(long)]
+    pub all_pods: bool,
 }
 
 pub(super) async fn run(bus: &Bus, show: &Show, output: &mut Output) -> Result<Exit, Failure> {
@@ -33,14 +36,19 @@ pub(super) async fn run(bus: &Bus, show: &Show, output: &mut Output) -> Result<E
             show.instance
         )));
     }
-    print(&story, output)?;
+    let shown = if show.all_pods {
+        Shown::AllPods
+    } else {
+        Shown::SomePods
+    };
+    print(&story, shown, output)?;
     Ok(Exit::Done)
 }
 
-pub(super) fn print(story: &Story, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn print(story: &Story, shown: Shown, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
         output.json(&story::Json::from(story))
     } else {
-        story::tell(story, Timestamp::now(), output)
+        story::tell(story, Timestamp::now(), shown, output)
     }
 }

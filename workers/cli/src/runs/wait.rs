@@ -15,7 +15,7 @@ use super::show::print;
 use crate::{
     exit::{Exit, Failure},
     output::Output,
-    story,
+    story::{self, Shown},
 };
 
 /// How often the records are looked at.
@@ -57,7 +57,7 @@ pub(crate) async fn wait(
         }
     };
     let story = story::collect(bus, Some(&notice.cluster), &notice.instance).await?;
-    print(&story, output)?;
+    print(&story, Shown::default(), output)?;
     ended.map_err(Failure::negative)
 }
 

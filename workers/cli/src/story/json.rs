@@ -3,7 +3,7 @@
 use hollowtrees_schemas::proto;
 use serde::Serialize;
 
-use super::{Episode, Story, standing};
+use super::{Episode, Pods, Story, standing};
 use crate::event;
 
 /// A story as JSON.
@@ -28,6 +28,8 @@ struct EpisodeJson<'a> {
     incident: Option<&'a proto::Incident>,
     runs: &'a [proto::Run],
     at_work: Vec<standing::Json<'a>>,
+    /// What became of the pods of each drain.
+    drains: Vec<Pods>,
     events: Vec<event::Json<'a>>,
 }
 
@@ -61,6 +63,12 @@ impl<'a> From<&'a Episode> for EpisodeJson<'a> {
                 .standings
                 .iter()
                 .map(|(id, standing)| standing.json(id))
+                .collect(),
+            drains: episode
+                .runs
+                .iter()
+                .flat_map(|run| &run.actions)
+                .filter_map(|action| Pods::of(episode, &action.id))
                 .collect(),
             events: episode
                 .events

@@ -7,6 +7,7 @@ mod assemble;
 mod collect;
 mod generations;
 mod json;
+mod pods;
 mod standing;
 mod text;
 
@@ -22,8 +23,9 @@ use crate::event::Event;
 
 pub use collect::collect;
 pub use json::Json;
+pub use pods::Pods;
 pub use standing::Standing;
-pub use text::tell;
+pub use text::{Shown, tell};
 
 /// Everything known of one instance.
 #[derive(Clone, Debug, Default, PartialEq)]

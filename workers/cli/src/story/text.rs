@@ -6,14 +6,27 @@ use hollowtrees_schemas::{
 };
 use jiff::Timestamp;
 
-use super::{Episode, Story};
-use crate::{exit::Failure, line, output::Output, when};
+use super::{Episode, Pods, Story};
+use crate::{exit::Failure, line, output::Output, table::Table, when};
+
+/// Pods of a drain that are shown where not all are asked for.
+const SOME_PODS: usize = 20;
+
+/// How much of a story is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// The first pods of each drain, those with trouble before all others.
+    #[default]
+    SomePods,
+    /// All pods of each drain.
+    AllPods,
+}
 
 /// Prints a story. `now`: for how far away deadlines are.
 ///
 /// # Errors
 /// It cannot be printed.
-pub fn tell(story: &Story, now: Timestamp, output: &mut Output) -> Result<(), Failure> {
+pub fn tell(story: &Story, now: Timestamp, shown: Shown, output: &mut Output) -> Result<(), Failure> {
     let mut first = true;
     for episode in &story.episodes {
         if !std::mem::take(&mut first) {
@@ -22,7 +35,7 @@ pub fn tell(story: &Story, now: Timestamp, output: &mut Output) -> Result<(), Fa
         head(episode, now, output)?;
         timeline(episode, output)?;
         for run in &episode.runs {
-            tell_run(episode, run, output)?;
+            tell_run(episode, run, shown, output)?;
         }
         let asked_for = episode
             .incident
@@ -149,7 +162,7 @@ fn timeline(episode: &Episode, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn tell_run(episode: &Episode, run: &proto::Run, output: &mut Output) -> Result<(), Failure> {
+fn tell_run(episode: &Episode, run: &proto::Run, shown: Shown, output: &mut Output) -> Result<(), Failure> {
     let zero = episode.zero;
     let started_at = when::of(run.started_at.as_ref());
     let ended = when::of(run.finished_at.as_ref())
@@ -177,6 +190,34 @@ fn tell_run(episode: &Episode, run: &proto::Run, output: &mut Output) -> Result<
             "    {:<width$}  {}",
             action.kind,
             action_text(episode, action, zero)
+        ))?;
+        if let Some(pods) = Pods::of(episode, &action.id) {
+            tell_pods(&pods, shown, output)?;
+        }
+    }
+    Ok(())
+}
+
+fn tell_pods(pods: &Pods, shown: Shown, output: &mut Output) -> Result<(), Failure> {
+    let rows = pods.rows();
+    let most = match shown {
+        Shown::SomePods => SOME_PODS,
+        Shown::AllPods => usize::MAX,
+    };
+    let more = rows.len().saturating_sub(most);
+    let mut table = Table::new(&["POD", "RESULT", "WHY"]);
+    rows.take(most).for_each(|row| table.row(row));
+    let lines = table.rows();
+    for line in lines.iter().filter(|_| lines.len() > 1) {
+        output.line(format!("      {line}"))?;
+    }
+    if more > 0 {
+        output.line(format!("      and {more} more; `--all-pods` shows them"))?;
+    }
+    let unnamed = pods.unnamed();
+    if !unnamed.is_empty() {
+        output.line(format!(
+            "      and so many that the outcome does not name: {unnamed}"
         ))?;
     }
     Ok(())

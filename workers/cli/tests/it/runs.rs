@@ -114,6 +114,49 @@ async fn what_happened_to_an_instance_in_one_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_drain_tells_of_each_pod_trouble_first_and_no_more_than_a_screen() {
+    let (stage, bus) = Stage::set().await;
+    let mut case = Case::opened(&bus, &interruption("prod", "i-9", 120)).await;
+    let evicted: Vec<_> = (0..30).map(|i| format!("shop/web-{i:02}")).collect();
+    let detail = serde_json::json!({
+        "node": "ip-10-0-0-1",
+        "counts": {"evicted": 30, "forced": 1, "left": 1},
+        "evicted": evicted,
+        "forced": [{"pod": "shop/db-0", "budgets": ["db"], "refusal": "No room.", "grace_seconds": 12}],
+        "left": [{"pod": "shop/slow", "reason": "still ending"}],
+    });
+    case.ends_with("drain", Outcome::Failed, "deadline", Some(detail))
+        .await;
+
+    let said = stage.run("runs show i-9").ended(0);
+    println!("{}", said.out);
+    in_order(
+        &said.out,
+        &[
+            "    drain     failed +",
+            "      POD          RESULT   WHY\n",
+            "      shop/slow    left     still ending\n",
+            "      shop/db-0    forced   deleted past db with 12 s of grace: No room.\n",
+            "      shop/web-00  evicted  -\n",
+            "      shop/web-17  evicted  -\n",
+            "      and 12 more; `--all-pods` shows them\n",
+            "    asg-swap  ",
+        ],
+    );
+    assert!(!said.out.contains("web-18"), "{}", said.out);
+    let said = stage.run("runs show i-9 --all-pods").ended(0).says("shop/web-29");
+    assert!(!said.out.contains("--all-pods"), "{}", said.out);
+    let story = stage.json("runs show i-9").ended(0).object();
+    let drain = &story["episodes"][0]["drains"][0];
+    assert_eq!(drain["actionId"], case.action("drain").as_str());
+    assert_eq!(drain["pods"].as_array().unwrap().len(), 32);
+    assert_eq!(
+        drain["pods"][0],
+        serde_json::json!({"pod": "shop/slow", "result": "left", "why": "still ending"})
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_episode_cluster_and_mode_is_told_apart() {
     let (stage, bus) = Stage::set().await;
     let mut first = Case::opened(&bus, &interruption("prod", "i-1", 120)).await;

@@ -199,7 +199,21 @@ impl Case {
 
     /// A worker ends an action, and the router hears of it.
     pub(crate) async fn ends(&mut self, kind: &str, result: words::Outcome, reason: &str) {
-        let outcome = self.outcome(kind, result.as_str(), reason);
+        self.ends_with(kind, result, reason, None).await;
+    }
+
+    /// The same, with a detail.
+    pub(crate) async fn ends_with(
+        &mut self,
+        kind: &str,
+        result: words::Outcome,
+        reason: &str,
+        detail: Option<serde_json::Value>,
+    ) {
+        let outcome = proto::Outcome {
+            detail: detail.map(|detail| serde_json::from_value(detail).unwrap()),
+            ..self.outcome(kind, result.as_str(), reason)
+        };
         let envelope = envelope::outcome(outcome, &self.source);
         publish(&self.bus, outgoing::outcome(&envelope, DataFormat::Json)).await;
         let id = self.action(kind);

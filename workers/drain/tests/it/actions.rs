@@ -140,7 +140,12 @@ async fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
             let skipped = json!([{"pod": "dry/b", "reason": "opted-out"}]);
             assert_eq!(
                 detail(&outcome),
-                json!({"node": "dry-0", "would_evict": ["dry/a"], "skipped": skipped})
+                json!({
+                    "node": "dry-0",
+                    "counts": {"would_evict": 1.0, "skipped": 1.0},
+                    "would_evict": ["dry/a"],
+                    "skipped": skipped,
+                })
             );
         }
     }

@@ -17,5 +17,6 @@ mod actions;
 mod faults;
 mod params;
 mod process;
+mod story;
 mod withdrawal;
 mod world;

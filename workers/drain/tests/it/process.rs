@@ -29,6 +29,8 @@ async fn the_process_gets_ready_drains_counts_and_goes() {
     let metrics = String::from_utf8_lossy(&metrics);
     for line in [
         "hollowtrees_drain_requests_total{answer=\"granted\",request=\"evict\"} 1",
+        "hollowtrees_drain_pods_total{result=\"evicted\"} 1",
+        "hollowtrees_drain_oldest_queued_seconds 0",
         "hollowtrees_drain_nodes 0",
         "hollowtrees_drain_requests_in_flight 0",
     ] {
@@ -37,6 +39,19 @@ async fn the_process_gets_ready_drains_counts_and_goes() {
             "{line} is not in\n{metrics}"
         );
     }
+    // One line at the start and one at the end; none for a pod.
+    let log = process.log().unwrap();
+    let (instance, pod) = (fixtures::instance_id("binary", 0), "binary/p");
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(&instance)).collect();
+    assert!(
+        lines.len() == 2
+            && lines[0].contains("A node is being drained.")
+            && lines[1].contains("An action ended.")
+            && lines[1].contains("binary-0 is drained. Pods: 1 evicted.")
+            && lines[1].contains("seconds_left=1"),
+        "{log}"
+    );
+    assert!(!log.contains(pod), "{log}");
     process.signal(Signal::TERM).unwrap();
     let status = process.exited(Duration::from_secs(20)).await.unwrap();
     assert!(status.success(), "{status}");

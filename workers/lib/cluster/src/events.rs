@@ -1,4 +1,4 @@
-//! What `kubectl describe node` shows of a drain: an event at its start and one at its end.
+//! What `kubectl describe node` shows of a drain: an event at its start, one at its end, and one where budgets keep it.
 //!
 //! They are told on the side, one after another and once: no drain waits for them, and one more than can be kept is
 //! dropped.
@@ -29,6 +29,8 @@ const LONGEST_MESSAGE: usize = 1_024;
 pub enum Happened {
     /// Its drain began.
     Draining,
+    /// Budgets keep pods on it.
+    Blocked,
     /// It is empty.
     Drained,
     /// It is not, and nothing more is done.
@@ -39,13 +41,14 @@ impl Happened {
     fn reason(self) -> &'static str {
         match self {
             Self::Draining => "HollowtreesDraining",
+            Self::Blocked => "HollowtreesBlocked",
             Self::Drained => "HollowtreesDrained",
             Self::NotDrained => "HollowtreesNotDrained",
         }
     }
 
     fn is_warning(self) -> bool {
-        self == Self::NotDrained
+        matches!(self, Self::Blocked | Self::NotDrained)
     }
 }
 

@@ -237,14 +237,10 @@ impl Cluster {
     /// How much it holds and does.
     pub fn counts(&self) -> Counts {
         let (nodes, pods) = self.cache.counts();
-        let (draining, queued, kept, in_flight) = self.engine.counts();
         Counts {
             nodes,
             pods,
-            draining,
-            queued,
-            kept,
-            in_flight,
+            ..self.engine.counts()
         }
     }
 }
@@ -260,6 +256,8 @@ pub struct Counts {
     pub draining: usize,
     /// Pods whose turn has not come.
     pub queued: usize,
+    /// How long the one of them has waited that waits longest.
+    pub queued_for: Duration,
     /// Pods that wait for a budget.
     pub kept: usize,
     /// Requests about pods under way.

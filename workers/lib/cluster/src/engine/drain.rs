@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
 use super::{
+    blockade::Blockade,
     queue::Queue,
     record::{Ended, Summary},
     track::{Doing, Kept, Phase, Track, Wanted},
@@ -67,6 +68,8 @@ pub(super) struct Drain {
     pub(super) freed: Vec<Kept>,
     /// How long after they were granted the last look showed deletions.
     pub(super) lags: Vec<Duration>,
+    /// What was told of budgets that keep the node.
+    pub(super) blockade: Blockade,
 }
 
 /// What a look at the cluster shows.
@@ -95,6 +98,7 @@ impl Drain {
             due: None,
             freed: Vec::new(),
             lags: Vec::new(),
+            blockade: Blockade::default(),
         }
     }
 
@@ -144,6 +148,7 @@ impl Drain {
         if self.parties.is_empty() {
             return Some(ended);
         }
+        let blocked = self.tell_blocked(options, now);
         let ends = self.parties.iter().filter_map(Party::ends_at);
         let settled = Some(settled_at).filter(|at| empty && *at > now);
         self.due = due
@@ -151,6 +156,7 @@ impl Drain {
             .chain(ends)
             .chain(settled)
             .chain(detached_by)
+            .chain(blocked)
             .min();
         None
     }
@@ -255,12 +261,28 @@ impl Drain {
         }
     }
 
+    /// Tells of budgets that refuse pods of this node. Says when there may be more to tell.
+    fn tell_blocked(&mut self, options: &Options, now: Timestamp) -> Option<Timestamp> {
+        let wants = self.wants();
+        let (present, at_rest) = (&self.present, &self.at_rest);
+        let held: Vec<_> = self
+            .tracks
+            .iter()
+            .filter(|(uid, track)| {
+                present.contains(*uid) && !at_rest.contains_key(*uid) && track.pod.deletion.is_none()
+            })
+            .filter_map(|(_, track)| track.held.as_ref().map(|held| (&*track.pod, held)))
+            .collect();
+        self.blockade.look(&held, options, &wants, now)
+    }
+
     /// Answers everybody.
-    pub(super) fn end(&mut self, ended: Ended) {
+    pub(super) fn end(&mut self, ended: Ended) -> Summary {
         let summary = self.summary(ended);
         for party in self.parties.drain(..) {
             drop(party.answer.send(summary.clone()));
         }
+        summary
     }
 
     /// The clock was set: no wait of before is longer than it may be by now.

@@ -11,6 +11,7 @@
 //! takes a drain over goes on where the one before it was. A drained node costs an entry in a map; a slot is taken by a
 //! request under way, never by a pod that waits.
 
+mod blockade;
 mod budgets;
 mod drain;
 mod hurry;
@@ -31,15 +32,16 @@ use std::{
 use futures::{StreamExt, stream::FuturesUnordered};
 use hollowtrees_domain::drain::Want;
 use jiff::Timestamp;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Settings,
+    Counts, Settings,
     cache::{Cache, Change, Node},
     clock::Clock,
     request::{Refusal, Requests},
 };
+pub use blockade::Blocked;
 use drain::Party;
 pub use record::{Ended, Override, Summary};
 use state::{Ask, State};
@@ -59,6 +61,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A pod that a budget kept was kept by it for so long.
     fn was_kept(&self, waited: Duration);
+
+    /// The drain of a node ended. Told once, however many wanted it.
+    fn drained(&self, summary: &Summary);
 }
 
 /// Counts nothing.
@@ -73,6 +78,8 @@ impl Observer for Unobserved {
     fn was_shown(&self, _lag: Duration) {}
 
     fn was_kept(&self, _waited: Duration) {}
+
+    fn drained(&self, _summary: &Summary) {}
 }
 
 /// Drains nodes. Cheap to clone.
@@ -122,7 +129,7 @@ impl Engine {
             until,
             answer,
         };
-        let id = self
+        let (id, blocked) = self
             .shared
             .state()
             .join(&node.name, &node.uid, party, self.shared.clock.now());
@@ -132,6 +139,7 @@ impl Engine {
             node: Arc::clone(&node.name),
             id,
             summary,
+            blocked,
         }
     }
 
@@ -141,8 +149,8 @@ impl Engine {
         Cordoning(Arc::clone(&self.shared))
     }
 
-    pub(crate) fn counts(&self) -> (usize, usize, usize, usize) {
-        self.shared.state().counts()
+    pub(crate) fn counts(&self) -> Counts {
+        self.shared.state().counts(self.shared.clock.now())
     }
 
     /// Works until `stop`.
@@ -233,6 +241,17 @@ pub struct Ticket {
     node: Arc<str>,
     id: u64,
     summary: oneshot::Receiver<Summary>,
+    blocked: watch::Receiver<Option<Arc<Blocked>>>,
+}
+
+/// What a drain says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Budgets have kept pods of the node for some seconds. Told once for each budget, and again when they may be
+    /// overridden.
+    Blocked(Arc<Blocked>),
+    /// It ended.
+    Ended(Summary),
 }
 
 impl Ticket {
@@ -250,11 +269,30 @@ impl Ticket {
         (&mut self.summary).await.ok()
     }
 
+    /// Waits for the next word; the end is the last one. Safe to drop and call again. `None`: the engine is gone.
+    pub async fn word(&mut self) -> Option<Word> {
+        tokio::select! {
+            biased;
+            summary = &mut self.summary => summary.ok().map(Word::Ended),
+            blocked = newest(&mut self.blocked) => Some(Word::Blocked(blocked)),
+        }
+    }
+
     /// Leaves it, and says what was done so far; `None` where it has ended already.
     pub fn leave(self) -> Option<Summary> {
         let now = self.shared.clock.now();
         self.shared.state().leave(&self.node, self.id, now)
     }
+}
+
+async fn newest(blocked: &mut watch::Receiver<Option<Arc<Blocked>>>) -> Arc<Blocked> {
+    while blocked.changed().await.is_ok() {
+        if let Some(blocked) = blocked.borrow_and_update().as_ref() {
+            return Arc::clone(blocked);
+        }
+    }
+    // The drain has ended, and says so elsewhere.
+    std::future::pending().await
 }
 
 impl Drop for Ticket {

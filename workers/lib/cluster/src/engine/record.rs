@@ -46,6 +46,23 @@ pub struct Summary {
     pub requests: u64,
 }
 
+impl Summary {
+    /// How many each list has, by its name. A pod may be in several: `evicted`, and `left` as long as it is ending.
+    #[must_use]
+    pub fn counts(&self) -> [(&'static str, usize); 8] {
+        [
+            ("evicted", self.evicted.len()),
+            ("deleted", self.deleted.len()),
+            ("forced", self.forced.len()),
+            ("shortened", self.shortened.len()),
+            ("others", self.others.len()),
+            ("skipped", self.skipped.len()),
+            ("finalizing", self.finalizing.len()),
+            ("left", self.left.len()),
+        ]
+    }
+}
+
 /// What a forced deletion went past.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Override {

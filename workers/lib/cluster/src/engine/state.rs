@@ -10,9 +10,11 @@ use std::{
 
 use hollowtrees_domain::drain::{Options, Unbudgeted, budget::Budget, order::Place};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 
 use super::{
     Observer,
+    blockade::Blocked,
     budgets::Budgets,
     drain::{Drain, Party, View},
     hurry::Hurry,
@@ -21,7 +23,7 @@ use super::{
     record::{Ended, Summary},
     track::{Kept, Phase, Track},
 };
-use crate::{Settings, cache::Cache};
+use crate::{Counts, Settings, cache::Cache};
 
 pub(super) use ask::Ask;
 
@@ -66,7 +68,13 @@ impl State {
     }
 
     /// A party joins the drain of a node, or begins it.
-    pub(super) fn join(&mut self, node: &Arc<str>, uid: &str, mut party: Party, now: Timestamp) -> u64 {
+    pub(super) fn join(
+        &mut self,
+        node: &Arc<str>,
+        uid: &str,
+        mut party: Party,
+        now: Timestamp,
+    ) -> (u64, watch::Receiver<Option<Arc<Blocked>>>) {
         self.parties += 1;
         party.id = self.parties;
         if self.drains.get(node).is_some_and(|drain| drain.uid != uid) {
@@ -78,7 +86,10 @@ impl State {
             .or_insert_with(|| Drain::new(Arc::clone(node), uid.to_owned(), now));
         drain.parties.push(party);
         self.touched.insert(Arc::clone(node));
-        self.parties
+        let mut blocked = drain.blockade.listen();
+        // Who comes late is told what the others were.
+        blocked.mark_changed();
+        (self.parties, blocked)
     }
 
     /// What a party wants has changed.
@@ -161,6 +172,10 @@ impl State {
             place: place.clone(),
             since: now,
         });
+        // One that only waits for others to be answered is refused by nobody.
+        if let Some(kept) = kept.as_ref().filter(|_| track.refused) {
+            track.held_by(&kept.budgets, now);
+        }
         let before = std::mem::replace(&mut track.kept, kept.clone());
         self.free(before, now);
         if let Some(kept) = kept {
@@ -242,7 +257,7 @@ impl State {
             .filter_map(|track| track.kept.take())
             .collect();
         self.free(kept, now);
-        drain.end(ended);
+        self.observer.drained(&drain.end(ended));
     }
 
     /// A node is being cordoned.
@@ -271,14 +286,18 @@ impl State {
         }
     }
 
-    /// Nodes drained, pods that wait for their turn, pods that wait for a budget, requests under way.
-    pub(super) fn counts(&self) -> (usize, usize, usize, usize) {
-        (
-            self.drains.len(),
-            self.queue.len(),
-            self.kept,
-            self.pace.in_flight(),
-        )
+    /// What it does, without what the cache holds.
+    pub(super) fn counts(&self, now: Timestamp) -> Counts {
+        let tracks = self.drains.values().flat_map(|drain| drain.tracks.values());
+        let longest = tracks.filter_map(|track| track.queued_since).min();
+        Counts {
+            draining: self.drains.len(),
+            queued: self.queue.len(),
+            queued_for: longest.map_or(Duration::ZERO, |since| between(since, now)),
+            kept: self.kept,
+            in_flight: self.pace.in_flight(),
+            ..Counts::default()
+        }
     }
 }
 

@@ -81,6 +81,8 @@ pub(super) struct Track {
     pub(super) refused: bool,
     /// The budgets it waits for, and where: a change of one is worth another try.
     pub(super) kept: Option<Kept>,
+    /// Since when its budgets refuse it, and which: until it is granted, however often it is asked meanwhile.
+    pub(super) held: Option<Held>,
     /// The last refusal, in the server's words.
     pub(super) last_word: String,
     /// When it was put into the queue, where it is in it.
@@ -100,6 +102,13 @@ pub(super) struct Kept {
     pub(super) since: Timestamp,
 }
 
+/// A pod that its budgets refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) budgets: Vec<String>,
+    pub(super) since: Timestamp,
+}
+
 impl Track {
     pub(super) fn new(pod: Arc<Pod>) -> Self {
         Self {
@@ -109,6 +118,7 @@ impl Track {
             shortened: false,
             refused: false,
             kept: None,
+            held: None,
             last_word: String::new(),
             queued_since: None,
             tries: 0,
@@ -149,6 +159,13 @@ impl Track {
         self.phase = Phase::Waiting(by, Wanted::Evict);
     }
 
+    /// These budgets refuse it.
+    pub(super) fn held_by(&mut self, budgets: &[String], now: Timestamp) {
+        let since = self.held.take().map_or(now, |held| held.since);
+        let budgets = budgets.to_vec();
+        self.held = Some(Held { budgets, since });
+    }
+
     /// Others of its budget are asked for first.
     pub(super) fn is_later(&mut self, now: Timestamp) {
         self.phase = Phase::Waiting(after(now, LATER_WAIT), Wanted::Evict);
@@ -168,6 +185,7 @@ impl Track {
         let (until, word) = match answer {
             Ok(doing) => {
                 (self.tries, self.waits, self.refused) = (0, 0, false);
+                self.held = None;
                 match wanted {
                     // What was forced before stays forced: evicting it again is granted for that reason.
                     Wanted::Evict if self.doing == Doing::Nobodys => self.doing = doing,
@@ -179,6 +197,7 @@ impl Track {
                 return "granted";
             }
             Err(Refusal::Missing | Refusal::Replaced) => {
+                self.held = None;
                 self.phase = Phase::Granted(confirmed_by, wanted);
                 return "gone";
             }
@@ -199,6 +218,7 @@ impl Track {
                 (wait_until(self.backoff(TROUBLE_WAITS, after)), "trouble")
             }
             Err(Refusal::Denied { message }) => {
+                self.held = None;
                 (self.refused, self.last_word) = (true, message);
                 (wait_until(jittered(DENIED_WAIT)), "denied")
             }
@@ -209,6 +229,9 @@ impl Track {
 
     /// The clock was set: what waits may be asked again, and what was granted is confirmed in the usual time.
     pub(super) fn clock_stepped(&mut self, now: Timestamp) {
+        if let Some(held) = &mut self.held {
+            held.since = held.since.min(now);
+        }
         match &mut self.phase {
             Phase::Waiting(until, _) => {
                 *until = now;

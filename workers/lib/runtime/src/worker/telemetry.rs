@@ -1,7 +1,7 @@
 //! What a worker loop counts. Each method is one noteworthy event.
 
 use hollowtrees_bus::dead::Class;
-use hollowtrees_schemas::proto;
+use hollowtrees_schemas::proto::{self, time};
 use prometheus::Gauge;
 
 use super::Settings;
@@ -92,12 +92,17 @@ impl Telemetry {
     }
 
     pub(crate) fn concluded(&self, outcome: &proto::Outcome) {
+        let ended_at = outcome.times.as_ref().and_then(|times| times.ended_at.as_ref());
+        let at = |at: Option<&pbjson_types::Timestamp>| at.and_then(|at| time::from_proto(at).ok());
+        let left = at(outcome.deadline.as_ref()).zip(at(ended_at));
         tracing::info!(
             action = outcome.action_id,
             kind = outcome.kind,
             instance = outcome.instance,
             result = outcome.result,
             reason = outcome.reason,
+            said = outcome.message,
+            seconds_left = left.map(|(deadline, ended_at)| deadline.duration_since(ended_at).as_secs_f64()),
             "An action ended."
         );
         self.outcomes

@@ -194,6 +194,8 @@ impl State {
             let paths = budgets.iter().map(|budget| budget.path()).collect();
             self.keep(&ask.place, paths, now);
         }
+        let (node, pod) = (ask.place.node(), &ask.pod);
+        tracing::debug!(%node, pod = %pod.path(), request = ask.request(), answer = word, "A request about a pod was answered.");
         self.observer.answered(ask.request(), word, took);
         self.touched.insert(Arc::clone(ask.place.node()));
     }
