@@ -68,7 +68,6 @@ pub(crate) fn pods(summary: &Summary) -> String {
         (summary.skipped.len(), "left alone"),
         (summary.finalizing.len(), "held by finalizers"),
         (summary.left.len(), "still there"),
-        (summary.attached.len(), "volumes still attached"),
     ];
     let counts: Vec<String> = counts
         .iter()
@@ -80,7 +79,10 @@ pub(crate) fn pods(summary: &Summary) -> String {
     } else {
         counts.join(", ")
     };
-    format!("Pods: {counts}.")
+    match summary.attached.len() {
+        0 => format!("Pods: {counts}."),
+        volumes => format!("Pods: {counts}. {volumes} volumes are still attached."),
+    }
 }
 
 /// The outcome.
@@ -112,6 +114,7 @@ fn conditions(summary: &Summary, time: TimeLeft) -> Value {
     let mut conditions = json!({
         "cordoned": true,
         "empty": summary.left.is_empty(),
+        "detached": summary.attached.is_empty(),
         "unforced": summary.forced.is_empty(),
         "whole_grace": summary.shortened.is_empty(),
     });
