@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use hollowtrees_cluster::Access;
-use hollowtrees_domain::drain::{Options, Tolerating, Unbudgeted};
+use hollowtrees_domain::drain::{Options, Tolerating, Unbudgeted, cap::Cap};
 use hollowtrees_runtime::{
     config::{self, Format, Problem},
     worker::{self, Kind},
@@ -52,9 +52,14 @@ pub struct Drain {
     /// How long after its first notice an unknown node is waited for.
     #[serde(with = "config::duration")]
     pub node_wait: Duration,
+    /// How long is waited for the volumes of a node without pods.
+    #[serde(with = "config::duration")]
+    pub volume_wait: Duration,
     /// How close to its time a scheduled end counts as certain.
     #[serde(with = "config::duration")]
     pub scheduled_force_within: Duration,
+    /// The most nodes that take no pods at once, as far as advisory notices add to them.
+    pub advisory_cordons: Cap,
     /// How outcomes are written.
     pub format: Format,
 }
@@ -106,6 +111,7 @@ impl Settings {
             },
             in_flight: self.cluster.in_flight,
             request_timeout: self.cluster.request_timeout,
+            volume_wait: self.drain.volume_wait,
             ..hollowtrees_cluster::Settings::default()
         }
     }
@@ -211,6 +217,7 @@ mod tests {
         check("HT_PODS__UNTIL_LAST_MOMENT", "nonsense", "pods.until_last_moment");
         check("HT_PODS__TOLERATING", "sometimes", "last-moment");
         check("HT_PODS__UNBUDGETED", "sometimes", "auto");
+        check("HT_DRAIN__ADVISORY_CORDONS", "most", "such as `30%`");
         check("HT_CLUSTER__IN_FLIGHT", "0", "cluster.in_flight");
         check("HT_DRAIN__TIME_LIMIT", "1s", "drain.time_limit");
     }

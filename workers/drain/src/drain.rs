@@ -23,7 +23,7 @@ use crate::{
     params::Params,
     report::{self, TimeLeft},
     story,
-    worker::{Drainer, Limits, failure, holder, not_found, stopping},
+    worker::{Drainer, Limits, not_found, stopping},
 };
 
 /// The drain speaks for itself shortly before the loop speaks for it.
@@ -38,10 +38,10 @@ pub(crate) async fn run(
 ) -> Result<Report, Failure> {
     let started_at = job.now();
     let cluster = &drainer.cluster;
-    let cordoned = cluster.cordon(node, &holder(job.action())).await;
-    let cordoned = cordoned.map_err(|refusal| failure(node, "cordon", &refusal))?;
-    if cordoned == Cordoned::NodeGone {
-        return Ok(not_found(job.action()));
+    match drainer.put_on(&job, node).await? {
+        Cordoned::NodeGone => return Ok(not_found(job.action())),
+        Cordoned::TooMany { cordoned, nodes } => return Ok(drainer.too_many(node, cordoned, nodes)),
+        Cordoned::Now | Cordoned::Already => {}
     }
     let cordoned_at = job.now();
     let until = give_up_at(&job, &drainer.limits, started_at);

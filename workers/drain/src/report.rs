@@ -79,7 +79,10 @@ pub(crate) fn pods(summary: &Summary) -> String {
     } else {
         counts.join(", ")
     };
-    format!("Pods: {counts}.")
+    match summary.attached.len() {
+        0 => format!("Pods: {counts}."),
+        volumes => format!("Pods: {counts}. {volumes} volumes are still attached."),
+    }
 }
 
 /// The outcome.
@@ -111,6 +114,7 @@ fn conditions(summary: &Summary, time: TimeLeft) -> Value {
     let mut conditions = json!({
         "cordoned": true,
         "empty": summary.left.is_empty(),
+        "detached": summary.attached.is_empty(),
         "unforced": summary.forced.is_empty(),
         "whole_grace": summary.shortened.is_empty(),
     });
@@ -159,6 +163,7 @@ fn told(node: &Node, summary: &Summary, time: TimeLeft) -> Value {
         "skipped": capped(skipped),
         "finalizing": capped(finalizing),
         "left": capped(left),
+        "attached": capped(&summary.attached),
         "requests": summary.requests,
     });
     if let (Some(left), Some(told)) = (time.seconds(), told.as_object_mut()) {

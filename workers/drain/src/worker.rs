@@ -6,6 +6,7 @@ use hollowtrees_cluster::{
     Cluster, Node, Refusal,
     cordon::{Cordoned, Released},
 };
+use hollowtrees_domain::{drain::cap::Cap, words::Certainty};
 use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
 use hollowtrees_schemas::{
     names::{kind, reason},
@@ -14,6 +15,9 @@ use hollowtrees_schemas::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{config, drain, params::Params, rehearsal};
+
+/// Reason of an outcome whose node was not cordoned because enough others are.
+pub const TOO_MANY_CORDONED: &str = "too-many-cordoned";
 
 /// Serves cordon, drain and uncordon with one engine for all nodes.
 pub struct Drainer {
@@ -28,6 +32,8 @@ pub(crate) struct Limits {
     pub(crate) node_wait: SignedDuration,
     /// How close to its time a scheduled end counts as certain.
     pub(crate) near: SignedDuration,
+    /// Of nodes that take no pods, for advisory notices.
+    pub(crate) cap: Cap,
 }
 
 impl Drainer {
@@ -38,6 +44,7 @@ impl Drainer {
             time: span(settings.time_limit),
             node_wait: span(settings.node_wait),
             near: span(settings.scheduled_force_within),
+            cap: settings.advisory_cordons,
         };
         Self { cluster, limits }
     }
@@ -114,20 +121,38 @@ impl Drainer {
         }
     }
 
-    async fn cordon(&self, job: &Job, node: &Node) -> Result<Report, Failure> {
-        let cordoned = self.cluster.cordon(node, &holder(job.action())).await;
-        let name = &node.name;
-        Ok(
-            match cordoned.map_err(|refusal| failure(node, "cordon", &refusal))? {
-                Cordoned::NodeGone => return Ok(not_found(job.action())),
-                Cordoned::Now => {
-                    Report::succeeded(format!("{name} takes no new pods.")).cordoned_at(job.now())
-                }
-                Cordoned::Already => {
-                    Report::succeeded(format!("{name} took no new pods already.")).cordoned_at(job.now())
-                }
-            },
+    /// Puts the cordon on, within the cap where the end of the instance is only advised.
+    pub(crate) async fn put_on(&self, job: &Job, node: &Node) -> Result<Cordoned, Failure> {
+        let holder = holder(job.action());
+        let certainty = job.action().certainty.parse().unwrap_or(Certainty::Advisory);
+        let cordoned = match certainty {
+            Certainty::Advisory => self.cluster.cordon_within(self.limits.cap, node, &holder).await,
+            Certainty::Scheduled | Certainty::Certain => self.cluster.cordon(node, &holder).await,
+        };
+        cordoned.map_err(|refusal| failure(node, "cordon", &refusal))
+    }
+
+    pub(crate) fn too_many(&self, node: &Node, cordoned: usize, nodes: usize) -> Report {
+        let (name, cap) = (&node.name, self.limits.cap);
+        Report::skipped(
+            TOO_MANY_CORDONED,
+            format!(
+                "{name} was left as it is: {cordoned} of {nodes} nodes take no pods already, and drain.advisory_cordons = {cap} \
+                 lets an advisory notice cordon no other one."
+            ),
         )
+    }
+
+    async fn cordon(&self, job: &Job, node: &Node) -> Result<Report, Failure> {
+        let name = &node.name;
+        Ok(match self.put_on(job, node).await? {
+            Cordoned::NodeGone => return Ok(not_found(job.action())),
+            Cordoned::TooMany { cordoned, nodes } => self.too_many(node, cordoned, nodes),
+            Cordoned::Now => Report::succeeded(format!("{name} takes no new pods.")).cordoned_at(job.now()),
+            Cordoned::Already => {
+                Report::succeeded(format!("{name} took no new pods already.")).cordoned_at(job.now())
+            }
+        })
     }
 
     async fn uncordon(&self, job: &Job, node: &Node) -> Result<Report, Failure> {

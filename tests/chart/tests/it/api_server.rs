@@ -26,6 +26,7 @@ fn path(object: &Value) -> String {
         "ClusterRoleBinding" => ("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"),
         "Role" => ("/apis/rbac.authorization.k8s.io/v1", "roles"),
         "RoleBinding" => ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+        "FlowSchema" => ("/apis/flowcontrol.apiserver.k8s.io/v1", "flowschemas"),
         other => panic!("the chart has a {other} now; say here where it goes"),
     };
     match object["metadata"]["namespace"].as_str() {
@@ -189,4 +190,49 @@ async fn an_installed_release_comes_to_run() {
         })
         .await;
     }
+}
+
+/// In the API server's queues the drain worker is told from everybody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_drain_workers_requests_have_a_flow_of_their_own() {
+    const SCHEMA: &str = "x-kubernetes-pf-flowschema-uid";
+    let (plane, admin) = ground().await;
+    let namespace = "flow";
+    admin.namespace(namespace).await.unwrap();
+    let objects = rendered(&with("minimal").namespace(namespace).release("flow")).await;
+    let of_kind = |wanted: &str| {
+        let found = objects
+            .iter()
+            .find(|object| kind(object) == wanted && name(object).ends_with("-drain"));
+        found.unwrap_or_else(|| panic!("a {wanted} of drain"))
+    };
+    let (schema, account) = (of_kind("FlowSchema"), of_kind("ServiceAccount"));
+    install(&admin, &[account.clone(), schema.clone()]).await;
+    let uid = admin
+        .get(&format!("{}/{}", path(schema), name(schema)))
+        .await
+        .unwrap()["metadata"]["uid"]
+        .clone();
+    let token = plane
+        .service_account_token(namespace, name(account))
+        .await
+        .unwrap();
+    let client = plane.client_with_token(&token).unwrap();
+    // The API server takes schemas in by a watch.
+    eventually("its requests to be told apart", BOUND, async || {
+        let answer = client.request(http::Method::GET, "/api/v1/nodes", None).await?;
+        match answer.headers.get(SCHEMA) {
+            Some(found) if uid == found.to_str().unwrap_or_default() => Ok(()),
+            found => Err(Error::new(format!("{found:?}, not {uid}"))),
+        }
+    })
+    .await;
+    let others = admin
+        .request(http::Method::GET, "/api/v1/nodes", None)
+        .await
+        .unwrap();
+    assert_ne!(
+        others.headers.get(SCHEMA).map(http::HeaderValue::as_bytes),
+        uid.as_str().map(str::as_bytes)
+    );
 }

@@ -133,7 +133,7 @@ async fn a_node_tells_what_keeps_it_until_when_and_what_was_forced() {
     let left = found["time_left_seconds"].as_f64().unwrap();
     assert!(left > -3.0 && left < 3.0, "{found}");
     let conditions = json!({
-        "cordoned": true, "empty": true, "unforced": false, "whole_grace": found["conditions"]["whole_grace"],
+        "cordoned": true, "empty": true, "detached": true, "unforced": false, "whole_grace": found["conditions"]["whole_grace"],
         "in_time": left >= 0.0,
     });
     assert_eq!(found["conditions"], conditions);
@@ -183,7 +183,7 @@ async fn each_thing_is_told_once_whoever_tells_it() {
     assert_eq!(
         found["conditions"],
         json!({
-            "cordoned": true, "empty": true, "unforced": true, "whole_grace": true, "in_time": true,
+            "cordoned": true, "empty": true, "detached": true, "unforced": true, "whole_grace": true, "in_time": true,
         })
     );
     let told = all(&world, 3).await;
@@ -213,7 +213,7 @@ async fn a_node_that_is_not_drained_says_who_is_left_and_why() {
     assert_eq!(
         found["conditions"],
         json!({
-            "cordoned": true, "empty": false, "unforced": true, "whole_grace": true, "in_time": false,
+            "cordoned": true, "empty": false, "detached": true, "unforced": true, "whole_grace": true, "in_time": false,
         })
     );
     assert_eq!(found["counts"]["left"], json!(1.0));

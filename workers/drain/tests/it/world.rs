@@ -70,6 +70,8 @@ impl World {
         let env = [
             ("HT_CLUSTER__NAME".to_owned(), name.to_owned()),
             ("HT_DRAIN__NODE_WAIT".to_owned(), "1s".to_owned()),
+            // The cluster is shared with tests that cordon as well.
+            ("HT_DRAIN__ADVISORY_CORDONS".to_owned(), "100%".to_owned()),
         ];
         let loader = Loader::new(config::DEFAULTS).env(env.into());
         let settings = loader.load::<config::Settings>().unwrap().own;

@@ -24,7 +24,7 @@ mod request;
 
 use std::{sync::Arc, time::Duration};
 
-use hollowtrees_domain::drain::{self, Assessment, Options, Pod, Want};
+use hollowtrees_domain::drain::{self, Assessment, Options, Pod, Want, cap::Cap};
 use jiff::Timestamp;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ use cache::{Cache, Kind};
 pub use cache::{Health, Limits, Node};
 use clock::Clock;
 pub use connect::{Access, ConnectError};
-use cordon::{Cordoned, Cordons, Released};
+use cordon::{Cordoned, Cordons, Released, Room};
 use engine::{Engine, Observer, Ticket};
 use events::{Events, Happened};
 pub use nodes::{Nodes, Readiness};
@@ -49,6 +49,8 @@ pub struct Settings {
     pub in_flight: usize,
     /// How long one request may take.
     pub request_timeout: Duration,
+    /// How long is waited for a drained node's volumes to be detached; zero: not at all, and nobody asks for volumes.
+    pub volume_wait: Duration,
     /// How long one watch lasts before it is begun anew where it was: a way that was lost without a word is noticed
     /// after that.
     pub watch_for: Duration,
@@ -61,6 +63,7 @@ impl Default for Settings {
             options: Options::default(),
             in_flight: 64,
             request_timeout: limits.request,
+            volume_wait: Duration::from_secs(60),
             watch_for: limits.watch,
         }
     }
@@ -71,6 +74,7 @@ impl Default for Settings {
 pub struct Cluster {
     cache: Cache,
     cordons: Cordons,
+    room: Room,
     engine: Engine,
     events: Events,
     options: Options,
@@ -102,15 +106,13 @@ impl Cluster {
         let requests = Requests::new(client.clone(), settings.request_timeout);
         let mut tasks = JoinSet::new();
         let annotations = settings.options.annotations().map(str::to_owned);
-        let cache = Cache::of(&Kind::ALL, annotations);
+        let mut kinds = vec![Kind::Nodes, Kind::Pods, Kind::Budgets];
+        if !settings.volume_wait.is_zero() {
+            kinds.extend([Kind::Volumes, Kind::Attachments]);
+        }
+        let cache = Cache::of(&kinds, annotations);
         let clock = Clock::default();
-        let engine = Engine::new(
-            &cache,
-            settings.options.clone(),
-            observer,
-            settings.in_flight,
-            clock.clone(),
-        );
+        let engine = Engine::new(&cache, &settings, observer, clock.clone());
         let limits = Limits {
             request: settings.request_timeout,
             watch: settings.watch_for,
@@ -120,6 +122,7 @@ impl Cluster {
         let (events, telling) = Events::new(requests.clone());
         tasks.spawn(telling);
         Self {
+            room: Room::new(cache.clone()),
             cache,
             cordons: Cordons::new(requests),
             engine,
@@ -171,6 +174,23 @@ impl Cluster {
     pub async fn cordon(&self, node: &Node, holder: &str) -> Result<Cordoned, Refusal> {
         let _first = self.engine.cordoning();
         self.cordons.cordon(node, holder).await
+    }
+
+    /// The same, unless too much of the cluster takes no pods already.
+    ///
+    /// # Errors
+    /// The API server did not do it.
+    pub async fn cordon_within(&self, cap: Cap, node: &Node, holder: &str) -> Result<Cordoned, Refusal> {
+        // The newest that is seen: a node may have been cordoned since it was found.
+        let seen = self.cache.node(&node.name);
+        if let Err(too_many) = self.room.take(seen.as_deref().unwrap_or(node), cap) {
+            return Ok(too_many);
+        }
+        let done = self.cordon(node, holder).await;
+        if !matches!(done, Ok(Cordoned::Now | Cordoned::Already)) {
+            self.room.give_back(node);
+        }
+        done
     }
 
     /// Lets go of a node; the last holder lets pods back.

@@ -3,7 +3,9 @@
 
 mod objects;
 mod store;
+mod volumes;
 mod watch;
+mod watched;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -59,16 +61,18 @@ pub(crate) enum Kind {
     Nodes,
     Pods,
     Budgets,
+    Volumes,
+    Attachments,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Nodes, Self::Pods, Self::Budgets];
-
     fn as_str(self) -> &'static str {
         match self {
             Self::Nodes => "nodes",
             Self::Pods => "pods",
             Self::Budgets => "poddisruptionbudgets",
+            Self::Volumes => "persistentvolumes",
+            Self::Attachments => "volumeattachments",
         }
     }
 }
@@ -154,6 +158,10 @@ impl Cache {
                 Kind::Nodes => tasks.spawn(watch::follow::<objects::WatchedNode>(client, inner, limits)),
                 Kind::Pods => tasks.spawn(watch::follow::<objects::WatchedPod>(client, inner, limits)),
                 Kind::Budgets => tasks.spawn(watch::follow::<objects::WatchedBudget>(client, inner, limits)),
+                Kind::Volumes => tasks.spawn(watch::follow::<volumes::WatchedVolume>(client, inner, limits)),
+                Kind::Attachments => {
+                    tasks.spawn(watch::follow::<volumes::WatchedAttachment>(client, inner, limits))
+                }
             };
         }
     }
@@ -199,10 +207,20 @@ impl Cache {
         self.read(|store| store.budgets_of(pod))
     }
 
+    /// The volumes that are attached to a node, but for those of these pods, which stay on it.
+    pub(crate) fn attached<'a>(&self, node: &str, staying: impl Iterator<Item = &'a Pod>) -> Vec<String> {
+        self.read(|store| store.volumes.attached(node, staying))
+    }
+
     /// Whether what is seen of budgets is what they are, but for the way here.
     pub(crate) fn sees_budgets(&self) -> bool {
         let health = self.inner.health.borrow();
         health.listed.contains(&Kind::Budgets) && !health.broken.contains_key(&Kind::Budgets)
+    }
+
+    /// How many nodes take no pods, and how many there are.
+    pub(crate) fn unschedulable(&self) -> (usize, usize) {
+        self.read(Store::unschedulable)
     }
 
     /// Nodes and pods it knows.
@@ -216,6 +234,12 @@ impl Cache {
 }
 
 impl Inner {
+    /// Before they wait for the rest of a list.
+    fn trim<T: store::Kept>(&self, items: &mut [T]) {
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        items.iter_mut().for_each(|item| item.trim(&mut store));
+    }
+
     fn apply(&self, change: impl FnOnce(&mut Store) -> Vec<Change>) {
         let changes = change(&mut self.store.write().unwrap_or_else(PoisonError::into_inner));
         if changes.iter().any(|change| matches!(change, Change::Node(_))) {

@@ -1,18 +1,20 @@
 //! Objects as they are read from a watch: only the fields somebody looks at, so that the rest of a large
 //! cluster's objects is neither kept nor even parsed.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use hollowtrees_domain::drain::{
     Deletion, Owner, Pod,
     budget::{Budget, Requirement, Selector},
     instance::{GKE_INSTANCE_ID, Machine},
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use kube::Resource;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
-use super::Node;
+use super::{
+    Node,
+    watched::{Meta, watched},
+};
 use crate::cordon;
 
 /// `terminationGracePeriodSeconds` of a pod that says none.
@@ -21,41 +23,6 @@ const DEFAULT_GRACE_SECONDS: u32 = 30;
 const CRITICAL_PRIORITY: i64 = 2_000_000_000;
 /// The kubelet's mark on the picture of a static pod.
 const MIRROR: &str = "kubernetes.io/config.mirror";
-
-macro_rules! watched {
-    ($(#[$meta:meta])* $name:ident($content:ty) as $kind:literal in $group:literal, $plural:literal) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug)]
-        pub(crate) struct $name {
-            meta: ObjectMeta,
-            pub(crate) content: $content,
-        }
-
-        impl Resource for $name {
-            type DynamicType = ();
-            type Scope = kube::core::ClusterResourceScope;
-
-            fn kind((): &()) -> Cow<'_, str> {
-                $kind.into()
-            }
-            fn group((): &()) -> Cow<'_, str> {
-                $group.into()
-            }
-            fn version((): &()) -> Cow<'_, str> {
-                "v1".into()
-            }
-            fn plural((): &()) -> Cow<'_, str> {
-                $plural.into()
-            }
-            fn meta(&self) -> &ObjectMeta {
-                &self.meta
-            }
-            fn meta_mut(&mut self) -> &mut ObjectMeta {
-                &mut self.meta
-            }
-        }
-    };
-}
 
 watched! {
     /// A node.
@@ -68,41 +35,6 @@ watched! {
 watched! {
     /// A budget of any namespace.
     WatchedBudget(Budget) as "PodDisruptionBudget" in "policy", "poddisruptionbudgets"
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Meta {
-    name: String,
-    namespace: String,
-    uid: String,
-    resource_version: Option<String>,
-    labels: Option<BTreeMap<String, String>>,
-    annotations: Option<BTreeMap<String, String>>,
-    owner_references: Vec<OwnerReference>,
-    generation: i64,
-    finalizers: Vec<String>,
-    deletion_timestamp: Option<Time>,
-    deletion_grace_period_seconds: Option<i64>,
-}
-
-impl Meta {
-    /// What the watcher itself looks at.
-    fn for_watcher(&self) -> ObjectMeta {
-        ObjectMeta {
-            name: Some(self.name.clone()),
-            namespace: (!self.namespace.is_empty()).then(|| self.namespace.clone()),
-            resource_version: self.resource_version.clone(),
-            ..ObjectMeta::default()
-        }
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct OwnerReference {
-    kind: String,
-    controller: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -151,7 +83,27 @@ impl Toleration {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Volume {
+    name: String,
     empty_dir: Option<IgnoredAny>,
+    persistent_volume_claim: Option<ClaimSource>,
+    /// Its claim is made with the pod and named after it (Kubernetes documentation, "Generic ephemeral volumes").
+    ephemeral: Option<IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ClaimSource {
+    claim_name: String,
+}
+
+impl Volume {
+    fn claim(&self, pod: &str) -> Option<String> {
+        match (&self.persistent_volume_claim, &self.ephemeral) {
+            (Some(source), _) => Some(source.claim_name.clone()),
+            (None, Some(_)) => Some(format!("{pod}-{}", self.name)),
+            (None, None) => None,
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -220,6 +172,11 @@ impl<'de> Deserialize<'de> for WatchedPod {
             Some(_) => Owner::Controller,
         };
         let content = Pod {
+            claims: spec
+                .volumes
+                .iter()
+                .filter_map(|volume| volume.claim(&metadata.name))
+                .collect(),
             uid: metadata.uid,
             namespace: metadata.namespace,
             name: metadata.name,
@@ -432,7 +389,10 @@ mod tests {
                 "deletionTimestamp": "2026-01-31T12:00:00Z", "deletionGracePeriodSeconds": 45, "finalizers": ["a/b"],
                 "managedFields": [{"manager": "m", "fieldsV1": {"f:metadata": {}}}],
             },
-            "spec": {"nodeName": "n", "priority": 2_000_001_000_i64, "volumes": [{"name": "v", "emptyDir": {}}]},
+            "spec": {"nodeName": "n", "priority": 2_000_001_000_i64, "volumes": [
+                {"name": "v", "emptyDir": {}}, {"name": "data", "persistentVolumeClaim": {"claimName": "data-web-1"}},
+                {"name": "tmp", "ephemeral": {"volumeClaimTemplate": {}}},
+            ]},
             "status": {"phase": "Running", "containerStatuses": [
                 {"state": {"terminated": {"exitCode": 0}}}, {"state": {"waiting": {}}},
             ]},
@@ -440,8 +400,8 @@ mod tests {
         .unwrap();
         assert_eq!(
             (
-                pod.meta().resource_version.as_deref(),
-                pod.meta().managed_fields.as_ref()
+                pod.meta.resource_version.as_deref(),
+                pod.meta.managed_fields.as_ref()
             ),
             (Some("7"), None)
         );
@@ -451,6 +411,7 @@ mod tests {
             ("shop/web-1", "n", 30)
         );
         assert_eq!(pod.owner, Owner::DaemonSet);
+        assert_eq!(pod.claims, ["data-web-1", "web-1-tmp"]);
         assert!(pod.critical && pod.empty_dir && pod.containers_ended && !pod.finished && !pod.mirror);
         assert_eq!(pod.deletion.unwrap().grace_seconds, 45);
 

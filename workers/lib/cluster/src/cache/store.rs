@@ -7,7 +7,7 @@ use std::{
 
 use hollowtrees_domain::drain::{Labels, Pod, budget::Budget};
 
-use super::{Change, Node};
+use super::{Change, Node, volumes::Volumes};
 
 /// So few sets of labels are not worth looking through.
 const SWEEP_FROM: usize = 256;
@@ -26,6 +26,7 @@ pub(crate) struct Store {
     labels: HashSet<Arc<Labels>>,
     /// As many of them are looked through for those that nobody has any more.
     sweep_at: usize,
+    pub(super) volumes: Volumes,
     /// By namespace, then name.
     budgets: HashMap<String, BTreeMap<String, Arc<Budget>>>,
 }
@@ -63,6 +64,12 @@ impl Store {
         budgets.filter(|budget| budget.covers(pod)).cloned().collect()
     }
 
+    pub(crate) fn unschedulable(&self) -> (usize, usize) {
+        let all = self.nodes.values();
+        let cordoned = all.filter(|node| node.is_unschedulable()).count();
+        (cordoned, self.nodes.len())
+    }
+
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.nodes.len(), self.pods.len())
     }
@@ -95,9 +102,13 @@ impl Store {
         }
     }
 
-    fn put_pod(&mut self, mut pod: Pod) -> Vec<Change> {
+    fn trim_pod(&mut self, pod: &mut Pod) {
         pod.annotations.retain(|key, _| self.annotations.contains(key));
-        pod.labels = self.shared(pod.labels);
+        pod.labels = self.shared(Arc::clone(&pod.labels));
+    }
+
+    fn put_pod(&mut self, mut pod: Pod) -> Vec<Change> {
+        self.trim_pod(&mut pod);
         let path = pod.path();
         let mut changes = Vec::new();
         if self.pods.get(&path).is_some_and(|node| **node != *pod.node) {
@@ -171,6 +182,8 @@ impl Store {
 pub(crate) trait Kept: Sized {
     fn put(self, store: &mut Store) -> Vec<Change>;
     fn remove(self, store: &mut Store) -> Vec<Change>;
+    /// Lets go of what need not be kept, before many of them wait to be put.
+    fn trim(&mut self, _store: &mut Store) {}
     /// What is there is all there is.
     fn replace(all: Vec<Self>, store: &mut Store) -> Vec<Change>;
 }
@@ -199,6 +212,10 @@ impl Kept for Node {
 }
 
 impl Kept for Pod {
+    fn trim(&mut self, store: &mut Store) {
+        store.trim_pod(self);
+    }
+
     fn put(self, store: &mut Store) -> Vec<Change> {
         store.put_pod(self)
     }

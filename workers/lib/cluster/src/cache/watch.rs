@@ -23,6 +23,7 @@ use super::{
     Inner, Kind, Node,
     objects::{WatchedBudget, WatchedNode, WatchedPod},
     store::Kept,
+    volumes::{Attachment, Volume, WatchedAttachment, WatchedVolume},
 };
 
 /// First and longest pause after something went wrong: two minutes of notice leave no time for more.
@@ -94,6 +95,26 @@ impl Watched for WatchedBudget {
     type Content = Budget;
 
     fn into_content(self) -> Budget {
+        self.content
+    }
+}
+
+impl Watched for WatchedVolume {
+    const KIND: Kind = Kind::Volumes;
+    const FIELDS: Option<&str> = None;
+    type Content = Volume;
+
+    fn into_content(self) -> Volume {
+        self.content
+    }
+}
+
+impl Watched for WatchedAttachment {
+    const KIND: Kind = Kind::Attachments;
+    const FIELDS: Option<&str> = None;
+    type Content = Attachment;
+
+    fn into_content(self) -> Attachment {
         self.content
     }
 }
@@ -178,7 +199,9 @@ impl<W: Watched> Watch<W> {
             let page = page
                 .map_err(|_| self.no_answer())?
                 .map_err(|error| error.to_string())?;
-            all.extend(page.items.into_iter().map(W::into_content));
+            let mut items: Vec<W::Content> = page.items.into_iter().map(W::into_content).collect();
+            self.inner.trim(&mut items);
+            all.extend(items);
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if params.continue_token.is_none() {
                 let version = page

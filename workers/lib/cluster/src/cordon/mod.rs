@@ -6,6 +6,7 @@
 
 mod holders;
 mod plan;
+mod room;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ use crate::{
 };
 use plan::Plan;
 pub(crate) use plan::Seen;
+pub(crate) use room::Room;
 
 /// Taint that keeps pods off, also those that tolerate `node.kubernetes.io/unschedulable`.
 pub const TAINT: &str = "hollowtrees.io/terminating";
@@ -44,6 +46,13 @@ pub enum Cordoned {
     Already,
     /// There is no such node any more.
     NodeGone,
+    /// So many of so many nodes take no pods already: the cap allows no other one.
+    TooMany {
+        /// Nodes that take no pods.
+        cordoned: usize,
+        /// All nodes.
+        nodes: usize,
+    },
 }
 
 /// What came of an uncordon.

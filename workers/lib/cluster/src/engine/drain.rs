@@ -16,6 +16,7 @@ use super::{
     record::{Ended, Summary},
     track::{Doing, Kept, Phase, Track, Wanted},
 };
+use crate::cache::Cache;
 
 /// A pod that the scheduler bound before it saw the cordon shows up within this.
 const LATE_BINDINGS: SignedDuration = SignedDuration::from_millis(500);
@@ -57,6 +58,10 @@ pub(super) struct Drain {
     /// Pods of the last look.
     present: HashSet<Arc<str>>,
     pub(super) requests: u64,
+    /// When its last pod was gone, while its volumes are waited for.
+    emptied_at: Option<Timestamp>,
+    /// Volumes that are attached to it then.
+    attached: Vec<String>,
     /// Entry of this drain among the timers.
     pub(super) due: Option<Timestamp>,
     /// Pods that wait for their budgets no longer, as of the last look.
@@ -68,7 +73,10 @@ pub(super) struct Drain {
 }
 
 /// What a look at the cluster shows.
-pub(super) struct View {
+pub(super) struct View<'a> {
+    pub(super) cache: &'a Cache,
+    /// How long is waited for volumes to be detached.
+    pub(super) volume_wait: SignedDuration,
     /// The node is there and is this one.
     pub(super) node_is_there: bool,
     pub(super) pods: Vec<Arc<Pod>>,
@@ -85,6 +93,8 @@ impl Drain {
             at_rest: BTreeMap::new(),
             present: HashSet::new(),
             requests: 0,
+            emptied_at: None,
+            attached: Vec::new(),
             due: None,
             freed: Vec::new(),
             lags: Vec::new(),
@@ -100,7 +110,7 @@ impl Drain {
     /// Looks at the node, puts into the queue what is to be asked, and says when to look again; or that it has ended.
     pub(super) fn look(
         &mut self,
-        view: &View,
+        view: &View<'_>,
         options: &Options,
         queue: &mut Queue,
         now: Timestamp,
@@ -122,24 +132,46 @@ impl Drain {
         let mut due = assessment.due;
         let empty = assessment.is_empty();
         self.reconcile(&assessment, &view.pods, queue, now, &mut due);
-        self.answer_the_late(now);
-        if self.parties.is_empty() {
-            return Some(Ended::Late);
-        }
         let settled_at = self.began_at.checked_add(LATE_BINDINGS).unwrap_or(now);
         // A watch may be faster than the answer that tells whose doing it was.
         let is_asking = self
             .tracks
             .values()
             .any(|track| matches!(track.phase, Phase::InFlight(_)));
-        if empty && !is_asking && now >= settled_at {
+        let is_empty = empty && !is_asking && now >= settled_at;
+        let detached_by = self.detached_by(view, is_empty, now);
+        if is_empty && detached_by.is_none() {
             return Some(Ended::Empty);
+        }
+        let ended = if is_empty { Ended::Empty } else { Ended::Late };
+        self.answer_the_late(ended, now);
+        if self.parties.is_empty() {
+            return Some(ended);
         }
         let blocked = self.tell_blocked(options, now);
         let ends = self.parties.iter().filter_map(Party::ends_at);
         let settled = Some(settled_at).filter(|at| empty && *at > now);
-        self.due = due.into_iter().chain(ends).chain(settled).chain(blocked).min();
+        self.due = due
+            .into_iter()
+            .chain(ends)
+            .chain(settled)
+            .chain(detached_by)
+            .chain(blocked)
+            .min();
         None
+    }
+
+    /// Until when the volumes of a node without pods are waited for; `None`: no longer, or none is attached.
+    fn detached_by(&mut self, view: &View<'_>, is_empty: bool, now: Timestamp) -> Option<Timestamp> {
+        if !is_empty || view.volume_wait.is_zero() {
+            (self.emptied_at, self.attached) = (None, Vec::new());
+            return None;
+        }
+        let staying = view.pods.iter().map(Arc::as_ref);
+        self.attached = view.cache.attached(&self.node, staying);
+        let emptied_at = *self.emptied_at.get_or_insert(now);
+        let until = emptied_at.checked_add(view.volume_wait).unwrap_or(now);
+        Some(until).filter(|until| *until > now && !self.attached.is_empty())
     }
 
     fn reconcile(
@@ -218,14 +250,14 @@ impl Drain {
     }
 
     /// Answers the parties whose time is over, though others wait on.
-    fn answer_the_late(&mut self, now: Timestamp) {
+    fn answer_the_late(&mut self, ended: Ended, now: Timestamp) {
         let (late, waiting): (Vec<Party>, Vec<Party>) = std::mem::take(&mut self.parties)
             .into_iter()
             .partition(|party| party.ends_at().is_some_and(|end| end <= now) || party.answer.is_closed());
         self.parties = waiting;
         for party in late {
             // Nobody waits for the answer of a party that went without a word.
-            drop(party.answer.send(self.summary(Ended::Late)));
+            drop(party.answer.send(self.summary(ended)));
         }
     }
 
@@ -256,6 +288,7 @@ impl Drain {
     /// The clock was set: no wait of before is longer than it may be by now.
     pub(super) fn clock_stepped(&mut self, now: Timestamp) {
         self.began_at = self.began_at.min(now);
+        self.emptied_at = self.emptied_at.map(|at| at.min(now));
         for track in self.tracks.values_mut() {
             track.clock_stepped(now);
         }
@@ -282,6 +315,7 @@ impl Drain {
             skipped: BTreeMap::new(),
             finalizing: BTreeMap::new(),
             left: BTreeMap::new(),
+            attached: self.attached.clone(),
             requests: self.requests,
         };
         for (uid, track) in &self.tracks {

@@ -30,13 +30,13 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use hollowtrees_domain::drain::{Options, Want};
+use hollowtrees_domain::drain::Want;
 use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Counts,
+    Counts, Settings,
     cache::{Cache, Change, Node},
     clock::Clock,
     request::{Refusal, Requests},
@@ -96,15 +96,9 @@ struct Shared {
 
 impl Engine {
     /// An engine that follows `cache`; [`Engine::run`] makes it move.
-    pub(crate) fn new(
-        cache: &Cache,
-        options: Options,
-        observer: Arc<dyn Observer>,
-        in_flight: usize,
-        clock: Clock,
-    ) -> Self {
+    pub(crate) fn new(cache: &Cache, settings: &Settings, observer: Arc<dyn Observer>, clock: Clock) -> Self {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(cache.clone(), options, observer, in_flight)),
+            state: Mutex::new(State::new(cache.clone(), settings, observer)),
             wake: Notify::new(),
             clock,
         });

@@ -40,6 +40,8 @@ pub struct Summary {
     pub finalizing: BTreeMap<String, Vec<String>>,
     /// Still there, and what was said last about them.
     pub left: BTreeMap<String, String>,
+    /// Volumes that were still attached to the node when its pods were gone and all the wait was over.
+    pub attached: Vec<String>,
     /// Requests made for its pods.
     pub requests: u64,
 }

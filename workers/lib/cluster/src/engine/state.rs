@@ -9,7 +9,7 @@ use std::{
 };
 
 use hollowtrees_domain::drain::{Options, Unbudgeted, budget::Budget, order::Place};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::{
@@ -23,13 +23,14 @@ use super::{
     record::{Ended, Summary},
     track::{Kept, Phase, Track},
 };
-use crate::{Counts, cache::Cache};
+use crate::{Counts, Settings, cache::Cache};
 
 pub(super) use ask::Ask;
 
 pub(super) struct State {
     cache: Cache,
     options: Options,
+    volume_wait: SignedDuration,
     observer: Arc<dyn Observer>,
     drains: HashMap<Arc<str>, Drain>,
     queue: Queue,
@@ -47,14 +48,15 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(cache: Cache, options: Options, observer: Arc<dyn Observer>, in_flight: usize) -> Self {
+    pub(super) fn new(cache: Cache, settings: &Settings, observer: Arc<dyn Observer>) -> Self {
         Self {
             cache,
-            options,
+            options: settings.options.clone(),
+            volume_wait: SignedDuration::try_from(settings.volume_wait).unwrap_or(SignedDuration::MAX),
             observer,
             drains: HashMap::new(),
             queue: Queue::default(),
-            pace: Pace::new(in_flight),
+            pace: Pace::new(settings.in_flight),
             timers: BTreeSet::new(),
             touched: HashSet::new(),
             budgets: Budgets::default(),
@@ -222,6 +224,8 @@ impl State {
             self.timers.remove(&(due, Arc::clone(node)));
         }
         let view = View {
+            cache: &self.cache,
+            volume_wait: self.volume_wait,
             node_is_there: self.cache.node(node).is_some_and(|seen| seen.uid == drain.uid),
             pods: self.cache.pods_on(node),
         };

@@ -9,10 +9,12 @@
 )]
 
 mod budgets;
+mod cap;
 mod cordon;
 mod drain;
 mod force;
 mod nodes;
 mod support;
+mod volumes;
 mod watch;
 mod ways;

@@ -9,6 +9,7 @@
 //! | [`mod@assess`] | the next step of every pod of a node, and whether the node is empty |
 //! | [`order`] | which pod of all nodes comes first |
 //! | [`budget`] | which budgets stand before a pod |
+//! | [`cap`] | how much of a cluster may be out of use for what is only advised |
 //! | [`spending`] | how many evictions under a budget are worth asking for |
 //!
 //! Everything follows from what the cluster shows and the time: a process that takes a drain over decides as
@@ -16,6 +17,7 @@
 
 pub mod assess;
 pub mod budget;
+pub mod cap;
 pub mod force;
 pub mod instance;
 pub mod order;

@@ -44,6 +44,8 @@ pub struct Pod {
     pub tolerates: bool,
     /// It has a volume that is lost with it.
     pub empty_dir: bool,
+    /// Its persistent volume claims, by name.
+    pub claims: Vec<String>,
     /// Who has to let go before the object vanishes.
     pub finalizers: Vec<String>,
     /// It is being deleted.

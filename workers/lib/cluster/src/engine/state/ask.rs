@@ -23,6 +23,8 @@ pub(in crate::engine) struct Ask {
     pub(in crate::engine) wanted: Wanted,
     /// Seconds; `None` for the pod's own.
     pub(in crate::engine) grace: Option<u32>,
+    /// Less than it would be given if there were time.
+    is_hurried: bool,
     /// By deletion though an eviction is wanted: no budget covers it.
     pub(in crate::engine) by_deletion: bool,
     /// The budget that counts it.
@@ -100,6 +102,7 @@ impl State {
             pod,
             wanted,
             grace,
+            is_hurried: grace.is_some_and(|grace| grace < going.grace_seconds),
             by_deletion: way.by_deletion,
             counted: way.counted,
         })
@@ -183,7 +186,7 @@ impl State {
         };
         if answer.is_ok() {
             self.hurry.answered();
-            track.shortened |= ask.grace.is_some_and(|grace| grace < ask.pod.grace_seconds);
+            track.shortened |= ask.is_hurried;
         }
         let is_budget = matches!(answer, Err(Refusal::Budget { .. }));
         let word = track.answered(ask.wanted, answer.map(|()| doing), now, paused_until);
