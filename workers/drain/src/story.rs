@@ -47,6 +47,24 @@ pub(crate) fn beginning(
     told
 }
 
+/// A cordon alone.
+pub(crate) fn cordoned(action: &proto::Action, deadline: Option<Timestamp>) -> String {
+    format!(
+        "Cordoned: {} goes ({}), deadline {}.",
+        action.instance,
+        action.certainty,
+        deadline.map_or_else(|| "none known".to_owned(), moment)
+    )
+}
+
+/// The end of a cordon.
+pub(crate) fn uncordoned(action: &proto::Action) -> String {
+    format!(
+        "Uncordoned: {} goes no longer, and no other incident holds it.",
+        action.instance
+    )
+}
+
 /// What budgets keep it.
 pub(crate) fn blocked(action: &proto::Action, deadline: Option<Timestamp>, blocked: &Blocked) -> String {
     let budgets = match blocked.budgets.len() {

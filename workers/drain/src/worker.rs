@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hollowtrees_cluster::{
     Cluster, Node, Refusal,
     cordon::{Cordoned, Released},
+    events::Happened,
 };
 use hollowtrees_domain::{drain::cap::Cap, words::Certainty};
 use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
@@ -14,7 +15,7 @@ use hollowtrees_schemas::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{config, drain, params::Params, rehearsal};
+use crate::{config, drain, params::Params, rehearsal, story};
 
 /// Reason of an outcome whose node was not cordoned because enough others are.
 pub const TOO_MANY_CORDONED: &str = "too-many-cordoned";
@@ -148,11 +149,20 @@ impl Drainer {
         Ok(match self.put_on(job, node).await? {
             Cordoned::NodeGone => return Ok(not_found(job.action())),
             Cordoned::TooMany { cordoned, nodes } => self.too_many(node, cordoned, nodes),
-            Cordoned::Now => Report::succeeded(format!("{name} takes no new pods.")).cordoned_at(job.now()),
+            Cordoned::Now => {
+                let told = story::cordoned(job.action(), job.deadline());
+                self.tell(job, node, Happened::Cordoned, &told);
+                Report::succeeded(format!("{name} takes no new pods.")).cordoned_at(job.now())
+            }
             Cordoned::Already => {
                 Report::succeeded(format!("{name} took no new pods already.")).cordoned_at(job.now())
             }
         })
+    }
+
+    fn tell(&self, job: &Job, node: &Node, happened: Happened, told: &str) {
+        let story = story::of(node, job.action());
+        self.cluster.tell(node, happened, &story, told);
     }
 
     async fn uncordon(&self, job: &Job, node: &Node) -> Result<Report, Failure> {
@@ -161,7 +171,10 @@ impl Drainer {
         Ok(
             match released.map_err(|refusal| failure(node, "uncordon", &refusal))? {
                 Released::NodeGone => not_found(job.action()),
-                Released::Last => Report::succeeded(format!("{name} is as it was before its cordon.")),
+                Released::Last => {
+                    self.tell(job, node, Happened::Uncordoned, &story::uncordoned(job.action()));
+                    Report::succeeded(format!("{name} is as it was before its cordon."))
+                }
                 Released::Held(others) => Report::succeeded(format!(
                     "{name} was let go; {others} other incidents still hold it."
                 )),

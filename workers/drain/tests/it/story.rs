@@ -196,6 +196,24 @@ async fn each_thing_is_told_once_whoever_tells_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cordon_and_its_end_are_told() {
+    let mut world = World::new("held", 1).await;
+    let worker = world.worker().await;
+    for (kind, reason, expected) in [
+        ("cordon", "HollowtreesCordoned", "Cordoned: "),
+        ("uncordon", "HollowtreesUncordoned", "Uncordoned: "),
+    ] {
+        world.send(&world.action(kind, 120)).await;
+        assert_eq!(world.end().await.result, "succeeded");
+        let told = all(&world, if kind == "cordon" { 1 } else { 2 }).await;
+        let (last, level, said) = told.last().unwrap();
+        assert_eq!((last.as_str(), level.as_str()), (reason, "Normal"));
+        assert!(said.starts_with(expected), "{said}");
+    }
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_not_drained_says_who_is_left_and_why() {
     let mut world = blocked("rest").await;
     let worker = world.worker().await;

@@ -1,4 +1,5 @@
-//! What `kubectl describe node` shows of a drain: an event at its start, one at its end, and one where budgets keep it.
+//! What `kubectl describe node` shows of a drain: an event at its start, one at its end, and one where budgets keep it;
+//! and of a cordon alone and its end.
 //!
 //! They are told on the side, one after another and once: no drain waits for them, and one more than can be kept is
 //! dropped.
@@ -27,6 +28,10 @@ const LONGEST_MESSAGE: usize = 1_024;
 /// What happened to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happened {
+    /// It was cordoned, and no more.
+    Cordoned,
+    /// Pods are let back on it.
+    Uncordoned,
     /// Its drain began.
     Draining,
     /// Budgets keep pods on it.
@@ -40,6 +45,8 @@ pub enum Happened {
 impl Happened {
     fn reason(self) -> &'static str {
         match self {
+            Self::Cordoned => "HollowtreesCordoned",
+            Self::Uncordoned => "HollowtreesUncordoned",
             Self::Draining => "HollowtreesDraining",
             Self::Blocked => "HollowtreesBlocked",
             Self::Drained => "HollowtreesDrained",
