@@ -71,7 +71,7 @@ pub(crate) async fn run(
                     let story = story::of_blocked(&story, &blocked);
                     cluster.tell(node, Happened::Blocked, &story, &told);
                 }
-                Some(Word::Ended(summary)) => break Some(summary),
+                Some(Word::Ended(summary)) => break Some(*summary),
                 None => break None,
             },
             () = job.changed() => {

@@ -251,7 +251,7 @@ pub enum Word {
     /// overridden.
     Blocked(Arc<Blocked>),
     /// It ended.
-    Ended(Summary),
+    Ended(Box<Summary>),
 }
 
 impl Ticket {
@@ -273,7 +273,7 @@ impl Ticket {
     pub async fn word(&mut self) -> Option<Word> {
         tokio::select! {
             biased;
-            summary = &mut self.summary => summary.ok().map(Word::Ended),
+            summary = &mut self.summary => summary.ok().map(|summary| Word::Ended(Box::new(summary))),
             blocked = newest(&mut self.blocked) => Some(Word::Blocked(blocked)),
         }
     }
