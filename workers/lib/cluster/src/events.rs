@@ -1,8 +1,14 @@
 //! What `kubectl describe node` shows of a drain: an event at its start, one at its end, and one where budgets keep it;
 //! and of a cordon alone and its end.
 //!
-//! They are told on the side, one after another and once: no drain waits for them, and one more than can be kept is
-//! dropped.
+//! They are told on the side and once: no drain waits for them, and one more than can be kept is dropped. While nodes are
+//! cordoned and pods wait for their turn only a few are told, for the API server has better things to do; each has the
+//! time at which it happened all the same.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::StreamExt;
 use k8s_openapi::{
@@ -10,7 +16,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
     jiff::Timestamp,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::{cache::Node, request::Requests};
 
@@ -19,9 +25,13 @@ pub const NAMESPACE: &str = "default";
 /// Who tells.
 const COMPONENT: &str = "hollowtrees-drain";
 /// Events that wait to be told.
-const WAITING: usize = 4_096;
+const WAITING: usize = 16_384;
 /// Events told at once.
 const AT_ONCE: usize = 4;
+/// While there is more urgent work, one is told after so long.
+const GIVES_WAY_FOR: Duration = Duration::from_millis(100);
+/// Between two looks at whether there is.
+const LOOK: Duration = Duration::from_millis(20);
 /// The API server takes no longer message.
 const LONGEST_MESSAGE: usize = 1_024;
 
@@ -66,15 +76,21 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(crate) fn new(requests: Requests) -> (Self, impl Future<Output = ()> + Send) {
+    /// `is_busy`: there is more urgent work for the API server.
+    pub(crate) fn new(
+        requests: Requests,
+        is_busy: impl Fn() -> bool + Clone + Send + 'static,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (sender, receiver) = mpsc::channel(WAITING);
         let waiting = futures::stream::unfold(receiver, |mut receiver| async {
             let event = receiver.recv().await?;
             Some((event, receiver))
         });
+        let turn = Arc::new(Mutex::new(()));
         let telling = waiting.for_each_concurrent(AT_ONCE, move |event| {
-            let requests = requests.clone();
+            let (requests, is_busy, turn) = (requests.clone(), is_busy.clone(), Arc::clone(&turn));
             async move {
+                give_way(&turn, is_busy).await;
                 // One that was told already, by whoever had this drain before, is refused as well.
                 if let Err(error) = requests.event(NAMESPACE, &event).await {
                     tracing::debug!(%error, "An event was not told.");
@@ -123,5 +139,17 @@ impl Events {
         if self.sender.try_send(event).is_err() {
             tracing::debug!(node = %node.name, "Too many events wait; one is not told.");
         }
+    }
+}
+
+/// Waits while there is more urgent work, one event after another, but not for ever.
+async fn give_way(turn: &Mutex<()>, is_busy: impl Fn() -> bool) {
+    if !is_busy() {
+        return;
+    }
+    let _turn = turn.lock().await;
+    let began = Instant::now();
+    while is_busy() && began.elapsed() < GIVES_WAY_FOR {
+        tokio::time::sleep(LOOK).await;
     }
 }

@@ -119,7 +119,8 @@ impl Cluster {
         };
         cache.follow(client, limits, &mut tasks);
         tasks.spawn(engine.clone().run(requests.clone(), stop));
-        let (events, telling) = Events::new(requests.clone());
+        let busy = engine.clone();
+        let (events, telling) = Events::new(requests.clone(), move || busy.is_busy());
         tasks.spawn(telling);
         Self {
             room: Room::new(cache.clone()),

@@ -149,6 +149,12 @@ impl Engine {
         Cordoning(Arc::clone(&self.shared))
     }
 
+    /// Nodes are being cordoned, or pods wait for their turn.
+    pub(crate) fn is_busy(&self) -> bool {
+        let now = self.shared.clock.now();
+        self.shared.state().is_busy(now)
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         self.shared.state().counts(self.shared.clock.now())
     }

@@ -260,6 +260,11 @@ impl State {
         self.observer.drained(&drain.end(ended));
     }
 
+    /// Nodes are being cordoned, or pods wait for their turn.
+    pub(super) fn is_busy(&self, now: Timestamp) -> bool {
+        !self.queue.is_empty() || self.pace.is_slowed(now)
+    }
+
     /// A node is being cordoned.
     pub(super) fn cordon_began(&mut self) {
         self.pace.cordon_began();
