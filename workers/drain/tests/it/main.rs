@@ -14,8 +14,12 @@
 mod support;
 
 mod actions;
+mod burst;
+mod deadlines;
 mod faults;
+mod outages;
 mod params;
 mod process;
+mod refusals;
 mod withdrawal;
 mod world;
