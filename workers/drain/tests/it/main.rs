@@ -15,11 +15,13 @@ mod support;
 
 mod actions;
 mod burst;
+mod clusters;
 mod deadlines;
 mod faults;
 mod outages;
 mod params;
 mod process;
 mod refusals;
+mod replicas;
 mod withdrawal;
 mod world;
