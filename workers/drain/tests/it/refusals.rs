@@ -11,6 +11,7 @@ use hollowtrees_harness::{
     proxy::Fault,
 };
 use http::{Method, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -247,6 +248,45 @@ async fn a_webhook_that_never_answers_is_waited_for_and_overridden_in_time() {
     assert_eq!(patient.result, "succeeded", "{patient:?}");
     let told = detail(&patient);
     assert_eq!(told["evicted"].as_array().unwrap().len(), 4, "{told}");
+    worker.stop().await;
+}
+
+/// With the time a webhook has if nothing is said, ten seconds, one request lasts longer than a pod's whole last moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_eviction_that_hangs_over_the_last_moment_does_not_keep_the_pod_from_being_forced() {
+    let mut world = World::new("overdue", 2).await;
+    let pods = vec![
+        with_grace(fixtures::pod("brief", "x", "overdue-0"), 3),
+        // More grace than there is time: its last moment is now.
+        with_grace(fixtures::pod("long", "x", "overdue-1"), 600),
+    ];
+    let burst = Burst::of(&world.ground, pods).await;
+    let worker = world.worker().await;
+    let (_server, _port) = hang(&world, 10).await;
+    refused(&world).await;
+    let sent = Timestamp::now();
+    // The third try would be under way when its last moment comes, and when its deadline has passed.
+    world.send(&world.action_on(0, "drain", 25)).await;
+    world.send(&world.action_on(1, "drain", 25)).await;
+    let ends = world.ends(2).await;
+    let deleted = burst.deleted();
+    let after: Vec<_> = deleted
+        .iter()
+        .map(|entry| (&entry.name, entry.at.duration_since(sent).as_secs_f64()))
+        .collect();
+    println!("deleted after {after:?}");
+    assert_succeeded(&ends);
+    assert_eq!(after.len(), 2, "{after:?}");
+    for (name, after) in after {
+        let last = if name == "brief" { 21.5..23.0 } else { 5.5..8.0 };
+        assert!(last.contains(&after), "{name}: {after}");
+    }
+    world
+        .ground
+        .admin
+        .delete(&format!("{WEBHOOKS}/{}", world.ground.name), &json!({}))
+        .await
+        .unwrap();
     worker.stop().await;
 }
 
