@@ -145,7 +145,7 @@ async fn what_would_end_past_the_deadline_is_given_less() {
         paths(&ground, &["evicted"]),
         "its budget allowed it, with less grace"
     );
-    assert_eq!(summary.shortened, paths(&ground, &["ending"]));
+    assert_eq!(summary.shortened, paths(&ground, &["ending", "evicted"]));
     assert_eq!(summary.others, paths(&ground, &["ending"]));
 }
 
