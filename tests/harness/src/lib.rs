@@ -10,6 +10,7 @@
 //! | Helm, to lint and render a chart | [`helm`] |
 //! | faults on a TCP connection, on HTTP requests | [`proxy::Tcp`], [`proxy::Http`] |
 //! | a process of our own under test | [`Worker`] |
+//! | one whose machine's clock is off | [`clock`] |
 //! | the drain of kubectl, to compare ours with | [`kubectl`] |
 //! | `promtool`, where the machine has it | [`promtool`] |
 //! | a program in another language, with its dependencies | [`language`] |
@@ -27,6 +28,7 @@
 )]
 
 pub mod aws;
+pub mod clock;
 pub mod control_plane;
 mod error;
 mod eventually;

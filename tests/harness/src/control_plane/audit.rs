@@ -1,13 +1,14 @@
 //! The API server's record of requests, for tests that count them.
 
 use crate::{Context, Result};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-/// Who asked for what and what came of it; no bodies but those of bindings. One entry a request: a watch when it starts, others at their end.
+/// Who asked for what and what came of it; no bodies but those of bindings and evictions. One entry a request: a watch when it starts, others at their end.
 pub(super) const POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -19,7 +20,7 @@ rules:
     verbs: [watch]
     omitStages: [RequestReceived, ResponseComplete]
   - level: Request
-    resources: [{ group: '', resources: [pods/binding] }]
+    resources: [{ group: '', resources: [pods/binding, pods/eviction] }]
     omitStages: [RequestReceived, ResponseStarted]
   - level: Metadata
     omitStages: [RequestReceived, ResponseStarted]
@@ -44,6 +45,10 @@ pub struct Entry {
     pub user_agent: String,
     /// Of a `pods/binding`, the node the pod went to; empty else.
     pub bound_to: String,
+    /// Of a `pods/eviction`, the uid of the pod it is about, where it says so; empty else.
+    pub uid: String,
+    /// When the server received it.
+    pub at: Timestamp,
 }
 
 /// Reads the record.
@@ -136,5 +141,9 @@ fn entry(line: &Value) -> Entry {
             .unwrap_or_default(),
         user_agent: text(&line["userAgent"]),
         bound_to: text(&line["requestObject"]["target"]["name"]),
+        uid: text(&line["requestObject"]["deleteOptions"]["preconditions"]["uid"]),
+        at: text(&line["requestReceivedTimestamp"])
+            .parse()
+            .unwrap_or(Timestamp::MIN),
     }
 }

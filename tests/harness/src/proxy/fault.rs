@@ -30,6 +30,25 @@ pub struct Fault {
     containing: Option<String>,
     skip: usize,
     times: usize,
+    chance: Option<Chance>,
+}
+
+/// So many of a hundred, by dice.
+#[derive(Clone, Debug)]
+struct Chance {
+    percent: u64,
+    dice: u64,
+}
+
+impl Chance {
+    /// SplitMix64: the same seed gives the same throws.
+    fn hits(&mut self) -> bool {
+        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.dice;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % 100 < self.percent
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +115,7 @@ impl Fault {
             containing: None,
             skip: 0,
             times: usize::MAX,
+            chance: None,
         }
     }
 
@@ -152,6 +172,13 @@ impl Fault {
         self
     }
 
+    /// For so many of a hundred that match, by dice of this seed.
+    #[must_use]
+    pub fn percent(mut self, percent: u64, seed: u64) -> Self {
+        self.chance = Some(Chance { percent, dice: seed });
+        self
+    }
+
     /// Whether it strikes this request; counts it.
     fn strikes(&mut self, method: &Method, path: &str, body: &[u8]) -> bool {
         let matches = self.times > 0
@@ -161,6 +188,7 @@ impl Fault {
                 .containing
                 .as_ref()
                 .is_none_or(|wanted| contains(body, wanted.as_bytes()));
+        let matches = matches && self.chance.as_mut().is_none_or(Chance::hits);
         if matches && self.skip > 0 {
             self.skip -= 1;
             return false;

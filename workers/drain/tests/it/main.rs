@@ -14,9 +14,15 @@
 mod support;
 
 mod actions;
+mod burst;
+mod clusters;
+mod deadlines;
 mod faults;
+mod outages;
 mod params;
 mod process;
+mod refusals;
+mod replicas;
 mod story;
 mod withdrawal;
 mod world;

@@ -1,6 +1,6 @@
 //! A bus, a cluster, and workers between them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hollowtrees_bus::{
     Bus, Deliveries, Options, apply,
@@ -35,7 +35,9 @@ pub(crate) struct World {
     pub(crate) bus: Bus,
     outcomes: Deliveries,
     pub(crate) settings: config::Settings,
-    pub(crate) nats: Nats,
+    pub(crate) nats: Arc<Nats>,
+    /// Its name on the bus.
+    pub(crate) cluster: String,
 }
 
 /// A worker in this process.
@@ -64,8 +66,13 @@ impl World {
 
     /// A bus for this ground.
     pub(crate) async fn on(ground: Ground) -> Self {
-        let nats = Nats::start().await.unwrap();
-        let name = ground.name.as_str();
+        let nats = Arc::new(Nats::start().await.unwrap());
+        let name = ground.name.clone();
+        Self::of_cluster(ground, &name, nats).await
+    }
+
+    /// This ground by the name it has on the bus.
+    pub(crate) async fn of_cluster(ground: Ground, name: &str, nats: Arc<Nats>) -> Self {
         let bus = Bus::connect(&Options::new(nats.url())).await.unwrap();
         let env = [
             ("HT_CLUSTER__NAME".to_owned(), name.to_owned()),
@@ -76,9 +83,9 @@ impl World {
         let loader = Loader::new(config::DEFAULTS).env(env.into());
         let settings = loader.load::<config::Settings>().unwrap().own;
         let reader = Consumer {
-            name: "test-outcomes".to_owned(),
+            name: format!("test-outcomes-{name}"),
             stream: Stream::Outcomes,
-            filters: vec![hollowtrees_schemas::filter::outcomes(None, None, None)],
+            filters: vec![hollowtrees_schemas::filter::outcomes(Some(name), None, None)],
             description: "test".to_owned(),
         };
         let mut consumers = topology::consumers();
@@ -92,12 +99,19 @@ impl World {
             outcomes,
             settings,
             nats,
+            cluster: name.to_owned(),
         }
     }
 
     /// Starts a worker.
     pub(crate) async fn worker(&self) -> Running {
         self.worker_of(self.ground.cluster().await)
+    }
+
+    /// Starts a worker that is set as the settings of this world are by now.
+    pub(crate) async fn worker_as_set(&self) -> Running {
+        let kubeconfig = self.ground.kubeconfig.clone();
+        self.worker_of(self.ground.cluster_by(kubeconfig, self.settings.engine()).await)
     }
 
     /// Starts a worker whose requests to the API server go through a proxy.
@@ -135,12 +149,17 @@ impl World {
 
     /// An action about node 0 as the router makes it, with so many seconds.
     pub(crate) fn action(&self, kind: &str, seconds: i64) -> proto::Action {
-        let instance = fixtures::instance_id(&self.ground.name, 0);
-        let incident = IncidentKey::new(&self.ground.name, &instance, "live");
+        self.action_on(0, kind, seconds)
+    }
+
+    /// The same about node `i`.
+    pub(crate) fn action_on(&self, i: usize, kind: &str, seconds: i64) -> proto::Action {
+        let instance = fixtures::instance_id(&self.ground.name, i);
+        let incident = IncidentKey::new(&self.cluster, &instance, "live");
         let now = Timestamp::now();
         proto::Action {
             id: ActionId::per_instance(&incident, 1, kind, "certain").to_string(),
-            cluster: self.ground.name.clone(),
+            cluster: self.cluster.clone(),
             kind: kind.to_owned(),
             instance,
             generation: 1,
@@ -159,6 +178,13 @@ impl World {
             .publish(&outgoing::action(&envelope, DataFormat::Json).unwrap(), None)
             .await
             .unwrap();
+    }
+
+    /// Sends a drain of each of these nodes.
+    pub(crate) async fn drain_all(&self, nodes: std::ops::Range<usize>, seconds: i64) {
+        for i in nodes {
+            self.send(&self.action_on(i, "drain", seconds)).await;
+        }
     }
 
     /// Writes the incident as the router would.
@@ -200,6 +226,17 @@ impl World {
                 return outcome;
             }
         }
+    }
+
+    /// The final outcomes of so many actions, each of another, by instance.
+    pub(crate) async fn ends(&mut self, count: usize) -> BTreeMap<String, proto::Outcome> {
+        let mut ends = BTreeMap::new();
+        while ends.len() < count {
+            let outcome = self.end().await;
+            let twice = ends.insert(outcome.instance.clone(), outcome);
+            assert!(twice.is_none(), "one outcome an action: {twice:?}");
+        }
+        ends
     }
 }
 

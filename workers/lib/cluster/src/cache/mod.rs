@@ -214,8 +214,17 @@ impl Cache {
 
     /// Whether what is seen of budgets is what they are, but for the way here.
     pub(crate) fn sees_budgets(&self) -> bool {
+        self.sees(Kind::Budgets)
+    }
+
+    /// The same of nodes.
+    pub(crate) fn sees_nodes(&self) -> bool {
+        self.sees(Kind::Nodes)
+    }
+
+    fn sees(&self, kind: Kind) -> bool {
         let health = self.inner.health.borrow();
-        health.listed.contains(&Kind::Budgets) && !health.broken.contains_key(&Kind::Budgets)
+        health.listed.contains(&kind) && !health.broken.contains_key(&kind)
     }
 
     /// How many nodes take no pods, and how many there are.

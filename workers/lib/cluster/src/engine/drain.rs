@@ -22,6 +22,8 @@ use crate::cache::Cache;
 const LATE_BINDINGS: SignedDuration = SignedDuration::from_millis(500);
 /// How long after the deadline it is waited for pods that were given all the time there was. Nothing is done any more.
 const AFTERMATH: SignedDuration = SignedDuration::from_secs(3);
+/// Whether nodes are seen again is looked at this often, where pods came meanwhile.
+const UNSEEN_WAIT: SignedDuration = SignedDuration::from_millis(500);
 
 /// Somebody who wants the node drained.
 pub(super) struct Party {
@@ -79,6 +81,8 @@ pub(super) struct View<'a> {
     pub(super) volume_wait: SignedDuration,
     /// The node is there and is this one.
     pub(super) node_is_there: bool,
+    /// What is seen of nodes is what they are.
+    pub(super) sees_nodes: bool,
     pub(super) pods: Vec<Arc<Pod>>,
 }
 
@@ -131,8 +135,8 @@ impl Drain {
         );
         let mut due = assessment.due;
         let empty = assessment.is_empty();
-        self.reconcile(&assessment, &view.pods, queue, now, &mut due);
-        let settled_at = self.began_at.checked_add(LATE_BINDINGS).unwrap_or(now);
+        self.reconcile(&assessment, view, queue, now, &mut due);
+        let settled_at = self.settled_at(now);
         // A watch may be faster than the answer that tells whose doing it was.
         let is_asking = self
             .tracks
@@ -174,17 +178,30 @@ impl Drain {
         Some(until).filter(|until| *until > now && !self.attached.is_empty())
     }
 
+    /// All that was bound before the cordon was seen has shown up.
+    fn settled_at(&self, now: Timestamp) -> Timestamp {
+        self.began_at.checked_add(LATE_BINDINGS).unwrap_or(now)
+    }
+
     fn reconcile(
         &mut self,
         assessment: &Assessment<'_>,
-        pods: &[Arc<Pod>],
+        view: &View<'_>,
         queue: &mut Queue,
         now: Timestamp,
         due: &mut Option<Timestamp>,
     ) {
         self.at_rest.clear();
         self.present.clear();
-        for (assessed, pod) in assessment.pods.iter().zip(pods) {
+        // The cordon has just met this very node.
+        let takes_newcomers = view.sees_nodes || now < self.settled_at(now);
+        for (assessed, pod) in assessment.pods.iter().zip(&view.pods) {
+            // It may be of another node by this name, which is not seen yet.
+            if !takes_newcomers && !self.tracks.contains_key(pod.uid.as_str()) {
+                let again = now.checked_add(UNSEEN_WAIT).unwrap_or(Timestamp::MAX);
+                *due = Some(due.map_or(again, |due| due.min(again)));
+                continue;
+            }
             let uid = self
                 .tracks
                 .get_key_value(pod.uid.as_str())

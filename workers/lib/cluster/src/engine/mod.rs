@@ -170,7 +170,7 @@ impl Engine {
                 let requests = requests.clone();
                 asking.push(async move {
                     let asked_at = Instant::now();
-                    let answer = make(&requests, &ask).await;
+                    let answer = in_time(&ask, make(&requests, &ask)).await;
                     (ask, answer, asked_at.elapsed())
                 });
             }
@@ -205,6 +205,22 @@ impl Drop for Cordoning {
         self.0.state().cordon_ended(now);
         self.0.wake.notify_one();
     }
+}
+
+/// A request that hangs must not keep its pod from being forced.
+async fn in_time(ask: &Ask, answer: impl Future<Output = Result<(), Refusal>>) -> Result<(), Refusal> {
+    let Some(patience) = ask.patience else {
+        return answer.await;
+    };
+    tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| {
+        let before = ask.last_word.as_str();
+        let message = if before.is_empty() {
+            "no answer before its last moment".to_owned()
+        } else {
+            format!("no answer before its last moment; until then: {before}")
+        };
+        Err(Refusal::Transient { message, after: None })
+    })
 }
 
 async fn make(requests: &Requests, ask: &Ask) -> Result<(), Refusal> {

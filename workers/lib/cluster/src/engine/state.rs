@@ -227,6 +227,7 @@ impl State {
             cache: &self.cache,
             volume_wait: self.volume_wait,
             node_is_there: self.cache.node(node).is_some_and(|seen| seen.uid == drain.uid),
+            sees_nodes: self.cache.sees_nodes(),
             pods: self.cache.pods_on(node),
         };
         let ended = drain.look(&view, &self.options, &mut self.queue, now);

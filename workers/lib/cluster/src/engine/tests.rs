@@ -227,7 +227,7 @@ async fn an_eviction_names_the_very_pod_and_is_asked_again_with_growing_pauses()
     assert!(pauses[1] >= Duration::from_millis(100), "{pauses:?}");
     assert_eq!(summary.requests, 5);
     assert!(
-        summary.evicted.is_empty() && summary.left["s/p"] == "busy",
+        summary.evicted.is_empty() && summary.left["s/p"] == "not found",
         "{summary:?}"
     );
 }
@@ -277,6 +277,26 @@ async fn a_refused_pod_is_deleted_at_its_last_moment_only_if_it_may_be() {
     let (seen, summary) = play(vec![budget(), budget(), budget()], advisory).await;
     assert_eq!(seen.requests(), [EVICT; 4]);
     assert!(summary.forced.is_empty());
+}
+
+#[tokio::test]
+async fn a_pod_that_is_shown_is_deleted_at_its_last_moment_though_its_eviction_says_it_is_missing() {
+    let missing = || answer(404, json!({"message": "not found"}));
+    // Its grace is 2 s: there is one second to believe it.
+    let certain = Wish {
+        deadline: in_seconds(3),
+        force: Force::Always,
+    };
+    let (seen, summary) = play(vec![missing(), answer(200, json!({}))], certain).await;
+    assert_eq!(seen.requests(), [EVICT, DELETE]);
+    let pause = seen.pauses()[0];
+    assert!(pause >= Duration::from_millis(500), "not before: {pause:?}");
+    assert_eq!(summary.forced["s/p"].refusal, "not found");
+    // Where nothing may be forced it is asked again, and no sooner than after ten seconds.
+    let (seen, summary) = play(vec![missing()], Wish::PATIENT).await;
+    assert_eq!(seen.requests(), [EVICT; 2]);
+    assert!(seen.pauses()[0] >= Duration::from_secs(9), "{:?}", seen.pauses());
+    assert_eq!(summary.left["s/p"], "not found");
 }
 
 #[tokio::test]

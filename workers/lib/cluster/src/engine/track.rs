@@ -196,10 +196,18 @@ impl Track {
                 self.phase = Phase::Granted(confirmed_by, wanted);
                 return "granted";
             }
-            Err(Refusal::Missing | Refusal::Replaced) => {
+            // Another one has its name: this one is gone for certain.
+            Err(Refusal::Replaced) => {
                 self.held = None;
                 self.phase = Phase::Granted(confirmed_by, wanted);
                 return "gone";
+            }
+            // Gone as well, as a rule, and the watch shows it soon. But no pod is left to its end on the word of one
+            // request: as long as it is shown it is asked again, and at its last moment it is deleted.
+            Err(refusal @ Refusal::Missing) => {
+                self.held = None;
+                (self.refused, self.last_word) = (true, refusal.to_string());
+                (confirmed_by, "gone")
             }
             Err(Refusal::Throttled { .. }) => {
                 // One after another when the pause is over, in the order of the queue.

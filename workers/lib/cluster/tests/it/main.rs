@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod anew;
 mod budgets;
 mod cap;
 mod cordon;

@@ -53,7 +53,7 @@ impl Ground {
             .await;
         }
         let kubeconfig = plane.kubeconfig_for_service_account(name, "drain").await.unwrap();
-        admin.grant(manifest(RBAC), name, "drain").await.unwrap();
+        grant(&admin, name).await;
         Self {
             plane,
             admin,
@@ -199,6 +199,11 @@ impl Ground {
             .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
             .collect()
     }
+}
+
+/// Gives the account `drain` of a namespace the worker's role.
+pub(crate) async fn grant(admin: &Client, namespace: &str) {
+    admin.grant(manifest(RBAC), namespace, "drain").await.unwrap();
 }
 
 /// Cordons and drains as the worker does.

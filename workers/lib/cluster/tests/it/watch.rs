@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use hollowtrees_cluster::{Cluster, Settings};
-use hollowtrees_harness::{control_plane::fixtures, eventually, proxy::Tcp};
+use hollowtrees_harness::{
+    control_plane::fixtures,
+    eventually,
+    proxy::{Fault, Tcp},
+};
 
 use crate::support::{BOUND, Ground};
 
@@ -85,4 +89,73 @@ async fn what_happens_while_a_watch_is_cut_is_seen_soon_after() {
     well(&cluster).await;
     let took = began.elapsed();
     assert!(took < SEEN_WITHIN, "{took:?}");
+}
+
+/// How the server answers a watch that begins too long ago.
+const TOO_OLD: &str = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"too old resource version: 1 (10)","reason":"Expired","code":410}}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_before_a_watch_that_has_expired_stands_again_is_listed() {
+    let ground = Ground::new("expired", 1).await;
+    let proxy = ground.plane.http_proxy().await.unwrap();
+    let via = ground
+        .plane
+        .kubeconfig_via(&ground.kubeconfig, &proxy.url())
+        .unwrap();
+    let settings = Settings {
+        // Long enough for its end to be no failure.
+        watch_for: Duration::from_secs(6),
+        ..Settings::default()
+    };
+    let cluster = ground.cluster_by(via, settings).await;
+    let expired = [
+        // As a word on the watch, the way the server says it, and in place of the watch.
+        ("first", Fault::status(200).body(TOO_OLD)),
+        ("second", Fault::status(410)),
+    ];
+    let mut before: Option<&str> = None;
+    for (name, fault) in expired {
+        let lists = || {
+            let seen = proxy.seen();
+            seen.iter()
+                .filter(|seen| seen.path.starts_with("/api/v1/pods?") && !seen.path.contains("watch="))
+                .count()
+        };
+        let listed = lists();
+        // No watch is told of what comes now; seconds later, and before it would be listed for that, the next one has expired.
+        let pods = |fault: Fault| fault.path("/api/v1/pods?");
+        proxy.inject(pods(Fault::no_answer()).times(6));
+        proxy.inject(pods(fault).times(1));
+        let mut health = cluster.health();
+        tokio::time::timeout(BOUND, health.wait_for(|health| health.trouble().is_some()))
+            .await
+            .expect("the break to be noticed")
+            .unwrap();
+        ground.post_pods([fixtures::pod(name, "x", "expired-0")]).await;
+        if let Some(before) = before {
+            let options = serde_json::json!({"gracePeriodSeconds": 0});
+            ground
+                .admin
+                .delete(&format!("{}/{before}", ground.pods_path()), &options)
+                .await
+                .unwrap();
+        }
+        eventually(format!("{name} alone to be seen"), BOUND, async || {
+            let names: Vec<String> = cluster
+                .pods_on("expired-0")
+                .iter()
+                .map(|pod| pod.name.clone())
+                .collect();
+            if names == [name] {
+                Ok(())
+            } else {
+                Err(format!("{names:?}"))
+            }
+        })
+        .await;
+        well(&cluster).await;
+        assert_eq!(lists(), listed + 1, "listed once");
+        before = Some(name);
+    }
 }

@@ -99,6 +99,15 @@ impl Wish {
         Some(self.latest_start(grace_seconds)?.max(allowed))
     }
 
+    /// How long the answer to a polite request made now is waited for, where force is what follows: until the pod's last
+    /// moment; where that is near or over, for a quarter of the time there is.
+    #[must_use]
+    pub fn patience(&self, grace_seconds: u32, now: Timestamp) -> Option<SignedDuration> {
+        let force_at = self.force_at(grace_seconds)?;
+        let left = self.deadline?.duration_since(now);
+        Some(force_at.duration_since(now).max(left / 4))
+    }
+
     /// The grace a pod can have now where it must have ended by the deadline: its own, or what is left, and
     /// never less than a second, since none at all removes the object while its containers run.
     #[must_use]
@@ -110,5 +119,32 @@ impl Wish {
             .unwrap_or(u32::MAX)
             .min(own_seconds)
             .max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_polite_request_is_waited_for_as_long_as_it_may_be() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let check = |force, grace, now, expected: Option<i64>| {
+            let wish = Wish {
+                deadline: Some(at(120)),
+                force,
+            };
+            let expected = expected.map(SignedDuration::from_secs);
+            assert_eq!(wish.patience(grace, at(now)), expected, "{force:?} {grace} {now}");
+        };
+        check(Force::Always, 30, 0, Some(90));
+        check(Force::Always, 30, 80, Some(10));
+        // Its last moment is near, has come, or came before anything was known.
+        check(Force::Always, 30, 88, Some(8));
+        check(Force::Always, 30, 100, Some(5));
+        check(Force::Always, 600, 0, Some(30));
+        check(Force::Within(SignedDuration::from_secs(20)), 30, 0, Some(100));
+        check(Force::Never, 30, 0, None);
+        assert_eq!(Wish::PATIENT.patience(30, at(0)), None);
     }
 }

@@ -27,6 +27,10 @@ pub(in crate::engine) struct Ask {
     is_hurried: bool,
     /// By deletion though an eviction is wanted: no budget covers it.
     pub(in crate::engine) by_deletion: bool,
+    /// Without an answer by then it is forced.
+    pub(in crate::engine) patience: Option<Duration>,
+    /// The refusal before this request.
+    pub(in crate::engine) last_word: String,
     /// The budget that counts it.
     counted: Option<String>,
 }
@@ -90,10 +94,15 @@ impl State {
                 Some(going.wish.grace_left(granted, now))
             }
         };
+        let patience = (wanted == Wanted::Evict)
+            .then(|| going.wish.patience(going.grace_seconds, now))
+            .flatten()
+            .and_then(|patience| Duration::try_from(patience).ok());
         let drain = self.drains.get_mut(place.node())?;
         drain.requests += 1;
         let track = drain.tracks.get_mut(place.uid())?;
         track.phase = Phase::InFlight(wanted);
+        let last_word = track.last_word.clone();
         if let Some(since) = track.queued_since.take() {
             self.observer.had_its_turn(between(since, now));
         }
@@ -104,6 +113,8 @@ impl State {
             grace,
             is_hurried: grace.is_some_and(|grace| grace < going.grace_seconds),
             by_deletion: way.by_deletion,
+            patience,
+            last_word,
             counted: way.counted,
         })
     }
