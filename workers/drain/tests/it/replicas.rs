@@ -38,6 +38,8 @@ impl Replica {
         let port = Port::reserve().unwrap();
         let process = Worker::builder("drain", env!("CARGO_BIN_EXE_hollowtrees-drain"))
             .env("HT_CLUSTER__NAME", &world.cluster)
+            // The cluster is shared with tests that cordon as well.
+            .env("HT_DRAIN__ADVISORY_CORDONS", "100%")
             .env("HT_CLUSTER__KUBECONFIG", kubeconfig)
             .env("HT_NATS__URL", world.nats.url())
             .env("HT_HEALTH__LISTEN", port.addr().to_string())
