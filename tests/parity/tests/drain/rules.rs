@@ -242,12 +242,11 @@ pub(crate) const RULES: &[Rule] = &[
         name: "gone is what is seen to be gone",
         about: "an eviction that is answered 404 while the pod is there",
         kubectl: "takes the pod for gone",
-        ours: "believes the watch: asks again after 10 s, tells it as left in the end",
+        ours: "believes the watch: asks again after 10 s, tells it as left in the end, or deletes it at its last moment where the interruption is certain",
         why: "a success has to be true: what is on the node is what the watch shows",
-        explains: |kind, _, kubectl, ours| {
-            kind.answer.is_some_and(|answer| answer.status == 404)
-                && kubectl == Believed
-                && matches!(ours, Evicted | Left)
+        explains: |kind, case, kubectl, ours| {
+            let missed = kind.answer.is_some_and(|answer| answer.status == 404) && kubectl == Believed;
+            missed && (matches!(ours, Evicted | Left) || case.mode == Mode::Certain && ours == Deleted)
         },
     },
     Rule {
