@@ -29,7 +29,12 @@ impl Hurry {
         self.answered = self.answered.saturating_add(1);
     }
 
-    /// Whether it is time to hurry. `slowed`: fewer requests than usual are made, so their rate says nothing.
+    /// Whether it is time to hurry, as of the last look.
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Looks whether it is time to hurry. `slowed`: fewer requests than usual are made, so their rate says nothing.
     pub(super) fn look(&mut self, queue: &Queue, slowed: bool, now: Timestamp) -> bool {
         if queue.is_empty() {
             *self = Self::default();

@@ -42,8 +42,6 @@ pub(super) struct State {
     /// Pods that wait for one.
     kept: usize,
     hurry: Hurry,
-    /// Evictions are too slow for the deadlines.
-    hurries: bool,
     parties: u64,
 }
 
@@ -62,7 +60,6 @@ impl State {
             budgets: Budgets::default(),
             kept: 0,
             hurry: Hurry::default(),
-            hurries: false,
             parties: 0,
         }
     }
@@ -192,15 +189,15 @@ impl State {
             self.timers.pop_first();
             self.touched.insert(node);
         }
-        let slowed = self.pace.is_slowed(now);
-        let hurries = self.hurry.look(&self.queue, slowed, now);
-        if hurries && !self.hurries && self.options.unbudgeted == Unbudgeted::Auto {
-            tracing::info!(
-                queued = self.queue.len(),
-                "Evictions are too slow for the deadlines: pods without a budget are deleted instead."
-            );
+        if self.options.unbudgeted == Unbudgeted::Auto {
+            let (before, slowed) = (self.hurry.is_on(), self.pace.is_slowed(now));
+            if self.hurry.look(&self.queue, slowed, now) && !before {
+                tracing::info!(
+                    queued = self.queue.len(),
+                    "Evictions are too slow for the deadlines: pods without a budget are deleted instead."
+                );
+            }
         }
-        self.hurries = hurries;
         let mut asks = Vec::new();
         // A pod that turns out to have to wait has its node looked at once more.
         while !self.touched.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hollowtrees_cluster::{Cluster, Node, Settings, engine::Ended};
+use hollowtrees_cluster::{Cluster, Node, engine::Ended};
 use hollowtrees_domain::drain::Wish;
 use hollowtrees_harness::{
     control_plane::fixtures,
@@ -15,16 +15,7 @@ use crate::support::{BOUND, Ground, assert_empty};
 
 /// A cordoned node with a pod that is kept, seen through a proxy.
 async fn seen_through(ground: &Ground, proxy: &Http) -> (Cluster, Arc<Node>) {
-    let via = ground
-        .plane
-        .kubeconfig_via(&ground.kubeconfig, &proxy.url())
-        .unwrap();
-    let settings = Settings {
-        // Watches end soon, and their end is no failure.
-        watch_for: Duration::from_secs(6),
-        ..Settings::default()
-    };
-    let cluster = ground.cluster_by(via, settings).await;
+    let cluster = ground.cluster_through(proxy).await;
     let node = ground.node(&cluster, 0).await;
     ground.post_pods([fixtures::pod("db", "db", &node.name)]).await;
     ground.budget("db", 1, 0).await;

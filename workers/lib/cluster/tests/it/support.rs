@@ -11,6 +11,7 @@ use hollowtrees_harness::{
     ControlPlane, Error,
     control_plane::{Audit, Client, fixtures},
     eventually,
+    proxy::Http,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -100,6 +101,16 @@ impl Ground {
             .expect("the watches to be in step")
             .unwrap();
         cluster
+    }
+
+    /// One that goes through a fault proxy. Its watches end soon, but not so soon that their end would be a failure.
+    pub(crate) async fn cluster_through(&self, proxy: &Http) -> Cluster {
+        let via = self.plane.kubeconfig_via(&self.kubeconfig, &proxy.url()).unwrap();
+        let settings = Settings {
+            watch_for: Duration::from_secs(6),
+            ..Settings::default()
+        };
+        self.cluster_by(via, settings).await
     }
 
     /// The node of the instance with this number, as the cluster sees it.

@@ -99,16 +99,7 @@ const TOO_OLD: &str = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":
 async fn what_happens_before_a_watch_that_has_expired_stands_again_is_listed() {
     let ground = Ground::new("expired", 1).await;
     let proxy = ground.plane.http_proxy().await.unwrap();
-    let via = ground
-        .plane
-        .kubeconfig_via(&ground.kubeconfig, &proxy.url())
-        .unwrap();
-    let settings = Settings {
-        // Long enough for its end to be no failure.
-        watch_for: Duration::from_secs(6),
-        ..Settings::default()
-    };
-    let cluster = ground.cluster_by(via, settings).await;
+    let cluster = ground.cluster_through(&proxy).await;
     let expired = [
         // As a word on the watch, the way the server says it, and in place of the watch.
         ("first", Fault::status(200).body(TOO_OLD)),

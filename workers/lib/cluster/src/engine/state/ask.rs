@@ -128,7 +128,7 @@ impl State {
         let by_deletion = covering.is_empty()
             && match self.options.unbudgeted {
                 Unbudgeted::Evict => false,
-                Unbudgeted::Auto => self.hurries,
+                Unbudgeted::Auto => self.hurry.is_on(),
                 Unbudgeted::Delete => true,
             };
         let admission = self.budgets.admit(pod, &covering);
