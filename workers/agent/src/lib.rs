@@ -76,6 +76,7 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
 
     let client = imds::Client::new(&settings.metadata).map_err(|error| Failure::new(Code::Refused, error))?;
     let checks = poll::Checks::register(&context.checks);
+    context.checks.complete();
     let poller = Poller::new(
         client,
         teller,

@@ -52,8 +52,8 @@ impl Part {
             metrics,
             checks,
         } = self;
-        // All of them before anything is waited for: who knows of some checks only is ready too early.
         let ready = Stream::ALL.map(|stream| checks.register(stream.name()));
+        checks.complete();
         apply::verify(&bus)
             .await
             .map_err(|error| Failure::unavailable(&error))?;

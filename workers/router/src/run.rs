@@ -41,6 +41,7 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         .map_err(|error| Failure::new(Code::Refused, error))?;
     let rulebook = Arc::new(rulebook);
     let bus = bus::connect(&context).await?;
+    context.checks.complete();
     apply::verify(&bus)
         .await
         .map_err(|error| Failure::unavailable(&error))?;

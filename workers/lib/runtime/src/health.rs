@@ -1,7 +1,7 @@
 //! `/livez`, `/readyz` and `/metrics`.
 //!
-//! Parts of a worker register a [`Check`] and keep it true: `readyz` is good while every check is and no drain has
-//! begun, and says which is not. What a process can do without is told there too, and keeps nobody from being ready.
+//! Parts of a worker register a [`Check`] and keep it true: `readyz` is good once all of them have, while every check
+//! is and no drain has begun, and says which is not. What a process can do without is told there too, and keeps nobody from being ready.
 //! `livez` is good as long as the process answers at all.
 
 use std::{
@@ -18,8 +18,11 @@ use crate::{
 };
 
 /// All checks of a process. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Checks(Arc<Mutex<Vec<State>>>);
+
+/// The check that no part holds: that all parts have registered theirs.
+const START: usize = 0;
 
 #[derive(Debug)]
 struct State {
@@ -43,7 +46,22 @@ pub struct Check {
     index: usize,
 }
 
+impl Default for Checks {
+    fn default() -> Self {
+        let start = State {
+            name: "start",
+            word: Word::Wrong("not all parts have begun".to_owned()),
+        };
+        Self(Arc::new(Mutex::new(vec![start])))
+    }
+}
+
 impl Checks {
+    /// All parts have registered theirs. Before that a process that knows of some checks only would be ready too early.
+    pub fn complete(&self) {
+        self.set(START, Word::Well);
+    }
+
     /// A new check; two of one name are told apart by their order only.
     pub fn register(&self, name: &'static str) -> Check {
         let mut states = self.states();
@@ -80,6 +98,12 @@ impl Checks {
             .collect()
     }
 
+    fn set(&self, index: usize, word: Word) {
+        if let Some(state) = self.states().get_mut(index) {
+            state.word = word;
+        }
+    }
+
     fn states(&self) -> std::sync::MutexGuard<'_, Vec<State>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,9 +126,7 @@ impl Check {
     }
 
     fn set(&self, word: Word) {
-        if let Some(state) = self.checks.states().get_mut(self.index) {
-            state.word = word;
-        }
+        self.checks.set(self.index, word);
     }
 }
 
@@ -167,6 +189,8 @@ mod tests {
     #[test]
     fn what_a_process_can_do_without_is_told_and_fails_nothing() {
         let checks = Checks::default();
+        assert_eq!(checks.failing().len(), 1, "nobody is ready before its parts are");
+        checks.complete();
         let (bus, nodes) = (checks.register("bus"), checks.register("nodes"));
         assert_eq!(checks.failing().len(), 2, "a new one fails");
         bus.pass();

@@ -10,6 +10,7 @@
 //! impl config::Settings for Settings {}
 //!
 //! async fn run(context: Context<Settings>) -> Result<(), Failure> {
+//!     context.checks.complete();
 //!     context.shutdown.draining().await;
 //!     Ok(())
 //! }

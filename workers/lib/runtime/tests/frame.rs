@@ -35,6 +35,9 @@ async fn worker(context: Context<Own>) -> Result<(), Failure> {
     } else {
         check.fail("cannot reach NATS");
     }
+    if own.ends != "never begins" {
+        context.checks.complete();
+    }
     match own.ends.as_str() {
         "ok" => return Ok(()),
         "unavailable" => {
@@ -186,15 +189,28 @@ fn get(address: SocketAddr, path: &str) -> (u16, String) {
     request(address, "GET", path)
 }
 
+/// Waits for this answer: a process answers before its parts have begun.
+fn readiness(address: SocketAddr, (status, body): (u16, &str)) {
+    let until = Instant::now() + LIMIT;
+    loop {
+        let found = get(address, "/readyz");
+        if found == (status, body.to_owned()) {
+            return;
+        }
+        assert!(
+            Instant::now() < until,
+            "waited for {body:?}, last seen: {found:?}"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn probes_and_metrics() {
     let mut running = start(&[("HT_READY", "false")]);
     let address = running.address();
     assert_eq!(get(address, "/livez"), (200, "alive\n".to_owned()));
-    assert_eq!(
-        get(address, "/readyz"),
-        (503, "bus: cannot reach NATS\n".to_owned())
-    );
+    readiness(address, (503, "bus: cannot reach NATS\n"));
     let (status, metrics) = get(address, "/metrics");
     assert_eq!(status, 200);
     assert!(
@@ -217,10 +233,20 @@ fn connections_are_bounded_and_idle_ones_do_not_keep_probes_out_for_ever() {
     drop(idle);
 }
 
+#[test]
+fn nobody_is_ready_whose_parts_have_not_all_begun() {
+    let mut running = start(&[("HT_ENDS", "never begins")]);
+    let address = running.address();
+    assert_eq!(
+        get(address, "/readyz"),
+        (503, "start: not all parts have begun\n".to_owned())
+    );
+}
+
 fn drains(env: &[(&str, &str)], signal: &str) {
     let mut running = start(env);
     let address = running.address();
-    assert_eq!(get(address, "/readyz"), (200, "ready\n".to_owned()));
+    readiness(address, (200, "ready\n"));
     running.signal(signal);
     running.line("Draining.");
     assert_eq!(get(address, "/readyz"), (503, "draining\n".to_owned()));

@@ -22,6 +22,7 @@ pub async fn run<T, H: Handler>(context: &Context<T>, settings: Settings, handle
     let settings = Settings { grace, ..settings };
     let serving = context.checks.register("worker loop");
     let connection = bus::connect(context).await?;
+    context.checks.complete();
     let process = proto::Worker {
         kind: settings.worker.clone(),
         process: context.identity.id.to_string(),

@@ -35,6 +35,7 @@ const DEFAULTS: &str = "# What the place it has read to is kept under (HT_NAME).
 async fn run(context: Context<Settings>) -> Result<(), Failure> {
     let name = &context.config.own.name;
     let bus = bus::connect(&context).await?;
+    context.checks.complete();
     let mut notices = subscribe(
         &bus,
         format!("{name}-notices"),
