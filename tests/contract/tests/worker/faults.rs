@@ -204,7 +204,7 @@ async fn a_cut_longer_than_the_ack_wait_starts_no_second_handler() {
     send(&bus, &action("i-1")).await;
     handler.started(1).await;
     proxy.cut();
-    // Longer than the `ack_wait` of five seconds and the liveness of six.
+    // Longer than the `ack_wait` of five seconds and the liveness of four.
     tokio::time::sleep(Duration::from_secs(8)).await;
     proxy.heal();
     let outcome = outcomes.next().await;

@@ -1,8 +1,9 @@
 //! Which processes are alive, and by how much our clock is off the server's.
 //!
-//! Each process writes its key in `ht_workers` every two seconds; the bucket drops what is older than six.
-//! Who could not write for four seconds no longer counts itself as alive: its work may be someone else's by
-//! now, so it must prove its claims before it goes on ([`Lease::lapses`]).
+//! Each process writes its key in `ht_workers` every second; the bucket drops what is older than four, so that a dead
+//! process's actions, which the bus hands out again within `ack_wait` (5 s), find nobody alive. Who could not write for
+//! two and a half seconds no longer counts itself as alive: its work may be someone else's by now, so it must prove its
+//! claims before it goes on ([`Lease::lapses`]).
 
 use std::{
     collections::HashMap,
@@ -25,9 +26,9 @@ use crate::{
 };
 
 /// How often a process renews its word.
-pub const RENEW_EVERY: Duration = Duration::from_secs(2);
+pub const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// After this long without a renewal a process starts no effect.
-pub const LAPSE_AFTER: Duration = Duration::from_secs(4);
+pub const LAPSE_AFTER: Duration = Duration::from_millis(2_500);
 /// A round trip longer than this says too little about the clocks.
 const PRECISE: Duration = Duration::from_millis(500);
 /// A clock further off than this is corrected; below it the provider's own times are no better.
@@ -44,6 +45,8 @@ struct Shared {
     key: String,
     store: Store<proto::Liveness>,
     renewed: Mutex<Renewed>,
+    /// Since when the own word has been fresh all along.
+    fresh_since: Mutex<Instant>,
     lapses: AtomicU64,
     offset_micros: AtomicI64,
     written: Mutex<Option<Written>>,
@@ -109,8 +112,8 @@ impl Drop for Tasks {
 /// What is known of another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It gave its word lately.
-    Alive,
+    /// It gave its word lately; unless it gives it again, it counts for so long.
+    Alive(Duration),
     /// Its word is too old, and the view is complete.
     Gone,
     /// The view is not complete.
@@ -126,6 +129,7 @@ impl Lease {
             key: key::worker(&worker.kind, &worker.process),
             store: bus.workers().clone(),
             renewed: Mutex::new(Renewed::now()),
+            fresh_since: Mutex::new(Instant::now()),
             lapses: AtomicU64::new(0),
             offset_micros: AtomicI64::new(0),
             written: Mutex::default(),
@@ -161,21 +165,26 @@ impl Lease {
     }
 
     /// What is known of a process. [`Standing::Gone`] is said only after the bucket was asked as well (the watch
-    /// may lag behind a process that is new), and by one that was here all along: after an outage every word
-    /// has aged, and whoever is back first must not take the others for dead.
+    /// may lag behind a process that is new), and by one that was here all along: after an outage, of the way or of the
+    /// bucket alone (an election), every word has aged, and whoever is back first must not take the others for dead.
     pub async fn standing(&self, worker: &proto::Worker) -> Standing {
         let key = key::worker(&worker.kind, &worker.process);
         {
             let peers = lock(&self.shared.peers);
             match peers.seen.get(&key) {
-                Some(seen) if seen.elapsed() < LIVENESS_MAX_AGE => return Standing::Alive,
-                Some(_) => {}
+                Some(seen) => {
+                    let left = LIVENESS_MAX_AGE.saturating_sub(seen.elapsed());
+                    if !left.is_zero() {
+                        return Standing::Alive(left);
+                    }
+                }
                 None if peers.synced => {}
                 None => return Standing::Unknown,
             }
         }
         match self.shared.store.presence(&key).await {
-            Ok(Presence::There) => Standing::Alive,
+            // The watch has not shown it yet, or the bucket is about to drop it.
+            Ok(Presence::There) => Standing::Alive(Duration::ZERO),
             // It said goodbye: that needs no age.
             Ok(Presence::Removed) => Standing::Gone,
             Ok(Presence::Absent) if self.was_here_all_along() => Standing::Gone,
@@ -188,7 +197,10 @@ impl Lease {
     }
 
     fn was_here_all_along(&self) -> bool {
-        self.is_fresh() && lock(&self.shared.connected_since).elapsed() >= LIVENESS_MAX_AGE
+        let since = |moment: &Mutex<Instant>| lock(moment).elapsed();
+        self.is_fresh()
+            && since(&self.shared.connected_since) >= LIVENESS_MAX_AGE
+            && since(&self.shared.fresh_since) >= LIVENESS_MAX_AGE
     }
 
     /// Whether any live process serves actions of `kind`.
@@ -288,6 +300,7 @@ impl Shared {
         let mut renewed = lock(&self.renewed);
         if renewed.is_stale() {
             self.lapses.fetch_add(1, Ordering::AcqRel);
+            *lock(&self.fresh_since) = Instant::now();
         }
         // The word counts from when it was sent: the server may have aged it since.
         *renewed = began;

@@ -24,7 +24,7 @@ pub const MAX_AGE: Duration = DAY.saturating_mul(7);
 /// How long dead letters are kept.
 pub const DEAD_MAX_AGE: Duration = DAY.saturating_mul(30);
 /// How long a process counts as alive after its last word.
-pub const LIVENESS_MAX_AGE: Duration = Duration::from_secs(6);
+pub const LIVENESS_MAX_AGE: Duration = Duration::from_secs(4);
 /// How long a delivery belongs to its worker without a word.
 pub const ACK_WAIT: Duration = Duration::from_secs(5);
 /// Messages one subject keeps: a babbling instance pushes out only its own.

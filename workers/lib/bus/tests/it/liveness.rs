@@ -23,6 +23,10 @@ fn worker(process: &str) -> proto::Worker {
     me(process).worker.unwrap()
 }
 
+fn is_alive(standing: Standing) -> bool {
+    matches!(standing, Standing::Alive(_))
+}
+
 #[tokio::test]
 async fn who_goes_is_seen_to_go_and_who_stays_to_stay() {
     let nats = Nats::start().await.unwrap();
@@ -33,7 +37,7 @@ async fn who_goes_is_seen_to_go_and_who_stays_to_stay() {
         .await
         .unwrap();
     for name in ["leaves", "dies", "watcher"] {
-        assert_eq!(watcher.standing(&worker(name)).await, Standing::Alive, "{name}");
+        assert!(is_alive(watcher.standing(&worker(name)).await), "{name}");
     }
     eventually("someone to serve drain", Duration::from_secs(5), async || {
         watcher.is_served("drain").then_some(())
@@ -51,9 +55,8 @@ async fn who_goes_is_seen_to_go_and_who_stays_to_stay() {
     .await;
 
     drop(dies);
-    assert_eq!(
-        watcher.standing(&worker("dies")).await,
-        Standing::Alive,
+    assert!(
+        is_alive(watcher.standing(&worker("dies")).await),
         "its word is still fresh"
     );
     eventually(
@@ -62,7 +65,7 @@ async fn who_goes_is_seen_to_go_and_who_stays_to_stay() {
         async || (watcher.standing(&worker("dies")).await == Standing::Gone).then_some(()),
     )
     .await;
-    assert_eq!(watcher.standing(&worker("watcher")).await, Standing::Alive);
+    assert!(is_alive(watcher.standing(&worker("watcher")).await));
 }
 
 #[tokio::test]

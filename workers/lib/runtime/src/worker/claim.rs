@@ -49,8 +49,8 @@ pub(crate) enum Taken {
     Ours(Box<Claim>),
     /// It was done before; its outcome may have been lost on the way.
     Done(Box<proto::Outcome>),
-    /// Someone alive does it, or it cannot be told yet.
-    Busy,
+    /// Someone alive does it, or it cannot be told yet. `again`: nothing is known to change before.
+    Busy { again: Option<Duration> },
     /// Ours to take over in its turn among its like: several starts of it broke off. `start` is what
     /// [`Claim::start_that_counts`] will be.
     Suspect { start: u32 },
@@ -89,9 +89,14 @@ pub(crate) enum ClaimError {
 #[derive(Debug, PartialEq, Eq)]
 enum Move {
     Answer,
-    TakeOver { attempt: u32 },
+    TakeOver {
+        attempt: u32,
+    },
     Reopen,
-    Wait,
+    /// `owned_for`: how long the owner's word is good as it stands.
+    Wait {
+        owned_for: Option<Duration>,
+    },
 }
 
 /// Pure: `owner` is what is known of the process that holds it, unless it is this one.
@@ -108,7 +113,10 @@ fn decide(entry: &proto::LedgerEntry, redrive: u32, owner: Option<Standing>) -> 
         None | Some(Standing::Gone) => Move::TakeOver {
             attempt: entry.attempt.saturating_add(1),
         },
-        Some(Standing::Alive | Standing::Unknown) => Move::Wait,
+        Some(Standing::Alive(left)) => Move::Wait {
+            owned_for: Some(left),
+        },
+        Some(Standing::Unknown) => Move::Wait { owned_for: None },
     }
 }
 
@@ -163,7 +171,7 @@ pub(crate) async fn take(
         ..
     }) = store.get(&order.ledger_key).await?
     else {
-        return Ok(Taken::Busy);
+        return Ok(Taken::Busy { again: None });
     };
     if found.nonce == fresh.nonce {
         return Ok(ours(fresh, revision));
@@ -176,7 +184,7 @@ pub(crate) async fn take(
     };
     let next = match decide(&found, order.redrive, standing) {
         Move::Answer => return Ok(Taken::Done(Box::new(found.outcome.unwrap_or_default()))),
-        Move::Wait => return Ok(Taken::Busy),
+        Move::Wait { owned_for } => return Ok(Taken::Busy { again: owned_for }),
         Move::Reopen => fresh,
         // Nothing is written before its turn: who dies meanwhile did not die of it.
         Move::TakeOver { .. } if !turn.has_slot => return Ok(Taken::NoSlot),
@@ -200,7 +208,7 @@ pub(crate) async fn take(
     };
     match store.update(&order.ledger_key, &next, revision).await {
         Ok(revision) => Ok(ours(next, revision)),
-        Err(WriteError::Conflict { .. }) => Ok(Taken::Busy),
+        Err(WriteError::Conflict { .. }) => Ok(Taken::Busy { again: None }),
         Err(error) => Err(error.into()),
     }
 }
@@ -387,13 +395,15 @@ mod tests {
                 "{state} {found} {asked} {owner:?}"
             );
         };
-        let alive = Some(Standing::Alive);
+        let owned_for = Some(Duration::from_secs(3));
+        let alive = owned_for.map(Standing::Alive);
         check(ledger_state::DONE, 0, 0, alive, Move::Answer);
         check(ledger_state::DONE, 1, 0, None, Move::Answer);
         check(ledger_state::DONE, 0, 1, alive, Move::Reopen);
-        check(ledger_state::RUNNING, 0, 0, alive, Move::Wait);
-        check(ledger_state::RUNNING, 0, 1, alive, Move::Wait);
-        check(ledger_state::RUNNING, 0, 0, Some(Standing::Unknown), Move::Wait);
+        check(ledger_state::RUNNING, 0, 0, alive, Move::Wait { owned_for });
+        check(ledger_state::RUNNING, 0, 1, alive, Move::Wait { owned_for });
+        let unknown = Move::Wait { owned_for: None };
+        check(ledger_state::RUNNING, 0, 0, Some(Standing::Unknown), unknown);
         check(
             ledger_state::RUNNING,
             0,

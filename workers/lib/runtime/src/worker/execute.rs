@@ -21,8 +21,10 @@ use super::{
     telemetry::Telemetry,
 };
 
-/// The server hands an action out again after this long when someone alive works on it.
+/// The server hands an action out again after this long, at most, when someone alive works on it.
 const BUSY_DELAY: Duration = Duration::from_secs(2);
+/// That long after the owner's word has aged: the server drops it a little late.
+const AGED_DELAY: Duration = Duration::from_millis(200);
 /// The same when the ledger could not be asked.
 const UNANSWERED_DELAY: Duration = Duration::from_secs(1);
 /// First and longest wait between two starts of a handler.
@@ -140,9 +142,10 @@ impl<H: Handler> Core<H> {
             Ok(Taken::Suspect { start }) => return Claimed::Suspect { start },
             Ok(Taken::NoSlot) => return Claimed::NoSlot,
             Ok(Taken::Done(outcome)) => self.answer_again(attempt, *outcome).await,
-            Ok(Taken::Busy) => {
+            Ok(Taken::Busy { again }) => {
+                let aged = again.map(|left| left.saturating_add(AGED_DELAY));
                 if let Some(delivery) = attempt.parcel.take() {
-                    delivery.nak(BUSY_DELAY).await;
+                    delivery.nak(aged.unwrap_or(BUSY_DELAY).min(BUSY_DELAY)).await;
                 }
             }
             Err(error) => {
