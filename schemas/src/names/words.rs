@@ -24,6 +24,8 @@ pub mod kind {
     pub const DRAIN: &str = "drain";
     /// Action: release our cordon.
     pub const UNCORDON: &str = "uncordon";
+    /// Action: give up what is left of the node of an instance that is gone.
+    pub const REMOVE_NODE: &str = "remove-node";
     /// Action: attach a replacement to its auto-scaling group, detach it.
     pub const ASG_SWAP: &str = "asg-swap";
     /// Action: take it out of its load balancers.
@@ -34,7 +36,7 @@ pub mod kind {
     pub const NOTIFY: &str = "notify";
 
     /// All of them.
-    pub const ALL: [&str; 15] = [
+    pub const ALL: [&str; 16] = [
         SPOT_INTERRUPTION,
         PREEMPTED,
         REBALANCE_RECOMMENDATION,
@@ -46,6 +48,7 @@ pub mod kind {
         CORDON,
         DRAIN,
         UNCORDON,
+        REMOVE_NODE,
         ASG_SWAP,
         DEREGISTER,
         HOOK,

@@ -118,7 +118,7 @@ impl Settings {
 
     /// What the worker loop is told; `grace`: how long running drains are waited for at the end.
     pub fn loop_settings(&self, grace: Duration) -> worker::Settings {
-        let kinds = [kind::CORDON, kind::DRAIN, kind::UNCORDON].map(Kind::with_dry_run);
+        let kinds = [kind::CORDON, kind::DRAIN, kind::REMOVE_NODE, kind::UNCORDON].map(Kind::with_dry_run);
         worker::Settings {
             cluster: Some(self.cluster.name.clone()),
             accepted: self.drain.accepted,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hollowtrees_cluster::{
     Cluster, Node,
-    cordon::Cordoned,
+    cordon::{Cordoned, Extent},
     engine::{Ended, Summary, Word},
     events::Happened,
 };
@@ -38,7 +38,7 @@ pub(crate) async fn run(
 ) -> Result<Report, Failure> {
     let started_at = job.now();
     let cluster = &drainer.cluster;
-    match drainer.put_on(&job, node).await? {
+    match drainer.put_on(&job, node, Extent::Whole).await? {
         Cordoned::NodeGone => return Ok(not_found(job.action())),
         Cordoned::TooMany { cordoned, nodes } => return Ok(drainer.too_many(node, cordoned, nodes)),
         Cordoned::Now | Cordoned::Already => {}
@@ -145,7 +145,7 @@ pub(crate) fn want(job: &Job, params: Params, limits: &Limits, started_at: Times
 }
 
 /// When an outcome has to be there, whatever the pods do.
-fn give_up_at(job: &Job, limits: &Limits, started_at: Timestamp) -> Timestamp {
+pub(crate) fn give_up_at(job: &Job, limits: &Limits, started_at: Timestamp) -> Timestamp {
     let limit = started_at.checked_add(limits.time).unwrap_or(Timestamp::MAX);
     let closes = job
         .action()

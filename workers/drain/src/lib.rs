@@ -1,12 +1,15 @@
-//! The drain worker: cordon, drain and uncordon actions of one cluster in, outcomes out.
+//! The drain worker: actions about the nodes of one cluster in, outcomes out.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`config`] | its own configuration |
 //! | `run` | the process: connects, serves, ends |
 //! | [`worker`] | from an action to the cluster and back: [`worker::Drainer`] |
+//! | `cordon` | the actions that put a cordon on and let it go |
 //! | `drain` | the drain action |
-//! | [`params`] | what an action says of it |
+//! | `removal` | the action for a node whose instance is gone |
+//! | `wait` | waiting for a fact while an action lasts |
+//! | [`params`] | what an action says of itself |
 //! | `rehearsal` | the same in a dry run |
 //! | `report` | the outcome of a drain |
 //! | `story` | what the events on the node say |
@@ -19,18 +22,21 @@ pub mod params;
 pub mod telemetry;
 pub mod worker;
 
+mod cordon;
 mod drain;
 mod rehearsal;
+mod removal;
 mod report;
 mod run;
 mod story;
+mod wait;
 
 pub use run::run;
 
 /// The whole process, from the command line to the exit code.
 pub fn main() -> std::process::ExitCode {
     hollowtrees_runtime::Frame::new("drain", env!("CARGO_PKG_VERSION"))
-        .about("serves cordon, drain and uncordon for the nodes of one cluster")
+        .about("cordons, drains, uncordons and removes the nodes of one cluster")
         .defaults(config::DEFAULTS)
         .many_threaded()
         .run(run)

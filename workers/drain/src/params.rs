@@ -1,5 +1,6 @@
-//! What an action says of its drain, in its `params`.
+//! What an action says in its `params`.
 
+use hollowtrees_cluster::cordon::Extent;
 use hollowtrees_domain::{
     drain::{Force, Terms},
     duration,
@@ -12,7 +13,10 @@ use serde_json::{Map, Value};
 /// Reason of an outcome whose action has parameters that mean nothing.
 pub const BAD_PARAMS: &str = "bad-params";
 
-const KEYS: [&str; 6] = ["bare", "empty_dir", "daemons", "grace", "grace_cap", "force"];
+const OF_DRAIN: [&str; 6] = ["bare", "empty_dir", "daemons", "grace", "grace_cap", "force"];
+const OF_CORDON: [&str; 1] = ["taint_only"];
+const OF_UNCORDON: [&str; 1] = ["after"];
+const OF_REMOVAL: [&str; 2] = ["out_of_service", "delete"];
 
 /// Parameters of a drain. What is not said is as the worker's configuration and the incident's certainty have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,38 +40,96 @@ impl Params {
     /// Those of a drain.
     pub(crate) fn of_drain(action: &proto::Action) -> Result<Self, Failure> {
         let mut params = Self::default();
-        for (key, value) in given(action)? {
-            let terms = &mut params.terms;
-            let read = match key.as_str() {
-                "bare" => flag(&value).map(|flag| terms.bare = Some(flag)),
-                "empty_dir" => flag(&value).map(|flag| terms.empty_dir = Some(flag)),
-                "daemons" => flag(&value).map(|flag| terms.daemons = Some(flag)),
-                "grace" => seconds(&value).map(|seconds| terms.grace_seconds = Some(seconds)),
-                "grace_cap" => seconds(&value).map(|seconds| terms.grace_cap_seconds = Some(seconds)),
-                "force" => force(&value).map(|force| params.force = force),
-                _ => {
-                    let known = KEYS.join(", ");
-                    return Err(bad(
-                        action,
-                        format!("has a parameter `{key}` that nobody knows; known are {known}"),
-                    ));
-                }
-            };
-            read.map_err(|expected| bad(action, format!("has params.{key} = {value}; expected {expected}")))?;
-        }
+        let terms = &mut params.terms;
+        each(action, &OF_DRAIN, |key, value| match key {
+            "bare" => flag(value).map(|flag| terms.bare = Some(flag)),
+            "empty_dir" => flag(value).map(|flag| terms.empty_dir = Some(flag)),
+            "daemons" => flag(value).map(|flag| terms.daemons = Some(flag)),
+            "grace" => seconds(value).map(|seconds| terms.grace_seconds = Some(seconds)),
+            "grace_cap" => seconds(value).map(|seconds| terms.grace_cap_seconds = Some(seconds)),
+            _ => force(value).map(|force| params.force = force),
+        })?;
         Ok(params)
     }
+}
 
-    /// There are none for this kind.
-    pub(crate) fn none(action: &proto::Action) -> Result<(), Failure> {
-        match given(action)?.keys().next() {
-            None => Ok(()),
-            Some(key) => Err(bad(
-                action,
-                format!("has a parameter `{key}`, but this kind takes none; take it out"),
-            )),
+/// Those of a cordon: how much of it.
+pub(crate) fn of_cordon(action: &proto::Action) -> Result<Extent, Failure> {
+    let mut extent = Extent::default();
+    each(action, &OF_CORDON, |_, value| {
+        let taint_only = flag(value)?;
+        extent = if taint_only { Extent::Taint } else { Extent::Whole };
+        Ok(())
+    })?;
+    Ok(extent)
+}
+
+/// When a cordon is let go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LetGo {
+    /// At once.
+    #[default]
+    Now,
+    /// Once the machine was started anew.
+    AfterReboot,
+}
+
+/// Those of an uncordon.
+pub(crate) fn of_uncordon(action: &proto::Action) -> Result<LetGo, Failure> {
+    let mut when = LetGo::default();
+    each(action, &OF_UNCORDON, |_, value| {
+        if value != "reboot" {
+            return Err("`reboot`");
         }
+        when = LetGo::AfterReboot;
+        Ok(())
+    })?;
+    Ok(when)
+}
+
+/// What is done about a node whose instance is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Removal {
+    /// It is marked out of service, so that its pods and volumes are let go.
+    pub(crate) out_of_service: bool,
+    /// The object is deleted.
+    pub(crate) delete: bool,
+}
+
+/// Those of a node's removal.
+pub(crate) fn of_removal(action: &proto::Action) -> Result<Removal, Failure> {
+    let mut removal = Removal {
+        out_of_service: true,
+        delete: true,
+    };
+    each(action, &OF_REMOVAL, |key, value| match key {
+        "delete" => flag(value).map(|flag| removal.delete = flag),
+        _ => flag(value).map(|flag| removal.out_of_service = flag),
+    })?;
+    if !removal.out_of_service && !removal.delete {
+        return Err(bad(action, "has both params false, which leaves nothing to do"));
     }
+    Ok(removal)
+}
+
+/// Hands each parameter to `read`, which is asked for known ones only and says what it expected.
+fn each(
+    action: &proto::Action,
+    known: &[&str],
+    mut read: impl FnMut(&str, &Value) -> Result<(), &'static str>,
+) -> Result<(), Failure> {
+    for (key, value) in given(action)? {
+        if !known.contains(&key.as_str()) {
+            let known = known.join(", ");
+            return Err(bad(
+                action,
+                format!("has a parameter `{key}` that nobody knows; known are {known}"),
+            ));
+        }
+        read(&key, &value)
+            .map_err(|expected| bad(action, format!("has params.{key} = {value}; expected {expected}")))?;
+    }
+    Ok(())
 }
 
 fn given(action: &proto::Action) -> Result<Map<String, Value>, Failure> {
@@ -217,11 +279,66 @@ mod tests {
             kind: "uncordon".to_owned(),
             ..action(json!({"force": "never"}))
         };
-        let refused = Params::none(&uncordon).unwrap_err().to_string();
+        let refused = of_uncordon(&uncordon).unwrap_err().to_string();
         assert!(
-            refused.contains("takes none") && refused.contains("`force`"),
+            refused.contains("known are after") && refused.contains("`force`"),
             "{refused}"
         );
-        assert!(Params::none(&proto::Action::default()).is_ok());
+    }
+
+    #[test]
+    fn the_other_kinds_have_few() {
+        assert_eq!(of_cordon(&action(json!({}))).unwrap(), Extent::Whole);
+        assert_eq!(
+            of_cordon(&action(json!({"taint_only": false}))).unwrap(),
+            Extent::Whole
+        );
+        assert_eq!(
+            of_cordon(&action(json!({"taint_only": true}))).unwrap(),
+            Extent::Taint
+        );
+        assert_eq!(of_uncordon(&action(json!({}))).unwrap(), LetGo::Now);
+        let rebooted = of_uncordon(&action(json!({"after": "reboot"}))).unwrap();
+        assert_eq!(rebooted, LetGo::AfterReboot);
+        let removal = |params: Value| of_removal(&action(params)).unwrap();
+        let (out_of_service, delete) = (true, true);
+        assert_eq!(
+            removal(json!({})),
+            Removal {
+                out_of_service,
+                delete
+            }
+        );
+        assert_eq!(
+            removal(json!({"delete": false})),
+            Removal {
+                out_of_service,
+                delete: false
+            }
+        );
+        assert_eq!(
+            removal(json!({"out_of_service": false})),
+            Removal {
+                out_of_service: false,
+                delete
+            }
+        );
+        for (refused, expected) in [
+            (
+                of_cordon(&action(json!({"taint_only": 1}))).map(drop),
+                "`true` or `false`",
+            ),
+            (
+                of_uncordon(&action(json!({"after": "lunch"}))).map(drop),
+                "`reboot`",
+            ),
+            (
+                of_removal(&action(json!({"taint": true}))).map(drop),
+                "out_of_service, delete",
+            ),
+        ] {
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains(expected), "{refused}");
+        }
     }
 }

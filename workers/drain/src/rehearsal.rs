@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     drain::want,
-    params::Params,
+    params::{Params, Removal},
     report::{capped, detail},
     worker::Drainer,
 };
@@ -26,6 +26,22 @@ pub(crate) fn cordon(node: &Node) -> Report {
 
 pub(crate) fn uncordon(node: &Node) -> Report {
     Report::succeeded(format!("Dry run: the cordon of {} would be let go.", node.name))
+}
+
+pub(crate) fn removal(wish: Removal, node: &Node) -> Report {
+    let speaks = if node.silent { "is silent" } else { "speaks" };
+    let what = match wish {
+        Removal { delete: false, .. } => "marked out of service",
+        Removal {
+            out_of_service: false,
+            ..
+        } => "deleted",
+        Removal { .. } => "marked out of service and deleted",
+    };
+    Report::succeeded(format!(
+        "Dry run: {}, whose kubelet {speaks}, would be {what} once it is silent.",
+        node.name
+    ))
 }
 
 pub(crate) fn drain(drainer: &Drainer, params: Params, job: &Job, node: &Node) -> Report {

@@ -2,12 +2,16 @@
 
 use hollowtrees_cluster::{
     Node,
+    cordon::Extent,
     engine::{Blocked, Summary},
 };
 use hollowtrees_schemas::{id::Hash, proto};
 use jiff::Timestamp;
 
-use crate::report::{TimeLeft, head, pods};
+use crate::{
+    params::LetGo,
+    report::{TimeLeft, head, pods},
+};
 
 /// Pods, and budgets, that an event names.
 const NAMED: usize = 5;
@@ -48,9 +52,13 @@ pub(crate) fn beginning(
 }
 
 /// A cordon alone.
-pub(crate) fn cordoned(action: &proto::Action, deadline: Option<Timestamp>) -> String {
+pub(crate) fn cordoned(action: &proto::Action, deadline: Option<Timestamp>, extent: Extent) -> String {
+    let done = match extent {
+        Extent::Whole => "Cordoned",
+        Extent::Taint => "Tainted, and no more",
+    };
     format!(
-        "Cordoned: {} goes ({}), deadline {}.",
+        "{done}: {} goes ({}), deadline {}.",
         action.instance,
         action.certainty,
         deadline.map_or_else(|| "none known".to_owned(), moment)
@@ -58,9 +66,21 @@ pub(crate) fn cordoned(action: &proto::Action, deadline: Option<Timestamp>) -> S
 }
 
 /// The end of a cordon.
-pub(crate) fn uncordoned(action: &proto::Action) -> String {
+pub(crate) fn uncordoned(action: &proto::Action, when: LetGo) -> String {
+    let why = match when {
+        LetGo::Now => "goes no longer",
+        LetGo::AfterReboot => "was started anew",
+    };
     format!(
-        "Uncordoned: {} goes no longer, and no other incident holds it.",
+        "Uncordoned: {} {why}, and no other incident holds it.",
+        action.instance
+    )
+}
+
+/// The mark of a node whose instance is gone.
+pub(crate) fn out_of_service(action: &proto::Action) -> String {
+    format!(
+        "Marked out of service: {} is gone and its kubelet silent; its pods and volumes are given up.",
         action.instance
     )
 }

@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use hollowtrees_cluster::{
-    Cluster, Node, Refusal,
-    cordon::{Cordoned, Released},
-    events::Happened,
-};
-use hollowtrees_domain::{drain::cap::Cap, words::Certainty};
+use hollowtrees_cluster::{Cluster, Node, Refusal, cordon::Extent};
+use hollowtrees_domain::drain::cap::Cap;
 use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
 use hollowtrees_schemas::{
     names::{kind, reason},
@@ -15,12 +11,16 @@ use hollowtrees_schemas::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{config, drain, params::Params, rehearsal, story};
+use crate::{
+    config, drain,
+    params::{self, LetGo, Params, Removal},
+    rehearsal, removal,
+};
 
 /// Reason of an outcome whose node was not cordoned because enough others are.
 pub const TOO_MANY_CORDONED: &str = "too-many-cordoned";
 
-/// Serves cordon, drain and uncordon with one engine for all nodes.
+/// Serves all actions about nodes, with one engine for all of them.
 pub struct Drainer {
     pub(crate) cluster: Cluster,
     pub(crate) limits: Limits,
@@ -53,10 +53,7 @@ impl Drainer {
 
 impl Handler for Drainer {
     async fn handle(&self, mut job: Job) -> Result<Report, Failure> {
-        let params = match job.action().kind.as_str() {
-            kind::DRAIN => Params::of_drain(job.action())?,
-            _ => Params::none(job.action()).map(|()| Params::default())?,
-        };
+        let wish = Wish::of(job.action())?;
         // The loop knows how far our clock is off the bus's.
         self.cluster.clock().correct(job.now());
         let node = match self.find(&mut job).await? {
@@ -68,16 +65,37 @@ impl Handler for Drainer {
                 ));
             }
         };
-        match (job.action().kind.as_str(), job.is_dry_run()) {
-            (kind::CORDON, false) => self.cordon(&job, &node).await,
-            (kind::UNCORDON, false) => self.uncordon(&job, &node).await,
-            (kind::DRAIN, false) => drain::run(self, params, job, &node).await,
-            (kind::CORDON, true) => Ok(rehearsal::cordon(&node)),
-            (kind::UNCORDON, true) => Ok(rehearsal::uncordon(&node)),
-            (kind::DRAIN, true) => Ok(rehearsal::drain(self, params, &job, &node)),
-            (other, _) => Err(Failure::rejected(
+        match (wish, job.is_dry_run()) {
+            (Wish::Cordon(extent), false) => self.cordon(&job, &node, extent).await,
+            (Wish::Uncordon(when), false) => self.uncordon(job, &node, when).await,
+            (Wish::Drain(params), false) => drain::run(self, params, job, &node).await,
+            (Wish::Remove(wish), false) => removal::run(self, wish, job, &node).await,
+            (Wish::Cordon(_), true) => Ok(rehearsal::cordon(&node)),
+            (Wish::Uncordon(_), true) => Ok(rehearsal::uncordon(&node)),
+            (Wish::Drain(params), true) => Ok(rehearsal::drain(self, params, &job, &node)),
+            (Wish::Remove(wish), true) => Ok(rehearsal::removal(wish, &node)),
+        }
+    }
+}
+
+/// What an action asks for.
+enum Wish {
+    Cordon(Extent),
+    Drain(Params),
+    Uncordon(LetGo),
+    Remove(Removal),
+}
+
+impl Wish {
+    fn of(action: &proto::Action) -> Result<Self, Failure> {
+        match action.kind.as_str() {
+            kind::CORDON => params::of_cordon(action).map(Self::Cordon),
+            kind::DRAIN => Params::of_drain(action).map(Self::Drain),
+            kind::UNCORDON => params::of_uncordon(action).map(Self::Uncordon),
+            kind::REMOVE_NODE => params::of_removal(action).map(Self::Remove),
+            other => Err(Failure::rejected(
                 "unknown-kind",
-                format!("this worker knows cordon, drain and uncordon, not `{other}`"),
+                format!("this worker knows cordon, drain, uncordon and remove-node, not `{other}`"),
             )),
         }
     }
@@ -120,69 +138,6 @@ impl Drainer {
                 }
             }
         }
-    }
-
-    /// Puts the cordon on, within the cap where the end of the instance is only advised.
-    pub(crate) async fn put_on(&self, job: &Job, node: &Node) -> Result<Cordoned, Failure> {
-        let holder = holder(job.action());
-        let certainty = job.action().certainty.parse().unwrap_or(Certainty::Advisory);
-        let cordoned = match certainty {
-            Certainty::Advisory => self.cluster.cordon_within(self.limits.cap, node, &holder).await,
-            Certainty::Scheduled | Certainty::Certain => self.cluster.cordon(node, &holder).await,
-        };
-        cordoned.map_err(|refusal| failure(node, "cordon", &refusal))
-    }
-
-    pub(crate) fn too_many(&self, node: &Node, cordoned: usize, nodes: usize) -> Report {
-        let (name, cap) = (&node.name, self.limits.cap);
-        Report::skipped(
-            TOO_MANY_CORDONED,
-            format!(
-                "{name} was left as it is: {cordoned} of {nodes} nodes take no pods already, and drain.advisory_cordons = {cap} \
-                 lets an advisory notice cordon no other one."
-            ),
-        )
-    }
-
-    async fn cordon(&self, job: &Job, node: &Node) -> Result<Report, Failure> {
-        let name = &node.name;
-        Ok(match self.put_on(job, node).await? {
-            Cordoned::NodeGone => return Ok(not_found(job.action())),
-            Cordoned::TooMany { cordoned, nodes } => self.too_many(node, cordoned, nodes),
-            Cordoned::Now => {
-                let told = story::cordoned(job.action(), job.deadline());
-                self.tell(job, node, Happened::Cordoned, &told);
-                Report::succeeded(format!("{name} takes no new pods.")).cordoned_at(job.now())
-            }
-            Cordoned::Already => {
-                Report::succeeded(format!("{name} took no new pods already.")).cordoned_at(job.now())
-            }
-        })
-    }
-
-    fn tell(&self, job: &Job, node: &Node, happened: Happened, told: &str) {
-        let story = story::of(node, job.action());
-        self.cluster.tell(node, happened, &story, told);
-    }
-
-    async fn uncordon(&self, job: &Job, node: &Node) -> Result<Report, Failure> {
-        let released = self.cluster.uncordon(node, &holder(job.action())).await;
-        let name = &node.name;
-        Ok(
-            match released.map_err(|refusal| failure(node, "uncordon", &refusal))? {
-                Released::NodeGone => not_found(job.action()),
-                Released::Last => {
-                    self.tell(job, node, Happened::Uncordoned, &story::uncordoned(job.action()));
-                    Report::succeeded(format!("{name} is as it was before its cordon."))
-                }
-                Released::Held(others) => Report::succeeded(format!(
-                    "{name} was let go; {others} other incidents still hold it."
-                )),
-                Released::NotHeld => {
-                    Report::skipped("not-held", format!("This incident does not hold {name}."))
-                }
-            },
-        )
     }
 }
 

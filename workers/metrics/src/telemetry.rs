@@ -211,10 +211,11 @@ const MARGIN: [f64; 19] = [
     300.0, 1_800.0, 3_600.0,
 ];
 /// Kinds of action that exist from the start, so that their first failure is seen to rise from zero.
-const ACTION_KINDS: [&str; 7] = [
+const ACTION_KINDS: [&str; 8] = [
     kind::CORDON,
     kind::DRAIN,
     kind::UNCORDON,
+    kind::REMOVE_NODE,
     kind::ASG_SWAP,
     kind::DEREGISTER,
     kind::HOOK,

@@ -78,7 +78,11 @@ pub(super) struct Told {
 
 impl<'a> Ours<'a> {
     pub(super) async fn start(plane: &'a ControlPlane, options: &[(&str, &str)]) -> Result<Self> {
-        let consumer = Consumer::actions("drain", Some("c1"), &["cordon", "drain", "uncordon"]);
+        let consumer = Consumer::actions(
+            "drain",
+            Some("c1"),
+            &["cordon", "drain", "remove-node", "uncordon"],
+        );
         let setup = Setup::with(consumer).await?;
         let router = setup.router_by(RULES).await?;
         let kubeconfig = plane.kubeconfig_for_user(USER, Some("system:masters"))?;

@@ -145,18 +145,23 @@ async fn only_who_talks_to_the_api_server_holds_a_token_and_a_role() {
 async fn the_roles_are_those_of_the_plain_manifests() {
     let render = with("minimal")
         .set("asgSwap.enabled", "true")
+        .set("drain.rbac.removeNodes", "true")
         .set("asgSwap.config", r#"{"swap": {"wait_for_node": "2m"}}"#);
     let chart = rendered(&render).await;
     let (cluster, namespaced) = (["ClusterRole", "ClusterRoleBinding"], ["Role", "RoleBinding"]);
-    for (worker, kinds) in [
-        ("drain", [cluster, namespaced].concat()),
-        ("asg-swap", cluster.to_vec()),
+    for (file, named, kinds) in [
+        ("drain/rbac", "hollowtrees-drain", [cluster, namespaced].concat()),
+        (
+            "drain/rbac-remove-node",
+            "hollowtrees-drain-remove-node",
+            cluster.to_vec(),
+        ),
+        ("asg-swap/rbac", "hollowtrees-asg-swap", cluster.to_vec()),
     ] {
-        let plain = std::fs::read_to_string(root().join(format!("workers/{worker}/rbac.yaml"))).unwrap();
+        let plain = std::fs::read_to_string(root().join(format!("workers/{file}.yaml"))).unwrap();
         let plain = objects(&plain);
-        let named = format!("hollowtrees-{worker}");
         for of_kind in kinds {
-            let (plain, chart) = (find(&plain, of_kind, &named), find(&chart, of_kind, &named));
+            let (plain, chart) = (find(&plain, of_kind, named), find(&chart, of_kind, named));
             for field in ["rules", "roleRef", "subjects"] {
                 assert_eq!(plain[field], chart[field], "{field} of {of_kind} {named}");
             }
@@ -169,7 +174,7 @@ async fn the_roles_are_those_of_the_plain_manifests() {
             let grants = |object: &&Value| kind(object).contains("Role") && name(object) == named;
             objects.iter().filter(grants).count()
         };
-        assert_eq!(granting(&plain), granting(&chart), "{worker}");
+        assert_eq!(granting(&plain), granting(&chart), "{named}");
     }
 }
 

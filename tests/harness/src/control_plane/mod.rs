@@ -47,6 +47,19 @@ impl ControlPlane {
     /// # Errors
     /// If a part does not come up, with the end of its log.
     pub async fn start() -> Result<Self> {
+        Self::start_with(None).await
+    }
+
+    /// The same with the controllers that give up nodes: one whose lease nobody renews is `Unknown` after so many seconds
+    /// (the simulated kubelet renews none, see [`ControlPlane::keep_alive`]), and an out-of-service taint works.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::start`].
+    pub async fn start_giving_up_after(seconds: u32) -> Result<Self> {
+        Self::start_with(Some(seconds)).await
+    }
+
+    async fn start_with(silent_after: Option<u32>) -> Result<Self> {
         let binary = testbed::binary_async(Program::ControlPlane).await?;
         let directory = scratch::directory("control-plane")?;
         let path = directory.path();
@@ -77,7 +90,7 @@ impl ControlPlane {
             &[Part::ControllerManager, Part::Scheduler, Part::Kubelet],
         ] {
             for part in stage {
-                let args = part.args(plane.directory.path(), &plane.ports);
+                let args = part.args(plane.directory.path(), &plane.ports, silent_after);
                 let worker = Worker::builder(part.name(), &binary)
                     .arg(part.name())
                     .args(args)
@@ -102,6 +115,26 @@ impl ControlPlane {
             .get_or_try_init(|| async { Self::start().await.map(Arc::new) })
             .await
             .map(Arc::clone)
+    }
+
+    /// Renews a node's lease, as its kubelet does.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn keep_alive(&self, node: &str) -> Result<()> {
+        let client = self.client()?;
+        let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+        client.namespace("kube-node-lease").await?;
+        let now = jiff::Timestamp::now().strftime("%FT%T.%6fZ").to_string();
+        let spec = serde_json::json!({"holderIdentity": node, "renewTime": now, "leaseDurationSeconds": 40});
+        client
+            .ensure(
+                leases,
+                &serde_json::json!({"metadata": {"name": node}, "spec": spec}),
+            )
+            .await?;
+        let spec = serde_json::json!({"spec": spec});
+        client.patch(&format!("{leases}/{node}"), &spec).await.map(drop)
     }
 
     /// `https://127.0.0.1:port` of the API server.

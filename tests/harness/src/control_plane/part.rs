@@ -35,6 +35,13 @@ const CONTROLLERS: &[&str] = &[
     "statefulset-controller",
 ];
 
+/// What gives up nodes that say nothing: marks them, deletes pods by taint, and collects those that nobody ends.
+const GIVING_UP: &[&str] = &[
+    "node-lifecycle-controller",
+    "pod-garbage-collector-controller",
+    "taint-eviction-controller",
+];
+
 /// The users that the parts are to each other.
 pub(super) const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 pub(super) const SCHEDULER: &str = "system:kube-scheduler";
@@ -108,7 +115,8 @@ impl Part {
         }
     }
 
-    pub(super) fn args(self, directory: &Path, ports: &Ports) -> Vec<String> {
+    /// `silent_after`: seconds after which a node that says nothing is given up, if at all.
+    pub(super) fn args(self, directory: &Path, ports: &Ports, silent_after: Option<u32>) -> Vec<String> {
         let file = |name: &str| directory.join(name).display().to_string();
         let serving = |port: &Port| {
             vec![
@@ -119,6 +127,7 @@ impl Part {
             ]
         };
         let kubeconfig = |user| format!("--kubeconfig={}", kubeconfig(directory, user).display());
+        let giving_up = silent_after.map_or(&[][..], |_| GIVING_UP);
         match self {
             Self::Etcd => etcd(ports, &file("etcd")),
             Self::ApiServer => [serving(&ports.server), api_server(ports, file)].concat(),
@@ -126,7 +135,7 @@ impl Part {
                 serving(&ports.controllers),
                 vec![
                     kubeconfig(CONTROLLER_MANAGER),
-                    format!("--controllers={}", CONTROLLERS.join(",")),
+                    format!("--controllers={}", [CONTROLLERS, giving_up].concat().join(",")),
                     format!(
                         "--service-account-private-key-file={}",
                         file("service-accounts.key")
@@ -140,6 +149,12 @@ impl Part {
                     "--kube-api-burst=5000".to_owned(),
                     "--concurrent-replicaset-syncs=20".to_owned(),
                 ],
+                silent_after.map_or_else(Vec::new, |seconds| {
+                    vec![
+                        "--node-monitor-period=1s".to_owned(),
+                        format!("--node-monitor-grace-period={seconds}s"),
+                    ]
+                }),
             ]
             .concat(),
             Self::Scheduler => [

@@ -14,6 +14,7 @@
 mod support;
 
 mod actions;
+mod afterwards;
 mod burst;
 mod clusters;
 mod deadlines;

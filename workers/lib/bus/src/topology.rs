@@ -155,7 +155,10 @@ impl Consumer {
 /// Workers that serve all clusters, with the kinds of action they take.
 const CENTRAL: [(&str, &[&str]); 2] = [("asg-swap", &[kind::ASG_SWAP]), ("notify", &[kind::NOTIFY])];
 /// Workers that serve one cluster each.
-const PER_CLUSTER: [(&str, &[&str]); 1] = [("drain", &[kind::CORDON, kind::DRAIN, kind::UNCORDON])];
+const PER_CLUSTER: [(&str, &[&str]); 1] = [(
+    "drain",
+    &[kind::CORDON, kind::DRAIN, kind::REMOVE_NODE, kind::UNCORDON],
+)];
 
 /// The consumers every installation has. Those of [`of_cluster`], and one's own, come on top.
 pub fn consumers() -> Vec<Consumer> {

@@ -50,6 +50,8 @@ pub enum Happened {
     Drained,
     /// It is not, and nothing more is done.
     NotDrained,
+    /// Its instance is gone: it was marked out of service.
+    OutOfService,
 }
 
 impl Happened {
@@ -61,11 +63,12 @@ impl Happened {
             Self::Blocked => "HollowtreesBlocked",
             Self::Drained => "HollowtreesDrained",
             Self::NotDrained => "HollowtreesNotDrained",
+            Self::OutOfService => "HollowtreesOutOfService",
         }
     }
 
     fn is_warning(self) -> bool {
-        matches!(self, Self::Blocked | Self::NotDrained)
+        matches!(self, Self::Blocked | Self::NotDrained | Self::OutOfService)
     }
 }
 

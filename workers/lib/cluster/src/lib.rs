@@ -10,6 +10,7 @@
 //! | [`engine`] | drains all nodes of a process |
 //! | [`events`] | tells of it on the node |
 //! | `nodes` | the nodes alone |
+//! | [`removal`] | what is left of a node whose instance is gone |
 //!
 //! [`Cluster`] puts them together; [`Nodes`] is for who drains nothing and only asks whether a node is ready.
 
@@ -20,6 +21,7 @@ pub mod cordon;
 pub mod engine;
 pub mod events;
 mod nodes;
+pub mod removal;
 mod request;
 
 use std::{sync::Arc, time::Duration};
@@ -33,10 +35,11 @@ use cache::{Cache, Kind};
 pub use cache::{Health, Limits, Node};
 use clock::Clock;
 pub use connect::{Access, ConnectError};
-use cordon::{Cordoned, Cordons, Released, Room};
+use cordon::{Cordoned, Cordons, Extent, Released, Room};
 use engine::{Engine, Observer, Ticket};
 use events::{Events, Happened};
 pub use nodes::{Nodes, Readiness};
+use removal::{Left, Removal, Write};
 pub use request::Refusal;
 use request::Requests;
 
@@ -74,6 +77,7 @@ impl Default for Settings {
 pub struct Cluster {
     cache: Cache,
     cordons: Cordons,
+    requests: Requests,
     room: Room,
     engine: Engine,
     events: Events,
@@ -125,7 +129,8 @@ impl Cluster {
         Self {
             room: Room::new(cache.clone()),
             cache,
-            cordons: Cordons::new(requests),
+            cordons: Cordons::new(requests.clone()),
+            requests,
             engine,
             events,
             options: settings.options,
@@ -173,22 +178,30 @@ impl Cluster {
     /// # Errors
     /// The API server did not do it.
     pub async fn cordon(&self, node: &Node, holder: &str) -> Result<Cordoned, Refusal> {
-        let _first = self.engine.cordoning();
-        self.cordons.cordon(node, holder).await
+        self.cordon_as(Extent::Whole, None, node, holder).await
     }
 
-    /// The same, unless too much of the cluster takes no pods already.
+    /// The same to this extent and, with a cap, unless too much of the cluster takes no pods already.
     ///
     /// # Errors
     /// The API server did not do it.
-    pub async fn cordon_within(&self, cap: Cap, node: &Node, holder: &str) -> Result<Cordoned, Refusal> {
-        // The newest that is seen: a node may have been cordoned since it was found.
-        let seen = self.cache.node(&node.name);
-        if let Err(too_many) = self.room.take(seen.as_deref().unwrap_or(node), cap) {
-            return Ok(too_many);
+    pub async fn cordon_as(
+        &self,
+        extent: Extent,
+        cap: Option<Cap>,
+        node: &Node,
+        holder: &str,
+    ) -> Result<Cordoned, Refusal> {
+        if let Some(cap) = cap {
+            // The newest that is seen: a node may have been cordoned since it was found.
+            let seen = self.cache.node(&node.name);
+            if let Err(too_many) = self.room.take(seen.as_deref().unwrap_or(node), cap) {
+                return Ok(too_many);
+            }
         }
-        let done = self.cordon(node, holder).await;
-        if !matches!(done, Ok(Cordoned::Now | Cordoned::Already)) {
+        let _first = self.engine.cordoning();
+        let done = self.cordons.cordon(node, holder, extent).await;
+        if cap.is_some() && !matches!(done, Ok(Cordoned::Now | Cordoned::Already)) {
             self.room.give_back(node);
         }
         done
@@ -200,6 +213,56 @@ impl Cluster {
     /// The API server did not do it.
     pub async fn uncordon(&self, node: &Node, holder: &str) -> Result<Released, Refusal> {
         self.cordons.uncordon(node, holder).await
+    }
+
+    /// Waits until the machine of a node was started anew since `holder` came to hold it, and is ready; `None`: the node is
+    /// no more.
+    pub async fn rebooted(&self, node: &Node, holder: &str) -> Option<Arc<Node>> {
+        self.becomes(node, |seen| seen.ready && seen.cordon.was_rebooted_under(holder))
+            .await
+    }
+
+    /// Waits until the kubelet of a node says nothing any more; `None`: the node is no more.
+    pub async fn silent(&self, node: &Node) -> Option<Arc<Node>> {
+        self.becomes(node, |seen| seen.silent).await
+    }
+
+    async fn becomes(&self, node: &Node, is: impl Fn(&Node) -> bool) -> Option<Arc<Node>> {
+        let mut arrivals = self.cache.arrivals();
+        loop {
+            arrivals.borrow_and_update();
+            let seen = self.cache.node(&node.name).filter(|seen| seen.uid == node.uid)?;
+            if is(&seen) {
+                return Some(seen);
+            }
+            arrivals.changed().await.ok()?;
+        }
+    }
+
+    /// Marks a node whose kubelet is silent out of service.
+    ///
+    /// # Errors
+    /// The API server did not do it.
+    pub async fn mark_out_of_service(&self, node: &Node) -> Result<Removal, Refusal> {
+        removal::write(&self.requests, node, Write::Mark).await
+    }
+
+    /// Deletes the object of a node whose kubelet is silent.
+    ///
+    /// # Errors
+    /// The API server did not do it.
+    pub async fn delete_node(&self, node: &Node) -> Result<Removal, Refusal> {
+        removal::write(&self.requests, node, Write::Delete).await
+    }
+
+    /// Waits until no pods but static ones are on a node, and no volume is attached to it.
+    pub async fn emptied(&self, node: &Node) {
+        removal::emptied(&self.cache, node).await;
+    }
+
+    /// What still is.
+    pub fn left(&self, node: &Node) -> Left {
+        removal::left(&self.cache, node)
     }
 
     /// Drains a node, or joins who does. It should be cordoned. `until`: waited no longer, deadline or not.

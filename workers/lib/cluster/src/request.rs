@@ -27,7 +27,7 @@ pub enum Refusal {
     /// The object by this name is another one.
     #[error("another object has its name now")]
     Replaced,
-    /// A test of a patch did not hold (422).
+    /// A test of a patch did not hold (422), or it is no longer the version that was read (409).
     #[error("it has changed meanwhile")]
     Changed,
     /// A disruption budget is in the way (429).
@@ -136,6 +136,19 @@ impl Requests {
         self.send(built).await
     }
 
+    /// Deletes this very node, as it was read.
+    pub(crate) async fn delete_node(&self, name: &str, uid: &str, version: &str) -> Result<(), Refusal> {
+        let options = params::DeleteParams {
+            preconditions: Some(params::Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: Some(version.to_owned()),
+            }),
+            ..params::DeleteParams::default()
+        };
+        let nodes = request::Request::new(Node::url_path(&(), None));
+        self.send(nodes.delete(name, &options)).await.map(drop)
+    }
+
     /// Reads a node.
     pub(crate) async fn node(&self, name: &str) -> Result<Bytes, Refusal> {
         let nodes = request::Request::new(Node::url_path(&(), None));
@@ -216,6 +229,7 @@ fn classify(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Refusal {
     match code {
         StatusCode::NOT_FOUND => Refusal::Missing,
         StatusCode::CONFLICT if message.contains("UID in precondition") => Refusal::Replaced,
+        StatusCode::CONFLICT if message.contains("ResourceVersion in precondition") => Refusal::Changed,
         StatusCode::UNPROCESSABLE_ENTITY => Refusal::Changed,
         StatusCode::TOO_MANY_REQUESTS if has_cause("DisruptionBudget") => Refusal::Budget { message, after },
         StatusCode::TOO_MANY_REQUESTS => Refusal::Throttled { after },

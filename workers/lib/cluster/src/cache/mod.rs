@@ -34,13 +34,15 @@ pub struct Node {
     pub instance_ids: Vec<String>,
     /// Whether it is ready.
     pub ready: bool,
+    /// Whether its kubelet says nothing any more.
+    pub silent: bool,
     pub(crate) cordon: cordon::Seen,
 }
 
 impl Node {
-    /// Whether it takes no new pods.
+    /// Whether it takes no new pods, but for such as tolerate our taint.
     pub fn is_unschedulable(&self) -> bool {
-        self.cordon.unschedulable
+        self.cordon.unschedulable || self.cordon.is_tainted()
     }
 }
 
@@ -128,6 +130,8 @@ struct Inner {
     listener: OnceLock<Listener>,
     /// Counts the changes of nodes.
     arrivals: sync::watch::Sender<u64>,
+    /// Counts the changes of what is on nodes: pods and attached volumes.
+    contents: sync::watch::Sender<u64>,
 }
 
 impl Cache {
@@ -138,6 +142,7 @@ impl Cache {
             health: sync::watch::Sender::new(Health::of(kinds)),
             listener: OnceLock::new(),
             arrivals: sync::watch::Sender::default(),
+            contents: sync::watch::Sender::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -173,6 +178,11 @@ impl Cache {
     /// Changes with every node: one may have come, or become ready, that was asked for in vain.
     pub(crate) fn arrivals(&self) -> sync::watch::Receiver<u64> {
         self.inner.arrivals.subscribe()
+    }
+
+    /// Changes with every pod and every attached volume.
+    pub(crate) fn contents(&self) -> sync::watch::Receiver<u64> {
+        self.inner.contents.subscribe()
     }
 
     pub(crate) fn node(&self, name: &str) -> Option<Arc<Node>> {
@@ -251,9 +261,13 @@ impl Inner {
 
     fn apply(&self, change: impl FnOnce(&mut Store) -> Vec<Change>) {
         let changes = change(&mut self.store.write().unwrap_or_else(PoisonError::into_inner));
-        if changes.iter().any(|change| matches!(change, Change::Node(_))) {
-            self.arrivals.send_modify(|count| *count = count.wrapping_add(1));
-        }
+        let tell = |of: &sync::watch::Sender<u64>, is: fn(&Change) -> bool| {
+            if changes.iter().any(is) {
+                of.send_modify(|count| *count = count.wrapping_add(1));
+            }
+        };
+        tell(&self.arrivals, |change| matches!(change, Change::Node(_)));
+        tell(&self.contents, |change| matches!(change, Change::Pods(_)));
         if let Some(listener) = self.listener.get() {
             changes.iter().for_each(listener);
         }

@@ -15,7 +15,7 @@ use super::{
     Node,
     watched::{Meta, watched},
 };
-use crate::cordon;
+use crate::{Refusal, cordon, removal::MARK_ANNOTATION};
 
 /// `terminationGracePeriodSeconds` of a pod that says none.
 const DEFAULT_GRACE_SECONDS: u32 = 30;
@@ -247,6 +247,8 @@ struct NodeStatus {
 struct NodeInfo {
     #[serde(rename = "systemUUID")]
     system_uuid: String,
+    #[serde(rename = "bootID")]
+    boot_id: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -258,8 +260,22 @@ struct Condition {
 }
 
 impl Condition {
+    /// What the node lifecycle controller writes where the kubelet has said nothing for its grace period.
+    fn is_silence(&self) -> bool {
+        self.kind == "Ready" && self.status == "Unknown"
+    }
+
     fn is_ready(&self) -> bool {
         self.kind == "Ready" && self.status == "True"
+    }
+}
+
+impl WatchedNode {
+    /// From the body of an answer.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(body).map_err(|error| Refusal::Denied {
+            message: format!("the answer is no node: {error}"),
+        })
     }
 }
 
@@ -290,8 +306,11 @@ impl<'de> Deserialize<'de> for WatchedNode {
                     .cloned(),
                 has_annotations: metadata.annotations.is_some(),
                 holders: annotation(cordon::HOLDERS_ANNOTATION).cloned(),
+                boot_id: status.node_info.boot_id,
+                is_marked: annotation(MARK_ANNOTATION).is_some(),
             },
             ready: status.conditions.iter().any(Condition::is_ready),
+            silent: status.conditions.iter().any(Condition::is_silence),
             provider_id: spec.provider_id,
             name: metadata.name.into(),
             uid: metadata.uid,

@@ -12,7 +12,7 @@ macro_rules! watched {
         $(#[$meta])*
         #[derive(Clone, Debug)]
         pub(crate) struct $name {
-            pub(in crate::cache) meta: kube::core::ObjectMeta,
+            pub(crate) meta: kube::core::ObjectMeta,
             pub(crate) content: $content,
         }
 

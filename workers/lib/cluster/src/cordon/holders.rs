@@ -1,6 +1,6 @@
 //! The annotation that says who holds a cordon.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,14 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Holders {
     /// Incidents: `<instance>/<generation>`.
     pub(crate) holders: BTreeSet<String>,
-    /// What the node was like before the first of them.
+    /// The machine's boot id when each of them came.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) boots: BTreeMap<String, String>,
+    /// What the node was like before the first of them; of a whole cordon, where the first were taints alone.
     pub(crate) before: Before,
+    /// None of them asked for more than the taint.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) taint_only: bool,
 }
 
 /// What we leave as it is when we go.

@@ -5,6 +5,7 @@
 //! wrote in between is never overwritten, the plan is made anew.
 
 mod holders;
+mod patch;
 mod plan;
 mod room;
 
@@ -16,6 +17,7 @@ use crate::{
     cache::{Node, WatchedNode},
     request::{Refusal, Requests},
 };
+pub(crate) use patch::{Patch, TAINTS};
 use plan::Plan;
 pub(crate) use plan::Seen;
 pub(crate) use room::Room;
@@ -36,6 +38,16 @@ const TRIES: usize = 32;
 /// Pauses between these tries, the first of which comes at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(80);
+
+/// How much of a cordon is wished.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// Unschedulable, our taint, and out of the cloud's load balancers.
+    #[default]
+    Whole,
+    /// Our taint: pods that tolerate it come all the same, and load balancers send on.
+    Taint,
+}
 
 /// What came of a cordon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +95,15 @@ impl Cordons {
         }
     }
 
-    pub(crate) async fn cordon(&self, node: &Node, holder: &str) -> Result<Cordoned, Refusal> {
+    pub(crate) async fn cordon(
+        &self,
+        node: &Node,
+        holder: &str,
+        extent: Extent,
+    ) -> Result<Cordoned, Refusal> {
         let done = self
             .change(node, Nothing::Believed, |node| {
-                plan::cordon(&node.uid, &node.cordon, holder)
+                plan::cordon(&node.uid, &node.cordon, holder, extent)
             })
             .await?;
         Ok(match done {
@@ -155,12 +172,7 @@ impl Cordons {
             Err(Refusal::Missing) => return Ok(None),
             Err(refusal) => return Err(refusal),
         };
-        match serde_json::from_slice::<WatchedNode>(&body) {
-            Ok(read) => Ok(Some(read.content)),
-            Err(error) => Err(Refusal::Denied {
-                message: format!("the answer is no node: {error}"),
-            }),
-        }
+        WatchedNode::read(&body).map(|read| Some(read.content))
     }
 }
 

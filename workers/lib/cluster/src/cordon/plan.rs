@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::removal::{MARK_ANNOTATION, OUT_OF_SERVICE};
+
 use super::{
-    EFFECT, EXCLUSION_LABEL, HOLDERS_ANNOTATION, TAINT,
+    EFFECT, EXCLUSION_LABEL, Extent, HOLDERS_ANNOTATION, TAINT,
     holders::{Before, Holders},
+    patch::{Patch, TAINTS, pointer},
 };
 
 /// What of a node a cordon is about.
@@ -19,6 +22,10 @@ pub(crate) struct Seen {
     pub(crate) has_annotations: bool,
     /// Value of [`HOLDERS_ANNOTATION`].
     pub(crate) holders: Option<String>,
+    /// `status.nodeInfo.bootID`; empty where no kubelet has said it.
+    pub(crate) boot_id: String,
+    /// Whether [`MARK_ANNOTATION`] is there: its out-of-service taint is ours.
+    pub(crate) is_marked: bool,
 }
 
 /// What to do.
@@ -30,36 +37,45 @@ pub(super) enum Plan {
     Patch { operations: Value, others: usize },
 }
 
-const TAINTS: &str = "/spec/taints";
 const UNSCHEDULABLE: &str = "/spec/unschedulable";
 
-pub(super) fn cordon(uid: &str, seen: &Seen, holder: &str) -> Plan {
+pub(super) fn cordon(uid: &str, seen: &Seen, holder: &str, extent: Extent) -> Plan {
+    let whole = extent == Extent::Whole;
     let mut held = seen.held().unwrap_or_else(|| Holders {
-        before: Before {
-            unschedulable: seen.unschedulable,
-            excluded: seen.exclusion.is_some(),
-        },
+        taint_only: true,
         ..Holders::default()
     });
+    let first_whole = whole && held.taint_only;
+    if first_whole {
+        held.taint_only = false;
+        held.before = Before {
+            unschedulable: seen.unschedulable,
+            excluded: seen.exclusion.is_some(),
+        };
+    }
     let new = held.holders.insert(holder.to_owned());
+    if new && !seen.boot_id.is_empty() {
+        held.boots.insert(holder.to_owned(), seen.boot_id.clone());
+    }
     let others = held.holders.len().saturating_sub(1);
-    let tainted = seen.taints().iter().any(is_ours);
-    if !new && tainted && seen.unschedulable && seen.exclusion.is_some() {
+    let tainted = seen.is_tainted();
+    let closed = seen.unschedulable && seen.exclusion.is_some();
+    if !new && !first_whole && tainted && (closed || !whole) {
         return Plan::Nothing { others };
     }
-    let mut patch = Patch::of(uid, seen);
+    let mut patch = unchanged(uid, seen);
     if !tainted {
         let ours = json!({"key": TAINT, "effect": EFFECT});
         let all: Vec<&Value> = seen.taints().iter().chain([&ours]).collect();
         patch.push(json!({"op": "add", "path": TAINTS, "value": all}));
     }
-    if !seen.unschedulable {
+    if whole && !seen.unschedulable {
         patch.push(json!({"op": "add", "path": UNSCHEDULABLE, "value": true}));
     }
-    if seen.exclusion.is_none() {
+    if whole && seen.exclusion.is_none() {
         patch.add_to("/metadata/labels", seen.has_labels, EXCLUSION_LABEL, "true");
     }
-    if new {
+    if new || first_whole {
         patch.add_to(
             "/metadata/annotations",
             seen.has_annotations,
@@ -80,8 +96,9 @@ pub(super) fn uncordon(uid: &str, seen: &Seen, holder: &str) -> Plan {
             others: held.holders.len(),
         };
     }
+    held.boots.remove(holder);
     let others = held.holders.len();
-    let mut patch = Patch::of(uid, seen);
+    let mut patch = unchanged(uid, seen);
     let annotation = pointer("/metadata/annotations", HOLDERS_ANNOTATION);
     if others > 0 {
         patch.push(json!({"op": "replace", "path": annotation, "value": held.write()}));
@@ -91,7 +108,17 @@ pub(super) fn uncordon(uid: &str, seen: &Seen, holder: &str) -> Plan {
         };
     }
     patch.push(json!({"op": "remove", "path": annotation}));
-    let foreign: Vec<&Value> = seen.taints().iter().filter(|taint| !is_ours(taint)).collect();
+    if seen.is_marked {
+        let mark = pointer("/metadata/annotations", MARK_ANNOTATION);
+        patch.push(json!({"op": "remove", "path": mark}));
+    }
+    let is_mark =
+        |taint: &Value| seen.is_marked && taint.get("key").and_then(Value::as_str) == Some(OUT_OF_SERVICE);
+    let foreign: Vec<&Value> = seen
+        .taints()
+        .iter()
+        .filter(|taint| !is_ours(taint) && !is_mark(taint))
+        .collect();
     if foreign.len() < seen.taints().len() {
         patch.push(if foreign.is_empty() {
             json!({"op": "remove", "path": TAINTS})
@@ -99,10 +126,11 @@ pub(super) fn uncordon(uid: &str, seen: &Seen, holder: &str) -> Plan {
             json!({"op": "replace", "path": TAINTS, "value": foreign})
         });
     }
-    if seen.unschedulable && !held.before.unschedulable {
+    let closed = !held.taint_only;
+    if closed && seen.unschedulable && !held.before.unschedulable {
         patch.push(json!({"op": "remove", "path": UNSCHEDULABLE}));
     }
-    if seen.exclusion.is_some() && !held.before.excluded {
+    if closed && seen.exclusion.is_some() && !held.before.excluded {
         patch.push(json!({"op": "remove", "path": pointer("/metadata/labels", EXCLUSION_LABEL)}));
     }
     Plan::Patch {
@@ -111,8 +139,28 @@ pub(super) fn uncordon(uid: &str, seen: &Seen, holder: &str) -> Plan {
     }
 }
 
+/// A patch of the node while it is as it was seen.
+fn unchanged(uid: &str, seen: &Seen) -> Patch {
+    let mut patch = Patch::of(uid);
+    patch.test(TAINTS, &json!(seen.taints));
+    patch.test(UNSCHEDULABLE, &json!(seen.unschedulable.then_some(true)));
+    if seen.has_annotations {
+        patch.test(
+            &pointer("/metadata/annotations", HOLDERS_ANNOTATION),
+            &json!(seen.holders),
+        );
+    }
+    if seen.has_labels {
+        patch.test(
+            &pointer("/metadata/labels", EXCLUSION_LABEL),
+            &json!(seen.exclusion),
+        );
+    }
+    patch
+}
+
 impl Seen {
-    fn taints(&self) -> &[Value] {
+    pub(crate) fn taints(&self) -> &[Value] {
         self.taints
             .as_ref()
             .and_then(Value::as_array)
@@ -122,6 +170,18 @@ impl Seen {
     fn held(&self) -> Option<Holders> {
         self.holders.as_deref().and_then(Holders::read)
     }
+
+    /// Whether our taint is on it.
+    pub(crate) fn is_tainted(&self) -> bool {
+        self.taints().iter().any(is_ours)
+    }
+
+    /// Whether the machine was started anew since this holder came; not where that was not written down.
+    pub(crate) fn was_rebooted_under(&self, holder: &str) -> bool {
+        let held = self.held().unwrap_or_default();
+        let boot = held.boots.get(holder);
+        boot.is_some_and(|boot| !self.boot_id.is_empty() && *boot != self.boot_id)
+    }
 }
 
 fn is_ours(taint: &Value) -> bool {
@@ -129,63 +189,18 @@ fn is_ours(taint: &Value) -> bool {
         && taint.get("effect").and_then(Value::as_str) == Some(EFFECT)
 }
 
-/// Operations under tests: nothing happens unless all of them hold. A test for null holds where nothing is.
-struct Patch(Vec<Value>);
-
-impl Patch {
-    fn of(uid: &str, seen: &Seen) -> Self {
-        let mut patch = Self(Vec::new());
-        patch.test("/metadata/uid", &json!(uid));
-        patch.test(TAINTS, &json!(seen.taints));
-        patch.test(UNSCHEDULABLE, &json!(seen.unschedulable.then_some(true)));
-        if seen.has_annotations {
-            patch.test(
-                &pointer("/metadata/annotations", HOLDERS_ANNOTATION),
-                &json!(seen.holders),
-            );
-        }
-        if seen.has_labels {
-            patch.test(
-                &pointer("/metadata/labels", EXCLUSION_LABEL),
-                &json!(seen.exclusion),
-            );
-        }
-        patch
-    }
-
-    fn test(&mut self, path: &str, value: &Value) {
-        self.push(json!({"op": "test", "path": path, "value": value}));
-    }
-
-    /// Adds to a map that may not be there.
-    fn add_to(&mut self, map: &str, is_there: bool, key: &str, value: &str) {
-        if is_there {
-            self.push(json!({"op": "add", "path": pointer(map, key), "value": value}));
-        } else {
-            self.test(map, &Value::Null);
-            self.push(json!({"op": "add", "path": map, "value": {key: value}}));
-        }
-    }
-
-    fn push(&mut self, operation: Value) {
-        self.0.push(operation);
-    }
-}
-
-impl From<Patch> for Value {
-    fn from(patch: Patch) -> Self {
-        Self::Array(patch.0)
-    }
-}
-
-/// RFC 6901: `/` in a key is `~1`, `~` is `~0`.
-fn pointer(map: &str, key: &str) -> String {
-    format!("{map}/{}", key.replace('~', "~0").replace('/', "~1"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The whole of it.
+    fn cordon(uid: &str, seen: &Seen, holder: &str) -> Plan {
+        super::cordon(uid, seen, holder, Extent::Whole)
+    }
+
+    fn taint(uid: &str, seen: &Seen, holder: &str) -> Plan {
+        super::cordon(uid, seen, holder, Extent::Taint)
+    }
 
     /// The node after a patch, by the few rules of RFC 6902 that are used here.
     fn patched(seen: &Seen, plan: &Plan) -> Seen {
@@ -290,6 +305,80 @@ mod tests {
                 }},
             ])
         );
+    }
+
+    #[test]
+    fn a_taint_alone_leaves_the_rest_to_others() {
+        let one = patched(&plain(), &taint("u", &plain(), "i-1/1"));
+        assert!(
+            one.is_tainted() && !one.unschedulable && one.exclusion.is_none(),
+            "{one:?}"
+        );
+        assert_eq!(taint("u", &one, "i-1/1"), Plan::Nothing { others: 0 });
+        assert_eq!(patched(&one, &uncordon("u", &one, "i-1/1")), plain());
+        // Somebody cordons it meanwhile: that is none of ours.
+        let closed = Seen {
+            unschedulable: true,
+            exclusion: Some("x".to_owned()),
+            ..one.clone()
+        };
+        let after = patched(&closed, &uncordon("u", &closed, "i-1/1"));
+        assert!(after.unschedulable && after.exclusion.is_some() && !after.is_tainted());
+        // The whole of it comes later, by the same incident or another one, and finds what there is by then.
+        for holder in ["i-1/1", "i-1/2"] {
+            let whole = patched(&one, &cordon("u", &one, holder));
+            assert!(whole.unschedulable && whole.exclusion.is_some());
+            assert!(matches!(taint("u", &whole, holder), Plan::Nothing { .. }));
+            let rest = match uncordon("u", &whole, "i-1/2") {
+                Plan::Nothing { .. } => whole,
+                patch @ Plan::Patch { .. } => patched(&whole, &patch),
+            };
+            assert_eq!(patched(&rest, &uncordon("u", &rest, "i-1/1")), plain());
+            let whole = patched(&closed, &cordon("u", &closed, holder));
+            let rest = patched(&whole, &uncordon("u", &whole, holder));
+            assert!(rest.unschedulable && rest.exclusion.is_some());
+        }
+    }
+
+    #[test]
+    fn a_machine_that_was_started_anew_is_known_by_its_boot_id() {
+        let booted = |id: &str, seen: &Seen| Seen {
+            boot_id: id.to_owned(),
+            ..seen.clone()
+        };
+        let first = booted("b-1", &plain());
+        let one = patched(&first, &cordon("u", &first, "i-1/1"));
+        assert!(!one.was_rebooted_under("i-1/1"));
+        assert!(!booted("", &one).was_rebooted_under("i-1/1"), "nobody says it");
+        let anew = booted("b-2", &one);
+        assert!(anew.was_rebooted_under("i-1/1"));
+        // Who came after that holds the machine as it runs now.
+        let two = patched(&anew, &cordon("u", &anew, "i-1/2"));
+        assert!(two.was_rebooted_under("i-1/1") && !two.was_rebooted_under("i-1/2"));
+        assert!(!two.was_rebooted_under("i-1/3"), "who does not hold it");
+        let left = patched(&two, &uncordon("u", &two, "i-1/1"));
+        assert!(!left.was_rebooted_under("i-1/1"));
+        // Not written down: as by an earlier version.
+        let unknown = booted("b-2", &patched(&plain(), &cordon("u", &plain(), "i-1/1")));
+        assert!(!unknown.was_rebooted_under("i-1/1"));
+    }
+
+    #[test]
+    fn the_last_to_let_go_takes_our_mark_off_and_no_other() {
+        let mark = json!({"key": OUT_OF_SERVICE, "value": "nodeshutdown", "effect": "NoExecute"});
+        let held = patched(&plain(), &cordon("u", &plain(), "i-1/1"));
+        let all: Vec<Value> = held.taints().iter().cloned().chain([mark.clone()]).collect();
+        let marked = |is_marked| Seen {
+            taints: Some(all.clone().into()),
+            is_marked,
+            ..held.clone()
+        };
+        let left = |is_marked| {
+            let seen = marked(is_marked);
+            patched(&seen, &uncordon("u", &seen, "i-1/1")).taints
+        };
+        assert_eq!(left(true), None);
+        assert_eq!(left(false), Some(json!([mark])));
     }
 
     #[test]

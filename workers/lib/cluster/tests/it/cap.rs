@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use hollowtrees_cluster::cordon::Cordoned;
+use hollowtrees_cluster::cordon::{Cordoned, Extent};
 use hollowtrees_domain::drain::cap::Cap;
 use hollowtrees_harness::{ControlPlane, Error, eventually};
 
@@ -22,7 +22,12 @@ async fn no_more_of_a_cluster_is_cordoned_than_the_cap_allows() {
         nodes.push(ground.node(&cluster, i).await);
     }
     // All at once, before any watch has shown anything.
-    let done = join_all(nodes.iter().map(|node| cluster.cordon_within(cap, node, "i-1/1"))).await;
+    let done = join_all(
+        nodes
+            .iter()
+            .map(|node| cluster.cordon_as(Extent::Whole, Some(cap), node, "i-1/1")),
+    )
+    .await;
     let done: Vec<Cordoned> = done.into_iter().map(Result::unwrap).collect();
     let cordoned: Vec<_> = (0..NODES).filter(|i| done[*i] == Cordoned::Now).collect();
     assert_eq!(cordoned.len(), 3, "{done:?}");
@@ -40,10 +45,13 @@ async fn no_more_of_a_cluster_is_cordoned_than_the_cap_allows() {
     let (held, real, wished) = (&nodes[cordoned[0]], &nodes[in_use[0]], &nodes[in_use[1]]);
 
     // One that is cordoned may be held by others too; a real interruption has no cap.
-    let again = cluster.cordon_within(cap, held, "i-2/1").await;
+    let again = cluster.cordon_as(Extent::Whole, Some(cap), held, "i-2/1").await;
     assert_eq!(again.unwrap(), Cordoned::Now);
     assert_eq!(cluster.cordon(real, "i-3/1").await.unwrap(), Cordoned::Now);
-    let refused = cluster.cordon_within(cap, wished, "i-4/1").await.unwrap();
+    let refused = cluster
+        .cordon_as(Extent::Whole, Some(cap), wished, "i-4/1")
+        .await
+        .unwrap();
     assert!(matches!(refused, Cordoned::TooMany { .. }), "{refused:?}");
 
     // What is let go makes room, as soon as that is seen.
@@ -51,7 +59,11 @@ async fn no_more_of_a_cluster_is_cordoned_than_the_cap_allows() {
         cluster.uncordon(node, holder).await.unwrap();
     }
     eventually("room for another one", BOUND, async || {
-        match cluster.cordon_within(cap, wished, "i-4/1").await.unwrap() {
+        match cluster
+            .cordon_as(Extent::Whole, Some(cap), wished, "i-4/1")
+            .await
+            .unwrap()
+        {
             Cordoned::Now => Ok(()),
             refused => Err(Error::new(format!("{refused:?}"))),
         }

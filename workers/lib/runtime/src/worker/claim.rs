@@ -24,6 +24,10 @@ use super::order::Order;
 /// Starts that broke off before an action is taken over in its turn among its like. A process that dies takes all that
 /// it does with it, and once may happen to anyone; who does it again and again is found by who else was there.
 const SUSPECT_AFTER: u32 = 2;
+/// The server hands an action out again after this long, at most, when someone alive works on it.
+pub(crate) const BUSY_DELAY: Duration = Duration::from_secs(2);
+/// That long after the owner's word has aged: the server drops it a little late.
+const AGED_DELAY: Duration = Duration::from_millis(200);
 /// First and longest wait before an unanswered write is tried again.
 const RETRY_FLOOR: Duration = Duration::from_millis(50);
 const RETRY_CAP: Duration = Duration::from_secs(1);
@@ -49,8 +53,8 @@ pub(crate) enum Taken {
     Ours(Box<Claim>),
     /// It was done before; its outcome may have been lost on the way.
     Done(Box<proto::Outcome>),
-    /// Someone alive does it, or it cannot be told yet. `again`: nothing is known to change before.
-    Busy { again: Option<Duration> },
+    /// Someone alive does it, or it cannot be told yet: it is looked at again after this long.
+    Busy { again: Duration },
     /// Ours to take over in its turn among its like: several starts of it broke off. `start` is what
     /// [`Claim::start_that_counts`] will be.
     Suspect { start: u32 },
@@ -171,7 +175,7 @@ pub(crate) async fn take(
         ..
     }) = store.get(&order.ledger_key).await?
     else {
-        return Ok(Taken::Busy { again: None });
+        return Ok(Taken::Busy { again: BUSY_DELAY });
     };
     if found.nonce == fresh.nonce {
         return Ok(ours(fresh, revision));
@@ -184,7 +188,11 @@ pub(crate) async fn take(
     };
     let next = match decide(&found, order.redrive, standing) {
         Move::Answer => return Ok(Taken::Done(Box::new(found.outcome.unwrap_or_default()))),
-        Move::Wait { owned_for } => return Ok(Taken::Busy { again: owned_for }),
+        Move::Wait { owned_for } => {
+            let aged = owned_for.map(|left| left.saturating_add(AGED_DELAY));
+            let again = aged.unwrap_or(BUSY_DELAY).min(BUSY_DELAY);
+            return Ok(Taken::Busy { again });
+        }
         Move::Reopen => fresh,
         // Nothing is written before its turn: who dies meanwhile did not die of it.
         Move::TakeOver { .. } if !turn.has_slot => return Ok(Taken::NoSlot),
@@ -208,7 +216,7 @@ pub(crate) async fn take(
     };
     match store.update(&order.ledger_key, &next, revision).await {
         Ok(revision) => Ok(ours(next, revision)),
-        Err(WriteError::Conflict { .. }) => Ok(Taken::Busy { again: None }),
+        Err(WriteError::Conflict { .. }) => Ok(Taken::Busy { again: BUSY_DELAY }),
         Err(error) => Err(error.into()),
     }
 }

@@ -21,11 +21,7 @@ use super::{
     telemetry::Telemetry,
 };
 
-/// The server hands an action out again after this long, at most, when someone alive works on it.
-const BUSY_DELAY: Duration = Duration::from_secs(2);
-/// That long after the owner's word has aged: the server drops it a little late.
-const AGED_DELAY: Duration = Duration::from_millis(200);
-/// The same when the ledger could not be asked.
+/// The server hands an action out again after this long when the ledger could not be asked.
 const UNANSWERED_DELAY: Duration = Duration::from_secs(1);
 /// First and longest wait between two starts of a handler.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -143,9 +139,8 @@ impl<H: Handler> Core<H> {
             Ok(Taken::NoSlot) => return Claimed::NoSlot,
             Ok(Taken::Done(outcome)) => self.answer_again(attempt, *outcome).await,
             Ok(Taken::Busy { again }) => {
-                let aged = again.map(|left| left.saturating_add(AGED_DELAY));
                 if let Some(delivery) = attempt.parcel.take() {
-                    delivery.nak(aged.unwrap_or(BUSY_DELAY).min(BUSY_DELAY)).await;
+                    delivery.nak(again).await;
                 }
             }
             Err(error) => {
@@ -346,7 +341,7 @@ impl<H: Handler> Core<H> {
         };
         if let Err(error) = dead_letter(&self.bus, &delivery, &letter).await {
             tracing::error!(action = %order.id, %error, "A dead letter could not be kept; the action is handed back.");
-            delivery.nak(BUSY_DELAY).await;
+            delivery.nak(claim::BUSY_DELAY).await;
             return Ended::Settled;
         }
         self.telemetry.dead_lettered(&order.action.kind, class);
