@@ -1,4 +1,4 @@
-//! What became of each pod of a drain, from its outcome's detail.
+//! What became of each pod of a node, and which volumes stayed, from an outcome's detail.
 
 use std::collections::BTreeMap;
 
@@ -27,13 +27,16 @@ const LISTS: [&str; 9] = [
 /// Says how a pod went, and not that it did.
 const SHORTENED: &str = "shortened";
 
-/// What became of the pods of one drain.
+/// What became of the pods of one drain, or of a node that was removed.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pods {
     action_id: String,
     /// Trouble first.
     pods: Vec<Fate>,
+    /// Volumes that were attached to the node at the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attached: Vec<String>,
     /// Entries that the outcome counts and does not name, by list.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     unnamed: BTreeMap<String, u64>,
@@ -103,19 +106,28 @@ impl Pods {
                 unnamed.insert(list.to_owned(), counted - named);
             }
         }
+        let attached = detail
+            .get("attached")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let attached = attached.filter_map(Value::as_str).map(str::to_owned).collect();
         let mut pods: Vec<Fate> = found.into_values().collect();
         pods.sort_by_key(|fate| fate.rank);
         has_any.then(|| Self {
             action_id: String::new(),
             pods,
+            attached,
             unnamed,
         })
     }
 
-    /// One row a pod: which, what became of it, why.
-    pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = [String; 3]> {
+    /// One row a pod: which, what became of it, why. Before them one a volume.
+    pub(super) fn rows(&self) -> Vec<[String; 3]> {
         let row = |fate: &Fate| [fate.pod.clone(), fate.result.replace('_', " "), fate.why.clone()];
-        self.pods.iter().map(row)
+        let volume = |name: &String| [name.clone(), "attached".to_owned(), "a volume".to_owned()];
+        let volumes = self.attached.iter().map(volume);
+        volumes.chain(self.pods.iter().map(row)).collect()
     }
 
     /// How many the outcome does not name, in words; empty where it names all.
@@ -138,7 +150,7 @@ impl Fate {
 }
 
 fn tells(outcome: &proto::Outcome) -> bool {
-    outcome.kind == kind::DRAIN
+    [kind::DRAIN, kind::REMOVE_NODE].contains(&outcome.kind.as_str())
         && result::is_final(&outcome.result)
         && !outcome.late
         && outcome.detail.is_some()
@@ -199,12 +211,14 @@ mod tests {
             "skipped": [{"pod": "s/ds", "reason": "daemon-set"}],
             "finalizing": [{"pod": "s/a", "finalizers": ["f/g"]}],
             "left": [{"pod": "s/x", "reason": "still ending"}],
+            "attached": ["pv-1"],
         });
         let pods = Pods::read(&detail).unwrap();
-        let rows: Vec<_> = pods.rows().map(|row| row.join(" | ")).collect();
+        let rows: Vec<_> = pods.rows().iter().map(|row| row.join(" | ")).collect();
         assert_eq!(
             rows,
             [
+                "pv-1 | attached | a volume",
                 "s/x | left | still ending",
                 "s/db | forced | deleted past b, c with 12 s of grace: No.; with less grace than its own",
                 "s/a | finalizing | held by f/g",
@@ -220,8 +234,7 @@ mod tests {
     #[test]
     fn a_rehearsal_tells_too_and_another_detail_nothing() {
         let pods = Pods::read(&json!({"node": "n", "would_evict": ["s/a"], "skipped": []})).unwrap();
-        let rows: Vec<_> = pods.rows().collect();
-        assert_eq!(rows, [["s/a", "would evict", ""].map(str::to_owned)]);
+        assert_eq!(pods.rows(), [["s/a", "would evict", ""].map(str::to_owned)]);
         assert_eq!(Pods::read(&json!({"node": "n"})), None);
     }
 }

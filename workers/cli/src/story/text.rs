@@ -206,7 +206,7 @@ fn tell_pods(pods: &Pods, shown: Shown, output: &mut Output) -> Result<(), Failu
     };
     let more = rows.len().saturating_sub(most);
     let mut table = Table::new(&["POD", "RESULT", "WHY"]);
-    rows.take(most).for_each(|row| table.row(row));
+    rows.into_iter().take(most).for_each(|row| table.row(row));
     let lines = table.rows();
     for line in lines.iter().filter(|_| lines.len() > 1) {
         output.line(format!("      {line}"))?;
