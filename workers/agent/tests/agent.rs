@@ -54,9 +54,13 @@ fn agent(metadata: &str, bus: &str, env: &[(&str, &str)]) -> Agent {
         .env("HT_CLUSTER", "blue")
         .env("HT_NODE", "ip-10-0-0-1")
         .env("HT_NATS__URL", bus)
+        .env("HT_PROVIDER", "aws")
         .env("HT_METADATA__URL", metadata)
         .env("HT_METADATA__TIMEOUT", "300ms")
         .env("HT_POLL__INTERVAL", "20ms")
+        .env("HT_POLL__REBALANCE", "20ms")
+        .env("HT_POLL__LIFECYCLE", "20ms")
+        .env("HT_POLL__MAINTENANCE", "20ms")
         .env("HT_HEALTH__LISTEN", health.addr().to_string());
     for (name, value) in env {
         builder = builder.env(name, value);
@@ -393,7 +397,7 @@ async fn an_agent_that_starts_before_bus_and_stream() {
         status == 503 && why.contains("bus: no connection to NATS"),
         "{why}"
     );
-    let at = going(&service, "hibernate", TWO_MINUTES);
+    let at = going(&service, "stop", TWO_MINUTES);
     agent
         .shows(
             "hollowtrees_agent_notices_waiting",
