@@ -96,8 +96,12 @@ impl Said {
         for word in &heard.words {
             let key = (seen.document, word.slot.clone());
             let (standing, fact) = one(next.0.get(&key), word, seen.at);
-            next.0.insert(key, standing);
+            let event = standing.word.event_id.clone();
             facts.extend(fact);
+            // Another event in its place: the new one first, lest nothing stand in between.
+            let before = next.0.insert(key, standing);
+            let before = before.filter(|before| !before.word.over && before.word.event_id != event);
+            facts.extend(before.map(|before| before.taken_back(seen.at)));
         }
         let is_gone = |key: &(Document, String)| {
             key.0 == seen.document && heard.words.iter().all(|word| word.slot != key.1)
@@ -195,9 +199,17 @@ fn one(before: Option<&Standing>, word: &Word, at: Timestamp) -> (Standing, Opti
         return say(&over, before.deadline, at);
     }
     let another_episode = before.was_absent && before.word.stamp != word.stamp;
-    if before.word.over || before.word.action != word.action || another_episode {
+    if before.word.over || another_episode {
         return say(word, given, at);
     }
+    if before.word.action != word.action {
+        return say(word, given, at);
+    }
+    // It is taken back by the id it was announced by.
+    let word = &Word {
+        event_id: before.word.event_id.clone(),
+        ..word.clone()
+    };
     match (before.deadline, word.when) {
         (Some(said), When::Begun) if !before.begun && said.duration_since(at) > SAME => {
             // It began earlier than it was to.

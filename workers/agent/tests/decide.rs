@@ -371,6 +371,47 @@ fn a_time_counted_from_when_it_was_seen_is_said_once() {
 }
 
 #[test]
+fn an_event_in_the_place_of_another_takes_that_back() {
+    let seen = |now, words: Vec<Word>| Observation {
+        at: at(now),
+        document: Document::GcpMaintenance,
+        reading: says(words),
+    };
+    let event = |id: &str, action| {
+        let mut word = word(kind::SCHEDULED_MAINTENANCE, "", action, When::Unknown);
+        word.event_id = id.to_owned();
+        vec![word]
+    };
+    let mut state = Said::default();
+    let mut told = Vec::new();
+    for (now, words) in [
+        (0, event("e1", "migrate")),
+        (20, event("e2", "terminate")),
+        (40, Vec::new()),
+        (60, event("e3", "migrate")),
+    ] {
+        let (next, facts) = state.decide(&seen(now, words));
+        state = next;
+        told.extend(
+            facts
+                .into_iter()
+                .map(|fact| (fact.event_id, fact.action, fact.state)),
+        );
+    }
+    let expected = [
+        ("e1", "migrate", "active"),
+        ("e2", "terminate", "active"),
+        ("e1", "migrate", "cancelled"),
+        ("e2", "terminate", "cancelled"),
+        ("e3", "migrate", "active"),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(id, action, state)| (id.to_owned(), action.to_owned(), state))
+    );
+}
+
+#[test]
 fn documents_do_not_touch_each_other() {
     let seen = |document, reading| Observation {
         at: at(0),

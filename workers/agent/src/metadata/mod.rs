@@ -120,13 +120,14 @@ impl Client {
             let token = self.fresh_token().await?;
             answer = self.get(question, token.as_ref()).await?;
         }
-        if !self.dialect.is_genuine(answer.headers()) {
-            return Err(Error::Foreign {
-                provider: self.provider,
-                path,
-            });
-        }
         match answer.status() {
+            // An error may well come from something in between; what is believed may not.
+            StatusCode::OK | StatusCode::NOT_FOUND if !self.dialect.is_genuine(answer.headers()) => {
+                Err(Error::Foreign {
+                    provider: self.provider,
+                    path,
+                })
+            }
             StatusCode::OK => {
                 let etag = answer.headers().get(header::ETAG);
                 let etag = etag.and_then(|etag| Some(etag.to_str().ok()?.to_owned()));

@@ -29,6 +29,9 @@ struct Watch<'a> {
     notice: SignedDuration,
     /// The version that was read last.
     etag: Option<String>,
+    /// The next request waits for another version; after an error one is asked for that answers at once, so that it is
+    /// known when the service is well again.
+    waits: bool,
     /// It was read, and did not say anything.
     was_calm: bool,
 }
@@ -49,6 +52,7 @@ pub(super) async fn run([mut one, two]: [Client; 2], settings: &Settings, ear: &
         settings,
         notice,
         etag: None,
+        waits: false,
         was_calm: false,
     };
     let preempted = watch(one, Document::GcpPreempted, gcp::PREEMPTED);
@@ -92,20 +96,20 @@ impl Watch<'_> {
         let mut backoff = BACKOFF;
         loop {
             let asked = Instant::now();
-            let before = self.etag.clone();
+            let (waited, before) = (self.waits, self.etag.clone());
             let read = self.read().await;
             let failed = read.is_err();
-            let there = read.as_ref().is_ok_and(Option::is_some);
             ear.hear(identity, self.document, read);
+            self.waits = !failed && self.etag.is_some();
             if failed {
                 sleep(jittered(backoff)).await;
                 backoff = (backoff * 2).min(interval.max(BACKOFF));
                 continue;
             }
             backoff = BACKOFF;
-            let waited = there && self.etag.is_some() && self.etag != before;
             // A service that answers at once though nothing changed is polled.
-            let pause = if waited { PAUSE } else { jittered(interval) };
+            let at_once = self.waits && (!waited || self.etag != before);
+            let pause = if at_once { PAUSE } else { jittered(interval) };
             sleep_until(asked + pause).await;
         }
     }
@@ -113,12 +117,12 @@ impl Watch<'_> {
     async fn read(&mut self) -> Result<Option<Heard>, Trouble> {
         let wait = self.settings.gcp.wait;
         let query = match &self.etag {
-            Some(etag) => format!(
+            Some(etag) if self.waits => format!(
                 "wait_for_change=true&last_etag={}&timeout_sec={}",
                 escaped(etag),
                 wait.as_secs()
             ),
-            None => String::new(),
+            _ => String::new(),
         };
         let question = Question {
             query: &query,
