@@ -48,6 +48,7 @@ pub(crate) async fn agent(built: Option<PathBuf>, idle: Duration) -> Result<()> 
     let worker = Worker::builder("agent", &program)
         .env("HT_CLUSTER", "c1")
         .env("HT_NODE", "ip-10-0-0-1")
+        .env("HT_PROVIDER", "aws")
         .env("HT_METADATA__URL", metadata.url())
         .env("HT_NATS__URL", nats.url())
         .env("HT_NATS__TLS__REQUIRED", "true")

@@ -6,7 +6,7 @@
 //! | a NATS server with JetStream, a cluster of three | [`Nats`], [`NatsCluster`] |
 //! | a Kubernetes control plane with simulated nodes | [`ControlPlane`] |
 //! | EC2, Auto Scaling and STS, as strict as AWS | [`Aws`] |
-//! | an EC2 instance metadata service | [`Metadata`] |
+//! | an EC2 instance metadata service; those of other clouds | [`Metadata`]; [`metadata`] |
 //! | Helm, to lint and render a chart | [`helm`] |
 //! | faults on a TCP connection, on HTTP requests | [`proxy::Tcp`], [`proxy::Http`] |
 //! | a process of our own under test | [`Worker`] |

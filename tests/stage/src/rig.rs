@@ -140,6 +140,7 @@ impl Rig {
         let own = vec![
             ("HT_CLUSTER", CLUSTER.to_owned()),
             ("HT_NODE", machine.node.clone()),
+            ("HT_PROVIDER", "aws".to_owned()),
             ("HT_METADATA__URL", metadata.url()),
         ];
         self.process(Role::Agent, &format!("agent-{}", machine.node), own)

@@ -2,25 +2,32 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`imds`] | reads documents: session tokens, statuses, time limits |
-//! | [`document`] | parses them |
+//! | [`provider`], [`detect`] | which cloud this is |
+//! | [`metadata`] | reads documents: session tokens, headers, statuses, time limits |
+//! | [`document`] | parses them into words |
+//! | [`source`] | when which document is read |
+//! | [`listen`] | takes in what was read |
 //! | [`decide`] | what is to be said: pure, no clock, no IO |
 //! | [`notice`] | how it is said: from a fact to a message for the bus |
 //! | [`spool`], [`publish`] | keeps it until the bus has stored it |
-//! | [`poll`] | the loop over all that |
 //! | [`trigger`] | `POST /terminate`, a notice by hand |
 //! | [`telemetry`] | logs and metrics, the original exporters' gauges among them |
+//! | [`inherited`] | settings of the original termination handler |
 //!
-//! It runs on every node, so it is small: one thread, one connection to the metadata service, one to the bus; no
-//! Kubernetes client, no AWS SDK.
+//! It runs on every node, so it is small: one thread, one connection to the metadata service (two to Google's), one to
+//! the bus; no Kubernetes client, no AWS SDK.
 
 pub mod decide;
+pub mod detect;
 pub mod document;
-pub mod imds;
+pub mod inherited;
+pub mod listen;
+pub mod metadata;
 pub mod notice;
-pub mod poll;
+pub mod provider;
 pub mod publish;
 pub mod settings;
+pub mod source;
 pub mod spool;
 pub mod telemetry;
 pub mod trigger;
@@ -30,7 +37,8 @@ use std::{sync::Arc, time::Duration};
 use hollowtrees_bus::Bus;
 use hollowtrees_runtime::{Context, Failure, exit::Code};
 
-use poll::Poller;
+use inherited::Inherited;
+use listen::{Checks, Ear};
 use settings::Settings;
 use spool::Spool;
 use telemetry::Telemetry;
@@ -50,9 +58,10 @@ const RESERVE: Duration = Duration::from_millis(500);
 /// # Errors
 /// Settings that cannot be used (a credentials file that cannot be read, a taken port). A bus or a metadata service
 /// that is away is no error: both are tried until they answer.
-pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
+pub async fn run(context: Context<Settings>, inherited: Inherited) -> Result<(), Failure> {
     let settings = &context.config.own;
-    let telemetry = Telemetry::register(&context.metrics)?;
+    let telemetry = Telemetry::register(&context.metrics, &settings.exporters)?;
+    telemetry.inherited(&inherited.understood, &inherited.without);
     let bus = Bus::connect_in_background(&context.config.nats.options())
         .await
         .map_err(|error| Failure::unavailable(&error))?;
@@ -74,20 +83,15 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         );
     }
 
-    let client = imds::Client::new(&settings.metadata).map_err(|error| Failure::new(Code::Refused, error))?;
-    let checks = poll::Checks::register(&context.checks);
+    let checks = Arc::new(Checks::register(&context.checks));
     context.checks.complete();
-    let poller = Poller::new(
-        client,
-        teller,
-        spool.clone(),
-        telemetry.clone(),
-        checks,
-        bus.clone(),
-    );
+    let ear = Ear::new(teller, spool.clone(), telemetry.clone(), Arc::clone(&checks));
     tokio::select! {
         () = context.shutdown.draining() => {}
-        () = poller.run(settings.poll.interval) => {}
+        () = checks.watch(&bus, settings.poll.interval) => {}
+        result = hear(settings, &ear, &telemetry, &checks) => {
+            result.map_err(|error| Failure::new(Code::Refused, error))?;
+        }
     }
     let left = context.shutdown.left().saturating_sub(RESERVE);
     if tokio::time::timeout(left, spool.emptied()).await.is_err() {
@@ -97,11 +101,32 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Finds out where this is, and reads what can be read there, for ever.
+async fn hear(settings: &Settings, ear: &Ear, telemetry: &Telemetry, checks: &Checks) -> Result<(), String> {
+    match detect::provider(settings, telemetry, &checks.provider).await {
+        Some(provider) => {
+            if let Some(why) = provider.silent() {
+                telemetry.silent(provider, why);
+                checks.silent(why);
+            }
+            source::run(provider, settings, ear).await
+        }
+        None => {
+            checks.silent("nothing is read by the settings");
+            std::future::pending().await
+        }
+    }
+}
+
 /// The whole process, from the command line to the exit code.
 pub fn main() -> std::process::ExitCode {
+    let (env, inherited) = inherited::translate(hollowtrees_runtime::config::environment());
     hollowtrees_runtime::Frame::new("agent", env!("CARGO_PKG_VERSION"))
         .about("turns what the provider says about this node's instance into notices on the bus")
         .defaults(DEFAULTS)
         .listen(LISTEN)
-        .run(run)
+        .run_with(std::env::args_os().skip(1), env, |context| {
+            run(context, inherited)
+        })
+        .into()
 }

@@ -11,7 +11,7 @@ use hollowtrees_schemas::{
 };
 use jiff::Timestamp;
 
-use crate::{decide::Fact, document::Identity, settings::Settings};
+use crate::{decide::Fact, document::Identity, provider::Provider, settings::Settings};
 
 /// Knows who the instance is, and says it in every notice.
 #[derive(Debug)]
@@ -58,26 +58,16 @@ impl Teller {
     /// # Errors
     /// A value that cannot be written as a CloudEvent.
     pub fn tell(&self, identity: &Identity, fact: Fact) -> Result<Message, EncodeError> {
-        let notice = match fact {
-            Fact::Interruption {
-                action,
-                deadline,
-                noticed_at,
-                detail,
-            } => proto::Notice {
-                kind: kind::SPOT_INTERRUPTION.to_owned(),
-                certainty: certainty::CERTAIN.to_owned(),
-                provider_action: action,
-                deadline: deadline.map(to_proto),
-                ..self.about(identity, noticed_at, detail)
-            },
-            Fact::Rebalance { noticed_at, detail } => proto::Notice {
-                kind: kind::REBALANCE_RECOMMENDATION.to_owned(),
-                certainty: certainty::ADVISORY.to_owned(),
-                ..self.about(identity, noticed_at, detail)
-            },
+        let notice = proto::Notice {
+            kind: fact.kind.to_owned(),
+            certainty: fact.certainty.to_owned(),
+            state: fact.state.to_owned(),
+            provider_action: fact.action,
+            event_id: fact.event_id,
+            deadline: fact.deadline.map(to_proto),
+            ..self.about(identity, fact.noticed_at, fact.detail)
         };
-        message(notice, identity, "imds")
+        message(fact.kind, notice, identity, "imds")
     }
 
     /// A notice made by hand, of any mode.
@@ -92,15 +82,19 @@ impl Teller {
         noticed_at: Timestamp,
         deadline: Timestamp,
     ) -> Result<Message, EncodeError> {
+        let kind = match identity.provider {
+            Provider::Gcp | Provider::Azure | Provider::Oracle => kind::PREEMPTED,
+            Provider::Aws | Provider::Alibaba | Provider::DigitalOcean => kind::SPOT_INTERRUPTION,
+        };
         let notice = proto::Notice {
-            kind: kind::SPOT_INTERRUPTION.to_owned(),
+            kind: kind.to_owned(),
             certainty: certainty::CERTAIN.to_owned(),
             mode: mode.to_owned(),
             provider_action: action.to_owned(),
             deadline: Some(to_proto(deadline)),
             ..self.about(identity, noticed_at, serde_json::Map::new())
         };
-        message(notice, identity, "trigger")
+        message(kind, notice, identity, "trigger")
     }
 
     fn about(
@@ -109,9 +103,10 @@ impl Teller {
         noticed_at: Timestamp,
         detail: serde_json::Map<String, serde_json::Value>,
     ) -> proto::Notice {
+        let name = Some(&identity.name).filter(|name| !name.is_empty());
         proto::Notice {
             cluster: self.cluster.clone(),
-            provider: "aws".to_owned(),
+            provider: identity.provider.name().to_owned(),
             account: identity.account_id.clone(),
             region: identity.region.clone(),
             zone: identity.availability_zone.clone(),
@@ -121,6 +116,10 @@ impl Teller {
             state: state::ACTIVE.to_owned(),
             mode: self.mode.clone(),
             noticed_at: Some(to_proto(noticed_at)),
+            labels: name
+                .map(|name| ("instance_name".to_owned(), name.clone()))
+                .into_iter()
+                .collect(),
             // A document that has no place in a message is left out: the notice counts.
             detail: serde_json::from_value(detail.into()).ok(),
             ..proto::Notice::default()
@@ -129,12 +128,18 @@ impl Teller {
 }
 
 /// The source names the origin, never this process: `/aws/<account>/<region>/imds`.
-fn message(notice: proto::Notice, identity: &Identity, origin: &str) -> Result<Message, EncodeError> {
-    let kind = match notice.kind.as_str() {
-        kind::REBALANCE_RECOMMENDATION => kind::REBALANCE_RECOMMENDATION,
-        _ => kind::SPOT_INTERRUPTION,
-    };
-    let source = envelope::source(&["aws", &identity.account_id, &identity.region, origin]);
+fn message(
+    kind: &'static str,
+    notice: proto::Notice,
+    identity: &Identity,
+    origin: &str,
+) -> Result<Message, EncodeError> {
+    let source = envelope::source(&[
+        identity.provider.name(),
+        &identity.account_id,
+        &identity.region,
+        origin,
+    ]);
     let outgoing = outgoing::notice(&envelope::notice(notice, source), DataFormat::Json)?;
     Ok(Message { kind, outgoing })
 }

@@ -6,8 +6,15 @@ use hollowtrees_runtime::config::{self, Problem};
 use hollowtrees_schemas::names::mode;
 use serde::{Deserialize, Serialize};
 
+use crate::{document::Pauses, metadata::Base, provider::Choice};
+
 /// Longest life IMDS gives a token.
 const LONGEST_TOKEN: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// Nothing is asked more often.
+const SHORTEST: Duration = Duration::from_millis(10);
+/// No provider gives longer notice of a preemption, nor does its service let a request wait longer.
+const LONGEST_NOTICE: Duration = Duration::from_secs(60 * 60);
 
 /// All of it.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -19,22 +26,43 @@ pub struct Settings {
     pub node: String,
     /// Mode of what the provider says.
     pub mode: String,
+    /// Cloud this node runs in, or how that is found out.
+    pub provider: Choice,
+    /// `[detect]`
+    pub detect: Detect,
     /// `[metadata]`
     pub metadata: Metadata,
     /// `[poll]`
     pub poll: Poll,
+    /// `[maintenance]`
+    pub maintenance: Maintenance,
+    /// `[gcp]`
+    pub gcp: Gcp,
+    /// `[exporters]`
+    pub exporters: Exporters,
     /// `[spool]`
     pub spool: Spool,
     /// `[trigger]`
     pub trigger: Trigger,
 }
 
+/// `[detect]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detect {
+    /// Directory of the firmware's files.
+    pub dmi: String,
+    /// Between two searches.
+    #[serde(with = "config::duration")]
+    pub retry: Duration,
+}
+
 /// `[metadata]`
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metadata {
-    /// `http://HOST[:PORT]`
-    pub url: String,
+    /// `http://HOST[:PORT]`; none: the provider's own.
+    pub url: Vec<String>,
     /// Ask without a token where none can be had.
     pub allow_v1: bool,
     /// Limit of one request.
@@ -49,9 +77,53 @@ pub struct Metadata {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Poll {
-    /// Between two readings.
+    /// Between two readings of the document that tells of an interruption.
     #[serde(with = "config::duration")]
     pub interval: Duration,
+    /// Of EC2's rebalance recommendation; zero: never.
+    #[serde(with = "config::duration")]
+    pub rebalance: Duration,
+    /// Of EC2's target lifecycle state; zero: never.
+    #[serde(with = "config::duration")]
+    pub lifecycle: Duration,
+    /// Of EC2's scheduled events; zero: never.
+    #[serde(with = "config::duration")]
+    pub maintenance: Duration,
+    /// Of EC2's older document of an interruption; zero: never.
+    #[serde(with = "config::duration")]
+    pub termination_time: Duration,
+}
+
+/// `[maintenance]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Maintenance {
+    /// What is made of maintenance after which the instance goes on as it was.
+    pub pauses: Pauses,
+}
+
+/// `[gcp]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gcp {
+    /// How long a preempted instance has.
+    #[serde(with = "config::duration")]
+    pub notice: Duration,
+    /// How long a request waits for a change.
+    #[serde(with = "config::duration")]
+    pub wait: Duration,
+}
+
+/// `[exporters]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exporters {
+    /// `aws_instance_*`
+    pub spot_termination_exporter: bool,
+    /// `gcp_instance_*`
+    pub preemption_exporter: bool,
+    /// `sth_*`
+    pub spot_termination_handler: bool,
 }
 
 /// `[spool]`
@@ -82,7 +154,10 @@ impl config::Settings for Settings {
                 &format!("`{}` is not one of {}", self.mode, mode::ALL.join(", ")),
             );
         }
-        if let Err(why) = crate::imds::base(&self.metadata.url) {
+        if self.detect.retry < SHORTEST {
+            refuse("detect.retry", "is below 10ms; 10s is soon enough");
+        }
+        for why in self.metadata.url.iter().filter_map(|url| Base::parse(url).err()) {
             refuse("metadata.url", &why);
         }
         if self.metadata.timeout.is_zero() {
@@ -94,8 +169,27 @@ impl config::Settings for Settings {
                 "is not between 1s and 6h, what the service gives",
             );
         }
-        if self.poll.interval < Duration::from_millis(10) {
+        if self.poll.interval < SHORTEST {
             refuse("poll.interval", "is below 10ms; 2s finds a notice soon enough");
+        }
+        for (key, every) in [
+            ("poll.rebalance", self.poll.rebalance),
+            ("poll.lifecycle", self.poll.lifecycle),
+            ("poll.maintenance", self.poll.maintenance),
+            ("poll.termination_time", self.poll.termination_time),
+        ] {
+            if !every.is_zero() && every < SHORTEST {
+                refuse(key, "is below 10ms; give 0s to do without");
+            }
+        }
+        if self.gcp.notice > LONGEST_NOTICE {
+            refuse(
+                "gcp.notice",
+                "is above 1h; Google gives 30s, or 120s where asked to",
+            );
+        }
+        if self.gcp.wait < Duration::from_secs(1) || self.gcp.wait > LONGEST_NOTICE {
+            refuse("gcp.wait", "is not between 1s and 1h");
         }
         if self.spool.notices == 0 {
             refuse("spool.notices", "is zero; give at least 1");

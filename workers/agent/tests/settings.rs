@@ -3,7 +3,12 @@
 
 use std::time::Duration;
 
-use hollowtrees_agent::{DEFAULTS, settings::Settings};
+use hollowtrees_agent::{
+    DEFAULTS,
+    metadata::Base,
+    provider::{Choice, Provider},
+    settings::Settings,
+};
 use hollowtrees_runtime::config::{Config, Loader};
 
 fn load(variable: &str, value: &str) -> Result<Config<Settings>, String> {
@@ -17,7 +22,13 @@ fn load(variable: &str, value: &str) -> Result<Config<Settings>, String> {
 #[test]
 fn the_defaults_are_those_of_the_original_where_it_had_any() {
     let own = load("", "").unwrap().own;
-    assert_eq!(own.metadata.url, "http://169.254.169.254");
+    assert_eq!(own.provider, Choice::Auto);
+    assert_eq!(own.metadata.url, Vec::<String>::new());
+    for provider in Provider::ALL {
+        let bases = provider.bases();
+        assert!(!bases.is_empty() && bases.iter().all(|base| Base::parse(base).is_ok()));
+    }
+    assert!(own.exporters.spot_termination_exporter && !own.exporters.spot_termination_handler);
     assert_eq!(
         (own.poll.interval, own.metadata.timeout),
         (Duration::from_secs(2), Duration::from_secs(1))
@@ -39,6 +50,20 @@ fn what_is_refused() {
             "https://169.254.169.254",
             "metadata.url: `https://169.254.169.254` is not the base",
         ),
+        (
+            "HT_PROVIDER",
+            "amazon",
+            "provider: `amazon` is not one of auto, none, aws, gcp, azure, alibaba, oracle, digitalocean",
+        ),
+        ("HT_DETECT__RETRY", "0s", "detect.retry: is below 10ms"),
+        (
+            "HT_POLL__MAINTENANCE",
+            "1ms",
+            "poll.maintenance: is below 10ms; give 0s",
+        ),
+        ("HT_MAINTENANCE__PAUSES", "drain", "maintenance.pauses: "),
+        ("HT_GCP__NOTICE", "2h", "gcp.notice: is above 1h"),
+        ("HT_GCP__WAIT", "0s", "gcp.wait: is not between"),
         (
             "HT_METADATA__TOKEN_TTL",
             "7h",
@@ -65,4 +90,19 @@ fn what_is_refused() {
         );
     }
     assert!(load("HT_TRIGGER__LISTEN", "[::1]:9188").is_ok());
+    assert!(load("HT_POLL__MAINTENANCE", "0s").is_ok());
+    for provider in [
+        "auto",
+        "none",
+        "aws",
+        "gcp",
+        "azure",
+        "alibaba",
+        "oracle",
+        "digitalocean",
+    ] {
+        assert!(load("HT_PROVIDER", provider).is_ok(), "{provider}");
+    }
+    let bases = "http://169.254.169.254,http://[fd00:ec2::254]";
+    assert_eq!(load("HT_METADATA__URL", bases).unwrap().own.metadata.url.len(), 2);
 }

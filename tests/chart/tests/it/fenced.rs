@@ -93,6 +93,7 @@ async fn agent_and_router_and_observer_work_with_their_permissions() {
         .unwrap();
     let agent = as_user(program("hollowtrees-agent"), &nats, "agent-blue=2Eeu")
         .env("HT_CLUSTER", BLUE)
+        .env("HT_PROVIDER", "aws")
         .env("HT_METADATA__URL", metadata.url())
         .env("HT_POLL__INTERVAL", "20ms")
         .env("HT_HEALTH__LISTEN", for_agent.addr().to_string())

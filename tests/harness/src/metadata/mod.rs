@@ -1,8 +1,19 @@
 //! A simulated EC2 instance metadata service (IMDSv2), after the EC2 user guide's pages on instance metadata, spot
-//! interruption notices and rebalance recommendations.
+//! interruption notices, rebalance recommendations and scheduled events; and beside it those of other clouds:
+//! [`Gcp`], [`Azure`], [`Alibaba`], and of those that announce nothing, [`Silent`].
 
+mod alibaba;
+mod azure;
+mod gcp;
 mod pages;
+mod service;
+mod silent;
 mod tokens;
+
+pub use alibaba::Alibaba;
+pub use azure::{Azure, Event};
+pub use gcp::Gcp;
+pub use silent::Silent;
 
 pub use pages::{Instance, Notice};
 
@@ -54,6 +65,8 @@ struct State {
     tokens: Tokens,
     spot: Option<Notice>,
     rebalance: Option<Timestamp>,
+    /// What the older document of an interruption says, whatever the newer one does.
+    termination_time: Option<String>,
     maintenance: serde_json::Value,
 }
 
@@ -81,6 +94,7 @@ impl Metadata {
             tokens: Tokens::default(),
             spot: None,
             rebalance: None,
+            termination_time: None,
             maintenance: serde_json::json!([]),
         };
         let shared = Arc::new(Shared {
@@ -130,6 +144,11 @@ impl Metadata {
     /// Takes the interruption notice back.
     pub fn withdraw(&self) {
         self.shared.state().spot = None;
+    }
+
+    /// Lets the older document of an interruption say this, without the newer one: a time, or anything.
+    pub fn termination_time(&self, text: Option<&str>) {
+        self.shared.state().termination_time = text.map(str::to_owned);
     }
 
     /// Recommends a rebalance as of now, or takes it back.
@@ -261,9 +280,10 @@ impl State {
     fn page(&self, path: &str) -> Option<String> {
         match path.trim_end_matches('/') {
             "/latest/meta-data/spot/instance-action" => Some(self.spot.as_ref()?.json(Timestamp::now())),
-            "/latest/meta-data/spot/termination-time" => {
-                self.spot.as_ref()?.termination_time(Timestamp::now())
-            }
+            "/latest/meta-data/spot/termination-time" => match &self.termination_time {
+                Some(text) => Some(text.clone()),
+                None => self.spot.as_ref()?.termination_time(Timestamp::now()),
+            },
             "/latest/meta-data/events/recommendations/rebalance" => {
                 Some(serde_json::json!({"noticeTime": pages::time(self.rebalance?)}).to_string())
             }

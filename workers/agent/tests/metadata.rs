@@ -11,7 +11,8 @@ use std::{
 };
 
 use hollowtrees_agent::{
-    imds::{Client, Error},
+    metadata::{Client, Error},
+    provider::Provider,
     settings,
 };
 use hollowtrees_harness::{
@@ -40,13 +41,13 @@ fn client(url: &str) -> Client {
 
 fn client_with(url: &str, change: impl FnOnce(&mut settings::Metadata)) -> Client {
     let mut settings = settings::Metadata {
-        url: url.to_owned(),
+        url: vec![url.to_owned()],
         allow_v1: false,
         timeout: Duration::from_millis(300),
         token_ttl: Duration::from_secs(21600),
     };
     change(&mut settings);
-    Client::new(&settings).unwrap()
+    Client::new(Provider::Aws, &settings).unwrap()
 }
 
 /// Whether there is an instance action.

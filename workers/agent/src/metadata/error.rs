@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::provider::Provider;
+
 /// All the ways the metadata service fails.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Nobody listens there.
     #[error(
-        "cannot reach the metadata service at {url} ({cause}); is this an EC2 instance, and the agent on the host \
-         network? set HT_METADATA__URL"
+        "cannot reach the metadata service of {provider} at {url} ({cause}); does this node run there, and the agent \
+         on the host network? set HT_PROVIDER, HT_METADATA__URL"
     )]
     Unreachable {
+        /// Whose service it should be.
+        provider: Provider,
         /// Base URL.
         url: String,
         /// What the system said.
@@ -38,11 +42,10 @@ pub enum Error {
         limit: Duration,
     },
     /// 403.
-    #[error(
-        "the metadata service refuses {path} (403); it is switched off for this instance (HttpEndpoint) or a proxy \
-         stands before it: `aws ec2 modify-instance-metadata-options --http-endpoint enabled`"
-    )]
+    #[error("the metadata service refuses {path} (403); {}", remedy(*.provider))]
     Forbidden {
+        /// Whose service it should be.
+        provider: Provider,
         /// What was asked for.
         path: &'static str,
     },
@@ -63,6 +66,17 @@ pub enum Error {
         /// What it said.
         status: StatusCode,
     },
+    /// An answer that does not bear the mark of the provider's service.
+    #[error(
+        "the answer to {path} is not from {provider}'s metadata service: it lacks its header; is a proxy in between? \
+         see HT_METADATA__URL"
+    )]
+    Foreign {
+        /// Whose service it should be.
+        provider: Provider,
+        /// What was asked for.
+        path: &'static str,
+    },
     /// An answer that ends early, is too large, or is not HTTP.
     #[error("the answer to {path} is broken ({cause}); it is asked again")]
     Broken {
@@ -71,6 +85,19 @@ pub enum Error {
         /// What is wrong with it.
         cause: String,
     },
+}
+
+/// What helps against a 403.
+fn remedy(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Aws => {
+            "it is switched off for this instance (HttpEndpoint) or a proxy stands before it: \
+             `aws ec2 modify-instance-metadata-options --http-endpoint enabled`"
+        }
+        Provider::Gcp | Provider::Azure | Provider::Alibaba | Provider::Oracle | Provider::DigitalOcean => {
+            "a proxy, or a network policy of the cluster, stands before it: let the agent's pods past it"
+        }
+    }
 }
 
 impl Error {
@@ -83,6 +110,7 @@ impl Error {
             Self::Forbidden { .. } => "metadata_forbidden",
             Self::Unauthorized { .. } => "metadata_unauthorized",
             Self::Status { .. } => "metadata_status",
+            Self::Foreign { .. } => "metadata_foreign",
             Self::Broken { .. } => "metadata_broken",
         }
     }
@@ -91,9 +119,11 @@ impl Error {
     pub fn answered(&self) -> bool {
         match self {
             Self::Forbidden { .. } | Self::Unauthorized { .. } | Self::Status { .. } => true,
-            Self::Unreachable { .. } | Self::NoToken { .. } | Self::TimedOut { .. } | Self::Broken { .. } => {
-                false
-            }
+            Self::Unreachable { .. }
+            | Self::NoToken { .. }
+            | Self::TimedOut { .. }
+            | Self::Foreign { .. }
+            | Self::Broken { .. } => false,
         }
     }
 
@@ -103,7 +133,10 @@ impl Error {
             Self::NoToken { .. } | Self::Status { .. } | Self::Broken { .. } | Self::Unauthorized { .. } => {
                 true
             }
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Forbidden { .. } => false,
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Forbidden { .. }
+            | Self::Foreign { .. } => false,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What the agent logs and counts; each method is one noteworthy event.
 
+pub mod exporters;
+
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -8,36 +11,19 @@ use std::{
 use hollowtrees_bus::{PublishError, Published};
 use hollowtrees_runtime::metrics::{Counters, Definition, Error, Gauge, Gauges, Metrics, count};
 use hollowtrees_schemas::codec::EncodeError;
-use jiff::Timestamp;
 
 use crate::{
-    decide::{Observation, Reading},
-    document::Identity,
+    document::{Document, Identity},
+    listen::Trouble,
     notice::Message,
-    poll::Trouble,
+    provider::Provider,
+    settings,
     spool::Offered,
 };
 
-/// As the original spot-termination-exporter.
-pub const SERVICE_AVAILABLE: Definition = Definition::new(
-    "aws_instance_metadata_service_available",
-    "1 if the metadata service answered, 0 if it did not.",
-);
-/// As the original spot-termination-exporter.
-pub const TERMINATION_IMMINENT: Definition = Definition::new(
-    "aws_instance_termination_imminent",
-    "1 if the instance is about to be taken back, with the action; 0 if it is not.",
-);
-/// As the original spot-termination-exporter.
-pub const TERMINATION_IN: Definition = Definition::new(
-    "aws_instance_termination_in",
-    "Seconds until the instance is taken back, while there are any.",
-);
-/// Asked for as banzaicloud/spot-termination-exporter#13.
-pub const REBALANCE_RECOMMENDED: Definition = Definition::new(
-    "aws_instance_rebalance_recommended",
-    "1 if the provider recommends to replace the instance.",
-);
+use exporters::Exporters;
+pub use exporters::Interruption;
+
 /// Notices by what became of them.
 pub const NOTICES: Definition = Definition::new(
     "hollowtrees_agent_notices_total",
@@ -48,6 +34,11 @@ pub const WAITING: Definition = Definition::new(
     "hollowtrees_agent_notices_waiting",
     "Notices that the bus has not stored yet.",
 );
+/// Where the node runs.
+pub const PROVIDER: Definition = Definition::new(
+    "hollowtrees_agent_provider_info",
+    "Always 1; the cloud this node runs in as a label: unknown while nothing tells, none where the settings say so.",
+);
 
 /// The same trouble is logged again after so long.
 const REMIND: Duration = Duration::from_secs(300);
@@ -56,60 +47,87 @@ const REMIND: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub struct Telemetry {
     metrics: Metrics,
-    available: Gauges<1>,
-    imminent: Gauges<2>,
-    recommended: Gauges<1>,
+    exporters: Exporters,
     notices: Counters<2>,
     waiting: Gauge,
-    shown: Arc<Mutex<Shown>>,
+    provider: Gauges<1>,
+    troubles: Arc<Mutex<Troubles>>,
 }
 
-#[derive(Debug, Default)]
-struct Shown {
-    /// Instance and time of what is imminent, for [`TERMINATION_IN`].
-    going: Option<(String, Timestamp)>,
-    /// Kind of the trouble that was logged last, and when.
-    trouble: Option<(&'static str, Instant)>,
-}
+/// Kind of the trouble with each document (with the identity: none) that was logged last, and when.
+type Troubles = BTreeMap<Option<Document>, (&'static str, Instant)>;
 
 impl Telemetry {
     /// Registers all metrics of the agent.
     ///
     /// # Errors
     /// A name is taken.
-    pub fn register(metrics: &Metrics) -> Result<Self, Error> {
-        let shown = Arc::new(Mutex::new(Shown::default()));
-        let left = metrics.gauges(TERMINATION_IN, ["instance_id"])?;
-        let going = Arc::clone(&shown);
-        metrics.before_scrape(move || {
-            left.clear();
-            let shown = going.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((instance, time)) = &shown.going {
-                let seconds = time.duration_since(Timestamp::now()).as_secs_f64();
-                if seconds > 0.0 {
-                    left.set([instance], seconds);
-                }
-            }
-        });
+    pub fn register(metrics: &Metrics, settings: &settings::Exporters) -> Result<Self, Error> {
         let telemetry = Self {
             metrics: metrics.clone(),
-            available: metrics.gauges(SERVICE_AVAILABLE, ["instance_id"])?,
-            imminent: metrics.gauges(TERMINATION_IMMINENT, ["instance_action", "instance_id"])?,
-            recommended: metrics.gauges(REBALANCE_RECOMMENDED, ["instance_id"])?,
+            exporters: Exporters::register(metrics, settings)?,
             notices: metrics.counters(NOTICES, ["kind", "result"])?,
             waiting: metrics.gauge(WAITING)?,
-            shown,
+            provider: metrics.gauges(PROVIDER, ["provider"])?,
+            troubles: Arc::default(),
         };
-        // Until the instance has a name.
-        telemetry.available.set([""], 0.0);
+        telemetry.provider.set(["unknown"], 1.0);
         Ok(telemetry)
+    }
+
+    /// The provider is known, by this.
+    pub(crate) fn provider(&self, provider: Provider, by: &str) {
+        self.provider.clear();
+        self.provider.set([provider.name()], 1.0);
+        self.exporters.provider(provider);
+        tracing::info!(%provider, by, "The provider is known.");
+    }
+
+    /// It announces nothing.
+    pub(crate) fn silent(&self, provider: Provider, why: &str) {
+        tracing::warn!(%provider, why, "Nothing is read: this provider's metadata service announces no interruption.");
+    }
+
+    /// There is none, by the settings.
+    pub(crate) fn no_provider(&self) {
+        self.provider.clear();
+        self.provider.set(["none"], 1.0);
+        tracing::info!("Nothing is read: the provider is `none` by the settings.");
+    }
+
+    /// Nothing tells; logged now and then, counted each time.
+    pub(crate) fn provider_unknown(&self, loud: bool) {
+        self.metrics.error("provider_unknown", "detect");
+        if loud {
+            tracing::warn!(
+                "The provider is unknown: neither the firmware nor a metadata service names one. It is looked for \
+                 again and again; set HT_PROVIDER, to `none` where nothing is to be heard."
+            );
+        }
+    }
+
+    /// The environment has variables of the original termination handler.
+    pub(crate) fn inherited(&self, understood: &[String], without: &[String]) {
+        if !understood.is_empty() {
+            tracing::info!(
+                variables = understood.join(", "),
+                "Settings of spot-termination-handler are in force."
+            );
+        }
+        for variable in without {
+            tracing::warn!(
+                variable,
+                "This setting of spot-termination-handler has no counterpart."
+            );
+        }
     }
 
     /// The instance is known.
     pub(crate) fn identified(&self, identity: &Identity) {
-        self.available.clear();
+        self.exporters.identified();
         tracing::info!(
             instance = identity.instance_id,
+            name = identity.name,
             account = identity.account_id,
             region = identity.region,
             zone = identity.availability_zone,
@@ -118,57 +136,33 @@ impl Telemetry {
         );
     }
 
-    /// The service answered, in whatever way, or it did not.
-    pub(crate) fn service(&self, identity: &Identity, trouble: Option<&Trouble>) {
-        let answered = match trouble {
-            Some(Trouble::Metadata(error)) => error.answered(),
-            Some(Trouble::Garbage(_) | Trouble::Nameless) | None => true,
-        };
-        self.available
-            .set([&identity.instance_id], f64::from(u8::from(answered)));
-    }
-
-    /// The service gave usable answers.
-    pub(crate) fn metadata_is_well(&self) {
-        if self.shown().trouble.take().is_some() {
-            tracing::info!("The metadata service is well again.");
+    /// The document was read, or is known not to be there.
+    pub(crate) fn well(&self, document: Option<Document>) {
+        if self.troubles().remove(&document).is_some() {
+            tracing::info!(?document, "The metadata service is well again.");
         }
     }
 
-    /// The service gave none; counted each time, logged when it begins or changes, and every five minutes.
-    pub(crate) fn trouble(&self, trouble: &Trouble) {
+    /// The service gave no usable answer; counted each time, logged when it begins or changes, and every five minutes.
+    pub(crate) fn trouble(&self, document: Option<Document>, trouble: &Trouble) {
         self.metrics.error(trouble.kind(), "metadata");
-        let mut shown = self.shown();
+        let mut troubles = self.troubles();
         let logged = |(kind, at): &(&str, Instant)| *kind == trouble.kind() && at.elapsed() < REMIND;
-        if !shown.trouble.as_ref().is_some_and(logged) {
-            shown.trouble = Some((trouble.kind(), Instant::now()));
-            drop(shown);
+        if !troubles.get(&document).is_some_and(logged) {
+            troubles.insert(document, (trouble.kind(), Instant::now()));
+            drop(troubles);
             tracing::warn!(error = %trouble, "The metadata service gives no usable answer.");
         }
     }
 
-    /// What the original exporters show. What stands keeps standing while the service is away; what did not stand is
-    /// not known then, and not shown.
-    pub(crate) fn observed(&self, identity: &Identity, seen: &Observation) {
-        let instance = identity.instance_id.as_str();
-        match &seen.interruption {
-            Reading::Present(present) => {
-                self.imminent.clear();
-                self.imminent.set([&present.action, instance], 1.0);
-                self.shown().going = present.time.map(|time| (instance.to_owned(), time));
-            }
-            Reading::Absent => {
-                self.imminent.clear();
-                self.imminent.set(["", instance], 0.0);
-                self.shown().going = None;
-            }
-            Reading::Unknown => self.imminent.remove(["", instance]),
-        }
-        match &seen.rebalance {
-            Reading::Present(_) => self.recommended.set([instance], 1.0),
-            Reading::Absent => self.recommended.set([instance], 0.0),
-            Reading::Unknown => {}
-        }
+    /// What the document that tells of interruptions says.
+    pub(crate) fn interruption(&self, identity: &Identity, answered: bool, interruption: &Interruption) {
+        self.exporters.interruption(identity, answered, interruption);
+    }
+
+    /// Whether a rebalance is recommended.
+    pub(crate) fn rebalance(&self, identity: &Identity, recommended: bool) {
+        self.exporters.rebalance(identity, recommended);
     }
 
     /// Something is to be said.
@@ -236,7 +230,7 @@ impl Telemetry {
         tracing::error!(waiting, "Ending with notices that the bus has not stored.");
     }
 
-    fn shown(&self) -> std::sync::MutexGuard<'_, Shown> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    fn troubles(&self) -> std::sync::MutexGuard<'_, Troubles> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

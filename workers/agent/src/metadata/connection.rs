@@ -3,19 +3,20 @@
 use std::io;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::JoinHandle};
 
-/// Documents are a few hundred bytes; more than this is none of them.
-const BODY: usize = 64 * 1024;
+use super::base::Base;
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    host: String,
-    port: u16,
+    /// Where the service may be; at least one.
+    bases: Vec<Base>,
+    /// Which of them is tried, or answers.
+    at: usize,
     open: Option<Open>,
     /// Whether the last attempt got as far as a connection.
     made: bool,
@@ -36,16 +37,20 @@ impl Drop for Open {
 #[derive(Debug)]
 pub(super) enum Failed {
     /// No connection could be made.
-    Connect(io::Error),
+    Connect {
+        /// Base that was tried.
+        url: String,
+        error: io::Error,
+    },
     /// The exchange broke off, or the answer is too large.
     Exchange(String),
 }
 
 impl Connection {
-    pub(super) fn new(host: String, port: u16) -> Self {
+    pub(super) fn new(bases: Vec<Base>) -> Self {
         Self {
-            host,
-            port,
+            bases,
+            at: 0,
             open: None,
             made: false,
         }
@@ -53,31 +58,58 @@ impl Connection {
 
     pub(super) fn close(&mut self) {
         self.open = None;
+        if !self.made {
+            self.turn();
+        }
     }
 
     pub(super) fn was_made(&self) -> bool {
         self.made
     }
 
-    /// Sends a request that may be repeated; a kept connection that turns out to be closed is made again.
+    /// The base that is tried, as it was written.
+    pub(super) fn url(&self) -> String {
+        self.base().map(|base| base.url.clone()).unwrap_or_default()
+    }
+
+    fn base(&self) -> Option<&Base> {
+        self.bases.get(self.at)
+    }
+
+    /// The next base is tried next.
+    fn turn(&mut self) {
+        self.at = (self.at + 1) % self.bases.len().max(1);
+    }
+
+    /// Sends a request that may be repeated; a kept connection that turns out to be closed is made again. An answer
+    /// of more than `most` bytes is none.
     pub(super) async fn send(
         &mut self,
         request: Request<Empty<Bytes>>,
         path: &'static str,
+        most: usize,
     ) -> Result<Response<Bytes>, Failed> {
         if let Some(open) = self.open.take().filter(|open| !open.sender.is_closed()) {
-            match self.exchange(open, request.clone()).await {
+            match self.exchange(open, request.clone(), most).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => tracing::debug!(path, error, "A kept connection was closed."),
             }
         }
-        let open = self.connect().await.map_err(Failed::Connect)?;
-        self.exchange(open, request).await.map_err(Failed::Exchange)
+        let open = match self.connect().await {
+            Ok(open) => open,
+            Err(error) => {
+                let url = self.url();
+                self.turn();
+                return Err(Failed::Connect { url, error });
+            }
+        };
+        self.exchange(open, request, most).await.map_err(Failed::Exchange)
     }
 
     async fn connect(&mut self) -> io::Result<Open> {
         self.made = false;
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let base = self.base().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let stream = TcpStream::connect((base.host.as_str(), base.port)).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(16 * 1024)
@@ -96,15 +128,19 @@ impl Connection {
     async fn exchange(
         &mut self,
         mut open: Open,
-        request: Request<Empty<Bytes>>,
+        mut request: Request<Empty<Bytes>>,
+        most: usize,
     ) -> Result<Response<Bytes>, String> {
+        let authority = self.base().map(|base| base.authority.clone());
+        let authority = authority.unwrap_or(HeaderValue::from_static("localhost"));
+        request.headers_mut().insert(header::HOST, authority);
         let answer = open
             .sender
             .send_request(request)
             .await
             .map_err(|error| error.to_string())?;
         let (head, body) = answer.into_parts();
-        let body = Limited::new(body, BODY)
+        let body = Limited::new(body, most)
             .collect()
             .await
             .map_err(|error| error.to_string())?;

@@ -1,0 +1,160 @@
+//! A simulated Azure Instance Metadata Service with scheduled events, after Microsoft's pages "Azure Instance Metadata
+//! Service" and "Scheduled Events for Linux VMs".
+
+use super::service::{Service, Shared, service};
+use crate::Result;
+use crate::http_server::{self, Body};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The metadata service of one machine of a scale set, on a loopback port. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Azure(Service<State>);
+
+#[derive(Debug)]
+struct State {
+    name: String,
+    incarnation: u64,
+    events: Vec<Value>,
+}
+
+/// A scheduled event.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Unique.
+    pub id: String,
+    /// `Preempt`, `Terminate`, `Reboot`, `Redeploy`, `Freeze`.
+    pub kind: String,
+    /// Names of the machines it is about.
+    pub resources: Vec<String>,
+    /// In how long it starts; none: it has started.
+    pub after: Option<Duration>,
+}
+
+impl Event {
+    /// Of one machine.
+    pub fn new(id: &str, kind: &str, resource: &str, after: Duration) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind: kind.to_owned(),
+            resources: vec![resource.to_owned()],
+            after: Some(after),
+        }
+    }
+
+    /// The same once it has started.
+    #[must_use]
+    pub fn started(mut self) -> Self {
+        self.after = None;
+        self
+    }
+
+    fn json(&self) -> Value {
+        let not_before = self.after.map(|after| {
+            let time = Timestamp::now() + after;
+            time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        });
+        json!({
+            "EventId": self.id,
+            "EventStatus": if self.after.is_some() { "Scheduled" } else { "Started" },
+            "EventType": self.kind,
+            "ResourceType": "VirtualMachine",
+            "Resources": self.resources,
+            "NotBefore": not_before.unwrap_or_default(),
+            "Description": "",
+            "EventSource": "Platform",
+            "DurationInSeconds": -1,
+        })
+    }
+}
+
+service!(Azure);
+
+impl Azure {
+    /// Starts one for a machine of this name, with the id 02aab8a4-74ef-476e-8182-f6d2ba4166a6.
+    ///
+    /// # Errors
+    /// If no port is free.
+    pub async fn start(name: &str) -> Result<Self> {
+        Self::on(None, name).await
+    }
+
+    /// Starts one on a given address.
+    ///
+    /// # Errors
+    /// If the address is taken.
+    pub async fn start_on(addr: SocketAddr, name: &str) -> Result<Self> {
+        Self::on(Some(addr), name).await
+    }
+
+    async fn on(addr: Option<SocketAddr>, name: &str) -> Result<Self> {
+        let state = State {
+            name: name.to_owned(),
+            incarnation: 1,
+            events: Vec::new(),
+        };
+        Ok(Self(Service::start(addr, state, answer).await?))
+    }
+
+    /// What is scheduled from now on; what is missing is over or was cancelled.
+    pub fn schedule(&self, events: &[Event]) {
+        self.schedule_raw(events.iter().map(Event::json).collect());
+    }
+
+    /// As [`schedule`](Self::schedule), with events as they are written.
+    pub fn schedule_raw(&self, events: Vec<Value>) {
+        let mut state = self.0.state();
+        state.incarnation += 1;
+        state.events = events;
+    }
+}
+
+async fn answer(shared: Arc<Shared<State>>, request: Request<Bytes>) -> Response<Body> {
+    let refuse = |why: &'static str| {
+        http_server::with_type(
+            StatusCode::BAD_REQUEST,
+            "application/json",
+            json!({"error": why}).to_string(),
+        )
+    };
+    let marked = request
+        .headers()
+        .get("metadata")
+        .is_some_and(|value| value == "true");
+    if !marked || request.headers().contains_key("x-forwarded-for") {
+        return refuse("Bad request. Required metadata header not specified");
+    }
+    if request.method() != Method::GET {
+        return http_server::text(StatusCode::METHOD_NOT_ALLOWED, "only GET");
+    }
+    let query = request.uri().query().unwrap_or_default();
+    if !query.contains("api-version=20") {
+        return refuse("Bad request. api-version was not specified in the request");
+    }
+    let state = shared.state();
+    let document = match request.uri().path() {
+        "/metadata/scheduledevents" => {
+            json!({"DocumentIncarnation": state.incarnation, "Events": state.events})
+        }
+        "/metadata/instance/compute" => json!({
+            "azEnvironment": "AzurePublicCloud",
+            "location": "westeurope",
+            "name": state.name,
+            "osType": "Linux",
+            "priority": "Spot",
+            "resourceGroupName": "mc_rg",
+            "subscriptionId": "8d10da13-8125-4ba9-a717-bf7490507b3d",
+            "vmId": "02aab8a4-74ef-476e-8182-f6d2ba4166a6",
+            "vmScaleSetName": "aks-spot",
+            "vmSize": "Standard_D4s_v5",
+            "zone": "2",
+        }),
+        _ => return http_server::text(StatusCode::NOT_FOUND, "{\"error\": \"Not found\"}"),
+    };
+    http_server::with_type(StatusCode::OK, "application/json", document.to_string())
+}
