@@ -49,6 +49,22 @@ pub const STORE_TIME: Definition = Definition::new(
     "From a notice that is ready to the bus's acknowledgement, by way in.",
 );
 
+/// Requests answered.
+pub const REQUESTS: Definition = Definition::new(
+    "hollowtrees_gateway_requests_total",
+    "HTTP requests answered, by path and status.",
+);
+/// Time to the answer.
+pub const REQUEST_TIME: Definition = Definition::new(
+    "hollowtrees_gateway_request_seconds",
+    "From a request's head to its answer, by path.",
+);
+/// Requests that were not looked into.
+pub const DENIED: Definition = Definition::new(
+    "hollowtrees_gateway_denied_total",
+    "HTTP requests of nobody known, of clients that may not, or too many of one client, by reason.",
+);
+
 const STORE_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 30.0];
 
 /// Counts and tells. Cheap to clone.
@@ -62,6 +78,9 @@ pub struct Telemetry {
     not_kept: Counters<1>,
     in_flight: Gauge,
     store_time: Histograms<1>,
+    requests: Counters<2>,
+    request_time: Histograms<1>,
+    denied: Counters<1>,
     errors: Metrics,
 }
 
@@ -80,6 +99,9 @@ impl Telemetry {
             not_kept: metrics.counters(NOT_KEPT, ["source"])?,
             in_flight: metrics.gauge(IN_FLIGHT)?,
             store_time: metrics.histograms(STORE_TIME, ["source"], &STORE_BUCKETS)?,
+            requests: metrics.counters(REQUESTS, ["path", "status"])?,
+            request_time: metrics.histograms(REQUEST_TIME, ["path"], &STORE_BUCKETS)?,
+            denied: metrics.counters(DENIED, ["reason"])?,
             errors: metrics.clone(),
         })
     }
@@ -136,5 +158,30 @@ impl Telemetry {
     pub(crate) fn lost(&self, origin: &Origin, id: &str, error: &dyn std::error::Error) {
         self.errors.error("too-large", "put aside");
         tracing::error!(source = %origin.source, id, %error, "A body nobody can use cannot be kept.");
+    }
+
+    pub(crate) fn answered(&self, path: &'static str, status: u16, taken: Duration) {
+        self.requests.increment([path, &status.to_string()]);
+        self.request_time.observe([path], taken);
+    }
+
+    pub(crate) fn denied(
+        &self,
+        reason: &'static str,
+        path: &'static str,
+        peer: &std::net::IpAddr,
+        client: &str,
+    ) {
+        self.denied.increment([reason]);
+        tracing::debug!(reason, path, %peer, client, "A request is not let in.");
+    }
+
+    pub(crate) fn late(&self, path: &'static str, correlation: &str) {
+        self.errors.error("late", "store");
+        tracing::warn!(
+            path,
+            correlation,
+            "A client is told to send again: the bus has not acknowledged in time."
+        );
     }
 }

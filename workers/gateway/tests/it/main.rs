@@ -8,6 +8,9 @@
     reason = "tests"
 )]
 
+mod alerts;
+mod events;
 mod ingest;
 mod process;
+mod security;
 mod world;
