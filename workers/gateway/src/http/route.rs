@@ -31,8 +31,8 @@ pub enum Route {
     OpenApi,
 }
 
-/// Each path with its methods.
-const PATHS: [(&str, &[(Method, Route)]); 10] = [
+/// Each path with its methods. `openapi.yaml` says the same; a test compares them.
+pub const PATHS: [(&str, &[(Method, Route)]); 10] = [
     ("/api/v2/alerts", &[(Method::POST, Route::AlertsV2)]),
     ("/api/v1/alerts", &[(Method::POST, Route::AlertsV1)]),
     ("/alertmanager/webhook", &[(Method::POST, Route::Webhook)]),

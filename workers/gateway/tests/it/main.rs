@@ -9,8 +9,10 @@
 )]
 
 mod alerts;
+mod conformance;
 mod events;
 mod ingest;
+mod openapi;
 mod process;
 mod security;
 mod world;
