@@ -12,6 +12,7 @@ mod alerts;
 mod conformance;
 mod events;
 mod ingest;
+mod kills;
 mod openapi;
 mod process;
 mod security;
