@@ -1,0 +1,132 @@
+//! Connections: so many at a time, none that dawdles, with TLS where there are certificates.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    gate::{Gate, Peer},
+    tls::Acceptor,
+};
+
+/// A request's head, in bytes: hyper answers 431 to a larger one.
+const HEAD: usize = 64 * 1024;
+/// Wait after a connection could not be taken: out of file descriptors, mostly.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What a connection may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at one time.
+    pub connections: usize,
+    /// For the handshake, and for a request's head.
+    pub header_time: Duration,
+}
+
+/// Serves until `end` is cancelled; then requests under way are answered, and it returns.
+pub async fn serve(
+    listener: TcpListener,
+    acceptor: Option<Arc<Acceptor>>,
+    gate: Arc<Gate>,
+    limits: Limits,
+    end: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let open = TaskTracker::new();
+    loop {
+        let place = tokio::select! {
+            () = end.cancelled() => break,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
+        let accepted = tokio::select! {
+            () = end.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "A connection could not be accepted.");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let (acceptor, gate, end) = (acceptor.clone(), Arc::clone(&gate), end.clone());
+        open.spawn(async move {
+            if let Err(error) = one(stream, address, acceptor, gate, limits, end).await {
+                tracing::debug!(%error, peer = %address, "A connection ended early.");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    open.close();
+    open.wait().await;
+}
+
+async fn one(
+    stream: TcpStream,
+    address: SocketAddr,
+    acceptor: Option<Arc<Acceptor>>,
+    gate: Arc<Gate>,
+    limits: Limits,
+    end: CancellationToken,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    match acceptor {
+        None => {
+            let peer = Peer {
+                address: address.ip(),
+                certificate: Vec::new(),
+            };
+            spoken(stream, peer, gate, limits, end).await
+        }
+        Some(acceptor) => {
+            let shaken = timeout(limits.header_time, acceptor.accept(stream)).await;
+            let (stream, certificate) = shaken.map_err(|_| io::ErrorKind::TimedOut)??;
+            let peer = Peer {
+                address: address.ip(),
+                certificate,
+            };
+            spoken(stream, peer, gate, limits, end).await
+        }
+    }
+}
+
+async fn spoken<S>(
+    stream: S,
+    peer: Peer,
+    gate: Arc<Gate>,
+    limits: Limits,
+    end: CancellationToken,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let peer = Arc::new(peer);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (gate, peer) = (Arc::clone(&gate), Arc::clone(&peer));
+        async move { Ok::<_, Infallible>(gate.answer(request, &peer).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time)
+        .max_buf_size(HEAD);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = end.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    ended.map_err(io::Error::other)
+}

@@ -1,0 +1,6 @@
+//! What clouds push: Pub/Sub messages and audit logs of Google, events of Azure.
+
+pub mod audit;
+pub mod azure;
+pub mod event_grid;
+pub mod pubsub;

@@ -1,0 +1,129 @@
+//! What a request holds, part by part, onto the bus; and what became of each.
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures::future::join_all;
+use hollowtrees_schemas::outgoing::Outgoing;
+use jiff::Timestamp;
+
+use crate::{
+    ingest::{Ingest, Origin, Unusable},
+    problem::Problem,
+};
+
+/// One thing that was sent.
+#[derive(Debug)]
+pub struct Part {
+    /// Its place in the request, from 0.
+    pub index: usize,
+    /// What it says: its repetitions have the same.
+    pub id: String,
+    /// Its bytes as they came.
+    pub body: Bytes,
+    /// Its notice; `None` if it is known and says nothing of an instance that goes.
+    pub made: Result<Option<Outgoing>, Problem>,
+}
+
+/// The request that it came in.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Who sent it.
+    pub origin: Origin,
+    /// Its path.
+    pub address: String,
+    /// The cluster of who sent it, where there can be no other; else empty: who may not speak for a cluster puts no dead
+    /// letter there either.
+    pub cluster: String,
+    /// Its headers, secrets left out.
+    pub headers: Vec<(String, String)>,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// One thing that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its place in the request, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "number {}: {}", self.index, self.problem)
+    }
+}
+
+/// What became of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Notices stored.
+    pub stored: usize,
+    /// Notices the bus had already.
+    pub repeated: usize,
+    /// Known, and no notice.
+    pub ignored: usize,
+    /// Refused, and put aside.
+    pub refused: Vec<Refusal>,
+}
+
+impl Report {
+    /// How many were taken.
+    pub fn taken(&self) -> usize {
+        self.stored + self.repeated + self.ignored
+    }
+}
+
+enum Fate {
+    Stored,
+    Repeated,
+    Ignored,
+    Refused(Refusal),
+}
+
+/// Stores what is a notice and puts aside what cannot be used; answers once the bus has it all.
+pub async fn settle(ingest: &Ingest, delivery: &Delivery, parts: Vec<Part>) -> Report {
+    let fates = join_all(parts.into_iter().map(|part| one(ingest, delivery, part))).await;
+    let mut report = Report::default();
+    for fate in fates {
+        match fate {
+            Fate::Stored => report.stored += 1,
+            Fate::Repeated => report.repeated += 1,
+            Fate::Ignored => report.ignored += 1,
+            Fate::Refused(refusal) => report.refused.push(refusal),
+        }
+    }
+    report
+}
+
+async fn one(ingest: &Ingest, delivery: &Delivery, part: Part) -> Fate {
+    let problem = match &part.made {
+        Ok(None) => {
+            ingest.telemetry().ignored(delivery.origin.way);
+            return Fate::Ignored;
+        }
+        Ok(Some(out)) => match ingest.store(&delivery.origin, out).await {
+            Ok(published) if published.duplicate => return Fate::Repeated,
+            Ok(_) => return Fate::Stored,
+            Err(refused) => Problem::from(refused),
+        },
+        Err(problem) => problem.clone(),
+    };
+    let what = Unusable {
+        address: &delivery.address,
+        id: &part.id,
+        cluster: &delivery.cluster,
+        class: problem.class,
+        reason: problem.to_string(),
+        headers: &delivery.headers,
+        body: part.body.clone(),
+        first_at: delivery.at,
+    };
+    ingest.put_aside(&delivery.origin, &what).await;
+    Fate::Refused(Refusal {
+        index: part.index,
+        problem,
+    })
+}

@@ -1,0 +1,13 @@
+//! The ways in: the label `source` of metrics, the first word of a dead letter's source, and what a client may be held to.
+
+/// Alerts, from Prometheus as to an Alertmanager, and from Alertmanager's webhook.
+pub const ALERTMANAGER: &str = "alertmanager";
+/// CloudEvents over HTTP.
+pub const CLOUDEVENTS: &str = "cloudevents";
+/// Pushes of Google's Pub/Sub.
+pub const PUBSUB: &str = "pubsub";
+/// Pushes of Azure's Event Grid.
+pub const EVENT_GRID: &str = "event-grid";
+
+/// All that come by HTTP.
+pub const ALL: [&str; 4] = [ALERTMANAGER, CLOUDEVENTS, PUBSUB, EVENT_GRID];

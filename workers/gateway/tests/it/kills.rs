@@ -1,0 +1,181 @@
+//! The gateway and the bus are killed, stopped and cut off while alerts come: what was answered with 200 is on the stream,
+//! and what was sent again is there once.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hollowtrees_harness::{eventually, http_client::Client, proxy};
+use http::{Method, StatusCode};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::{
+    alerts::firing,
+    process::Process,
+    world::{BOUND, World},
+};
+
+const SENDERS: usize = 8;
+const ALERTS: usize = 4_096;
+/// Prometheus sends at most 64 at once.
+const BATCH: usize = 16;
+
+/// Senders that send each batch until it is answered with 200, as any origin that means it.
+struct Flood {
+    senders: JoinSet<()>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    answered: AtomicUsize,
+    told_to_come_back: AtomicUsize,
+    not_answered: AtomicUsize,
+}
+
+impl Flood {
+    fn start(process: &Process) -> Self {
+        let counts = Arc::new(Counts::default());
+        let mut senders = JoinSet::new();
+        for sender in 0..SENDERS {
+            let (url, counts) = (process.url("/api/v2/alerts"), Arc::clone(&counts));
+            senders.spawn(async move {
+                let client = Client::plain().unwrap();
+                for batch in 0..ALERTS / SENDERS / BATCH {
+                    let first = sender * ALERTS / SENDERS + batch * BATCH;
+                    let alerts: Vec<Value> = (first..first + BATCH)
+                        .map(|number| firing(&format!("i-{number:017x}")))
+                        .collect();
+                    until_taken(&client, &url, &Value::from(alerts), &counts).await;
+                    counts.answered.fetch_add(BATCH, Ordering::Relaxed);
+                }
+            });
+        }
+        Self { senders, counts }
+    }
+
+    /// Waits until so many alerts have been answered with 200.
+    async fn answered(&self, count: usize) {
+        eventually(format!("{count} alerts to be answered"), BOUND, || async {
+            match self.counts.answered.load(Ordering::Relaxed) {
+                enough if enough >= count => Ok(()),
+                few => Err(few),
+            }
+        })
+        .await;
+    }
+
+    async fn end(mut self) -> Arc<Counts> {
+        while let Some(ended) = self.senders.join_next().await {
+            ended.unwrap();
+        }
+        self.counts
+    }
+}
+
+async fn until_taken(client: &Client, url: &str, body: &Value, counts: &Counts) {
+    loop {
+        let sent = client.send(Method::POST, url, &[], body.to_string().into()).await;
+        match sent.map(|answer| answer.status()) {
+            Ok(StatusCode::OK) => return,
+            Ok(StatusCode::SERVICE_UNAVAILABLE) => counts.told_to_come_back.fetch_add(1, Ordering::Relaxed),
+            Ok(other) => panic!("{other}"),
+            Err(_) => counts.not_answered.fetch_add(1, Ordering::Relaxed),
+        };
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Every alert is on the stream, once.
+async fn assert_all_there_once(world: &World) {
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for notice in world.notices().await {
+        *times.entry(notice.data.instance).or_default() += 1;
+    }
+    let missing: Vec<_> = (0..ALERTS)
+        .map(|number| format!("i-{number:017x}"))
+        .filter(|instance| !times.contains_key(instance))
+        .collect();
+    let several: Vec<_> = times.iter().filter(|(_, times)| **times != 1).collect();
+    assert!(missing.is_empty(), "answered and not there: {missing:?}");
+    assert!(several.is_empty(), "there more than once: {several:?}");
+    assert_eq!(times.len(), ALERTS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_killed_in_mid_ingest_loses_and_repeats_nothing() {
+    let world = World::new().await;
+    let process = Process::start(&world, &[]).await;
+    let flood = Flood::start(&process);
+    for kill in 1..=5 {
+        flood.answered(kill * ALERTS / 8).await;
+        process.worker.kill();
+        process.worker.restart().unwrap();
+    }
+    let counts = flood.end().await;
+    assert!(
+        counts.not_answered.load(Ordering::Relaxed) > 0,
+        "the kills were noticed"
+    );
+    assert_all_there_once(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_killed_stopped_and_cut_off_in_mid_ingest_loses_and_repeats_nothing() {
+    let world = World::new().await;
+    let wire = proxy::Tcp::start(world.nats.addr()).await.unwrap();
+    let env = [
+        ("HT_HTTP__ANSWER_TIME", "1s"),
+        ("HT_NATS__REQUEST_TIMEOUT", "500ms"),
+        ("HT_INGEST__IN_FLIGHT", "64"),
+    ];
+    let process = Process::at(&format!("nats://{}", wire.addr()), &env).await;
+    let flood = Flood::start(&process);
+    flood.answered(ALERTS / 8).await;
+    world.nats.kill();
+    world.nats.restart().await.unwrap();
+    flood.answered(2 * ALERTS / 8).await;
+    // Slow: stopped for longer than a client waits.
+    world.nats.pause().unwrap();
+    eventually("clients to be told to come back", BOUND, || async {
+        match flood.counts.told_to_come_back.load(Ordering::Relaxed) {
+            0 => Err("none was"),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    world.nats.resume().unwrap();
+    flood.answered(3 * ALERTS / 8).await;
+    // Stored, and the acknowledgements lost.
+    wire.lose_replies();
+    let before = flood.counts.told_to_come_back.load(Ordering::Relaxed);
+    eventually("more clients to be told to come back", BOUND, || async {
+        match flood.counts.told_to_come_back.load(Ordering::Relaxed) {
+            now if now > before => Ok(()),
+            _ => Err("none was"),
+        }
+    })
+    .await;
+    wire.heal();
+    flood.answered(5 * ALERTS / 8).await;
+    wire.cut();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    wire.heal();
+    flood.answered(6 * ALERTS / 8).await;
+    wire.blackhole();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    wire.drop_connections();
+    wire.heal();
+    flood.end().await;
+    let bus = hollowtrees_bus::Bus::connect(&hollowtrees_bus::Options::new(world.nats.url()))
+        .await
+        .unwrap();
+    let world = World { bus, ..world };
+    assert_all_there_once(&world).await;
+}

@@ -1,0 +1,19 @@
+//! The gateway against a real bus.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod alerts;
+mod conformance;
+mod events;
+mod ingest;
+mod kills;
+mod openapi;
+mod process;
+mod security;
+mod world;
