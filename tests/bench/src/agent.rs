@@ -10,18 +10,31 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use hollowtrees_bus::{
     Bus, Options, Tls, apply,
-    read::{From, Until},
+    read::{From, Reading, Until},
     topology::{self, Profile},
 };
-use hollowtrees_harness::{Metadata, Nats, Worker, metadata::Instance, ports::Port};
-use hollowtrees_schemas::names::Stream;
+use hollowtrees_harness::{
+    Metadata, Nats, Worker,
+    metadata::{Gcp, Instance},
+    ports::Port,
+};
+use hollowtrees_schemas::{
+    envelope::Envelope,
+    names::{Stream, state},
+    proto::Notice,
+};
+use jiff::Timestamp;
 
 use crate::{
     cost::{busy, status},
-    sample::limit_row,
+    sample::{Latencies, limit_row},
 };
 
 const MB: f64 = 1e6;
+/// Changes whose latency is taken.
+const CHANGES: u64 = 40;
+/// How often the document is read while latencies are taken: a poll's own share is at most this and a tenth.
+const POLL: Duration = Duration::from_millis(20);
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
 /// Prints the rows of an agent that is left idle for so long, connected with TLS, with its defaults.
@@ -89,9 +102,94 @@ pub(crate) async fn agent(built: Option<PathBuf>, idle: Duration) -> Result<()> 
         None,
     );
     let share = busy_after.saturating_sub(busy_before).as_secs_f64() / took.as_secs_f64();
-    limit_row(&format!("{what}, of a core"), share * 100.0, "%", Some(0.1));
+    limit_row(&format!("{what}, of a core"), share * 100.0, "%", Some(0.2));
     limit_row("agent, program", size / MB, "MB", Some(6.0));
+    drop((reading, worker));
+    latencies(&program).await
+}
+
+/// Prints how long it takes from a change in the metadata to its place on the bus.
+async fn latencies(program: &Path) -> Result<()> {
+    let nats = Nats::start().await?;
+    let bus = Bus::connect(&Options::new(nats.url())).await?;
+    apply::apply(&bus, Profile::LOCAL, &topology::consumers()).await?;
+    let ec2 = Metadata::start(Instance::new("i-0123456789abcdef0", "eu-west-1a")).await?;
+    let gcp = Gcp::start().await?;
+    let polled = latency(program, &nats, &bus, ("aws", ec2.url()), |change| {
+        // Each is news: it is sooner by more than a second, also after rounding.
+        ec2.interrupt("terminate", Duration::from_secs(600 - 4 * change));
+    });
+    let polled = polled.await?;
+    let waited = latency(program, &nats, &bus, ("gcp", gcp.url()), |change| {
+        gcp.set("instance/maintenance-event", Some(&format!("EVENT_{change}")));
+    });
+    let waited = waited.await?;
+    let milliseconds = |latency: Duration| latency.as_secs_f64() * 1e3;
+    // Half a period is a poll's share of the median.
+    let bar = milliseconds(POLL) / 2.0 + 5.0;
+    let what = format!("agent, EC2 polled every {POLL:?}, change -> on the bus");
+    limit_row(
+        &format!("{what}, p50"),
+        milliseconds(polled.quantile(0.5)),
+        "ms",
+        Some(bar),
+    );
+    limit_row(&format!("{what}, max"), milliseconds(polled.max()), "ms", None);
+    let what = "agent, Google waited for, change -> on the bus";
+    limit_row(
+        &format!("{what}, p50"),
+        milliseconds(waited.quantile(0.5)),
+        "ms",
+        Some(20.0),
+    );
+    limit_row(&format!("{what}, max"), milliseconds(waited.max()), "ms", None);
     Ok(())
+}
+
+/// How long each of many changes takes to be on the bus, by the server's clock, which is this machine's.
+async fn latency(
+    program: &Path,
+    nats: &Nats,
+    bus: &Bus,
+    (provider, url): (&str, String),
+    change: impl Fn(u64),
+) -> Result<Latencies> {
+    let port = Port::reserve()?;
+    let worker = Worker::builder("agent", program)
+        .env("HT_CLUSTER", provider)
+        .env("HT_PROVIDER", provider)
+        .env("HT_METADATA__URL", url)
+        .env("HT_POLL__INTERVAL", format!("{}ms", POLL.as_millis()))
+        .env("HT_NATS__URL", nats.url())
+        .env("HT_HEALTH__LISTEN", port.addr().to_string())
+        .start()?;
+    worker
+        .ready(&format!("http://{}/readyz", port.addr()), Duration::from_secs(30))
+        .await?;
+    let mut reading = bus.read(Stream::Notices, &[], From::Next, Until::Stopped).await?;
+    let mut all = Vec::new();
+    for number in 0..CHANGES {
+        // Not in step with the polls.
+        tokio::time::sleep(Duration::from_millis(200 + number * 7 % 23)).await;
+        let changed = Timestamp::now();
+        change(number);
+        let stored = tokio::time::timeout(Duration::from_secs(30), announced(&mut reading))
+            .await
+            .context("no notice came of a change")??;
+        all.push(Duration::try_from(stored.duration_since(changed)).unwrap_or_default());
+    }
+    Ok(Latencies::of(all))
+}
+
+/// When the next notice was stored that announces something; the event in whose place it is, is taken back by another.
+async fn announced(reading: &mut Reading) -> Result<Timestamp> {
+    loop {
+        let message = reading.next().await?.context("the stream ended")?;
+        let notice = Envelope::<Notice>::decode(&message.wire)?.data;
+        if notice.state == state::ACTIVE {
+            return Ok(message.stored_at);
+        }
+    }
 }
 
 /// By the alias that makes it for images.

@@ -8,7 +8,7 @@
 //! What is not there any more is over or taken back where the document is one that says so
 //! ([`Document::withdraws`]) and was read whole; of the others it is nothing. A 404 takes nothing back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hollowtrees_schemas::names::state;
 use jiff::{SignedDuration, Timestamp};
@@ -93,7 +93,9 @@ impl Said {
             Reading::Absent | Reading::Unknown => return (next, Vec::new()),
         };
         let mut facts = Vec::new();
-        for word in &heard.words {
+        let mut slots = BTreeSet::new();
+        // Of two words about one event the first counts, at every reading.
+        for word in heard.words.iter().filter(|word| slots.insert(&word.slot)) {
             let key = (seen.document, word.slot.clone());
             let (standing, fact) = one(next.0.get(&key), word, seen.at);
             let event = standing.word.event_id.clone();

@@ -32,7 +32,7 @@ pub mod spool;
 pub mod telemetry;
 pub mod trigger;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use hollowtrees_bus::Bus;
 use hollowtrees_runtime::{Context, Failure, exit::Code};
@@ -40,7 +40,7 @@ use hollowtrees_runtime::{Context, Failure, exit::Code};
 use inherited::Inherited;
 use listen::{Checks, Ear};
 use settings::Settings;
-use spool::Spool;
+use spool::{Spool, Store};
 use telemetry::Telemetry;
 use trigger::Trigger;
 
@@ -65,7 +65,7 @@ pub async fn run(context: Context<Settings>, inherited: Inherited) -> Result<(),
     let bus = Bus::connect_in_background(&context.config.nats.options())
         .await
         .map_err(|error| Failure::unavailable(&error))?;
-    let spool = Spool::new(settings.spool.notices);
+    let spool = spool(&settings.spool, &telemetry)?;
     let teller = Arc::new(notice::Teller::new(settings));
 
     context.critical(
@@ -99,6 +99,19 @@ pub async fn run(context: Context<Settings>, inherited: Inherited) -> Result<(),
     }
     bus.flush(context.shutdown.left().min(RESERVE)).await;
     Ok(())
+}
+
+fn spool(settings: &settings::Spool, telemetry: &Telemetry) -> Result<Spool, Failure> {
+    if settings.directory.is_empty() {
+        return Ok(Spool::new(settings.notices));
+    }
+    let directory = &settings.directory;
+    let on_disk = Store::open(Path::new(directory))
+        .and_then(|store| Spool::on_disk(settings.notices, store, telemetry));
+    on_disk.map_err(|error| {
+        let why = format!("cannot keep notices in {directory} ({error}); set HT_SPOOL__DIRECTORY");
+        Failure::new(Code::Unavailable, why)
+    })
 }
 
 /// Finds out where this is, and reads what can be read there, for ever.

@@ -140,13 +140,10 @@ impl Ear {
     pub fn hear(&self, identity: &Identity, document: Document, read: Result<Option<Heard>, Trouble>) {
         let answered = read.as_ref().err().is_none_or(Trouble::answered);
         let reading = match read {
-            Ok(Some(mut heard)) => {
-                // Half of it is of use, and the rest is told.
-                match heard.odd.take() {
-                    Some(odd) => {
-                        heard.odd = Some(odd.clone());
-                        self.troubled(Some(document), &odd.into());
-                    }
+            Ok(Some(heard)) => {
+                // What could be read is of use, and the rest is told.
+                match &heard.odd {
+                    Some(odd) => self.troubled(Some(document), &odd.clone().into()),
                     None => self.well(document),
                 }
                 Reading::Says(heard)

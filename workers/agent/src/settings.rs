@@ -132,6 +132,8 @@ pub struct Exporters {
 pub struct Spool {
     /// Most notices kept.
     pub notices: usize,
+    /// Where they are kept besides memory; empty: nowhere.
+    pub directory: String,
 }
 
 /// `[trigger]`

@@ -311,6 +311,17 @@ fn events_that_change_begin_and_go() {
         &[(0, over(When::At(at(9000)))), (20, none())],
         &[(0, "cancelled", Some(9000))],
     );
+    let twice = || {
+        let word = word(kind::SCHEDULED_MAINTENANCE, "e1", "reboot", When::At(at(9000)));
+        let mut again = word.clone();
+        again.over = true;
+        says(vec![word, again])
+    };
+    event(
+        "there twice, once as over",
+        &[(0, twice()), (20, twice())],
+        &[(0, "active", Some(9000))],
+    );
     event(
         "comes back",
         &[(0, scheduled(9000)), (20, none()), (40, scheduled(9900))],

@@ -18,7 +18,7 @@ use crate::{
     notice::Message,
     provider::Provider,
     settings,
-    spool::Offered,
+    spool::{Offered, Unreadable},
 };
 
 use exporters::Exporters;
@@ -216,6 +216,26 @@ impl Telemetry {
         self.metrics.error("publish_refused", "publish");
         self.waiting.set(count(waiting));
         tracing::error!(kind = message.kind, %error, "A notice is lost: the bus refuses it.");
+    }
+
+    /// The directory of waiting notices cannot be written; they wait in memory all the same.
+    pub(crate) fn disk(&self, error: &std::io::Error) {
+        self.metrics.error("spool_disk", "publish");
+        tracing::error!(%error, "The directory of waiting notices cannot be written: see spool.directory.");
+    }
+
+    /// A file there that holds no notice.
+    pub(crate) fn unreadable(&self, unreadable: &Unreadable) {
+        self.metrics.error("spool_unreadable", "publish");
+        tracing::error!(%unreadable, "A waiting notice cannot be read.");
+    }
+
+    /// So many notices were left by the process before.
+    pub(crate) fn taken_over(&self, waiting: usize) {
+        self.waiting.set(count(waiting));
+        if waiting > 0 {
+            tracing::info!(waiting, "Notices of an earlier process are published first.");
+        }
     }
 
     /// A fact that cannot be written as a message.

@@ -532,6 +532,70 @@ async fn more_notices_than_the_spool_holds_push_out_the_oldest_and_are_counted()
 }
 
 #[tokio::test]
+async fn a_notice_on_disk_outlives_its_process_and_its_document() {
+    let (nats, service) = (Nats::start().await.unwrap(), instance().await);
+    let mut stream = Stream::of(&nats).await;
+    let proxy = proxy::Tcp::start(nats.addr()).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("spool").display().to_string();
+    let agent = agent(
+        &service.url(),
+        &format!("nats://{}", proxy.addr()),
+        &[
+            ("HT_SPOOL__DIRECTORY", &place),
+            ("HT_NATS__REQUEST_TIMEOUT", "500ms"),
+        ],
+    );
+    agent.ready().await;
+    proxy.cut();
+    let waiting = |count| format!("hollowtrees_agent_notices_waiting {count}");
+    let at = going(&service, "terminate", TWO_MINUTES);
+    agent
+        .shows("hollowtrees_agent_notices_waiting", &waiting(1))
+        .await;
+    agent.worker.kill();
+    // The provider knows of nothing any more, and somebody was at the files.
+    service.withdraw();
+    std::fs::write(format!("{place}/0.notice"), "{\"headers\": 1").unwrap();
+    agent.worker.restart().unwrap();
+    agent.listens().await;
+    agent
+        .shows("hollowtrees_agent_notices_waiting", &waiting(1))
+        .await;
+    agent
+        .counts("hollowtrees_errors_total{error_type=\"spool_unreadable\",stage=\"publish\"} 1")
+        .await;
+    proxy.heal();
+    goes_at(&stream.next().await.data, at);
+    agent
+        .shows("hollowtrees_agent_notices_waiting", &waiting(0))
+        .await;
+    stream.is_silent().await;
+    let left = std::fs::read_dir(&place).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["0.unreadable"]);
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_written_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let place = file.display().to_string();
+    let agent = agent(
+        "http://127.0.0.1:1",
+        "nats://127.0.0.1:1",
+        &[("HT_SPOOL__DIRECTORY", &place)],
+    );
+    agent.worker.exited(LIMIT).await.unwrap();
+    let log = agent.worker.log().unwrap();
+    assert!(
+        log.contains("cannot keep notices in") && log.contains("set HT_SPOOL__DIRECTORY"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
 async fn promtool_finds_nothing_to_say() {
     let (nats, service) = (Nats::start().await.unwrap(), instance().await);
     let mut stream = Stream::of(&nats).await;

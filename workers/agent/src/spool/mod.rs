@@ -1,14 +1,20 @@
-//! Notices that the bus has not stored yet: in memory, bounded, none of them lost to its age.
+//! Notices that the bus has not stored yet: in memory and, where that is asked for, on disk; bounded, none of them lost
+//! to its age.
+
+mod store;
 
 use std::{
     collections::VecDeque,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use hollowtrees_schemas::id::MessageId;
 use tokio::sync::Notify;
 
-use crate::notice::Message;
+pub use store::{Store, Unreadable};
+
+use crate::{notice::Message, telemetry::Telemetry};
 
 /// A bounded queue. Cheap to clone; all clones share it.
 #[derive(Debug, Clone)]
@@ -19,6 +25,7 @@ struct Inner {
     most: usize,
     waiting: Mutex<VecDeque<Message>>,
     changed: Notify,
+    disk: Option<(Store, Telemetry)>,
 }
 
 /// What became of an offered notice.
@@ -39,7 +46,36 @@ impl Spool {
             most: most.max(1),
             waiting: Mutex::default(),
             changed: Notify::new(),
+            disk: None,
         }))
+    }
+
+    /// As [`Spool::new`], on disk too, with what an earlier process left there.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn on_disk(most: usize, store: Store, telemetry: &Telemetry) -> io::Result<Self> {
+        let (left, unreadable) = store.load()?;
+        for unreadable in &unreadable {
+            telemetry.unreadable(unreadable);
+        }
+        let spool = Self(Arc::new(Inner {
+            most: most.max(1),
+            waiting: Mutex::new(left.into()),
+            changed: Notify::new(),
+            disk: Some((store, telemetry.clone())),
+        }));
+        telemetry.taken_over(spool.len());
+        Ok(spool)
+    }
+
+    /// What happens in memory counts; the disk follows as well as it can.
+    fn disk(&self, act: impl Fn(&Store) -> io::Result<()>) {
+        if let Some((store, telemetry)) = &self.0.disk
+            && let Err(error) = act(store)
+        {
+            telemetry.disk(&error);
+        }
     }
 
     /// Takes a notice in.
@@ -56,8 +92,12 @@ impl Spool {
         } else {
             None
         };
+        self.disk(|store| store.put(&message));
         waiting.push_back(message);
         drop(waiting);
+        if let Some(gone) = &gone {
+            self.disk(|store| store.remove(&gone.outgoing.message_id));
+        }
         self.0.changed.notify_waiters();
         gone.map_or(Offered::Kept, |gone| Offered::InPlaceOf(Box::new(gone)))
     }
@@ -77,6 +117,7 @@ impl Spool {
     pub fn remove(&self, id: &MessageId) {
         self.waiting()
             .retain(|message| message.outgoing.message_id != *id);
+        self.disk(|store| store.remove(id));
         self.0.changed.notify_waiters();
     }
 
