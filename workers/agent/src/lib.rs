@@ -65,7 +65,7 @@ pub async fn run(context: Context<Settings>, inherited: Inherited) -> Result<(),
     let bus = Bus::connect_in_background(&context.config.nats.options())
         .await
         .map_err(|error| Failure::unavailable(&error))?;
-    let spool = spool(&settings.spool, &telemetry)?;
+    let spool = open_spool(&settings.spool, &telemetry)?;
     let teller = Arc::new(notice::Teller::new(settings));
 
     context.critical(
@@ -101,7 +101,7 @@ pub async fn run(context: Context<Settings>, inherited: Inherited) -> Result<(),
     Ok(())
 }
 
-fn spool(settings: &settings::Spool, telemetry: &Telemetry) -> Result<Spool, Failure> {
+fn open_spool(settings: &settings::Spool, telemetry: &Telemetry) -> Result<Spool, Failure> {
     if settings.directory.is_empty() {
         return Ok(Spool::new(settings.notices));
     }

@@ -3,7 +3,7 @@
 //! EC2's IMDSv2 and Alibaba's security hardening mode want a session token in every read, fetched by `PUT
 //! /latest/api/token`, kept, and renewed after four fifths of its life. A 401 means that the token is not valid any
 //! more (the instance was resumed, the service restarted): it is renewed once. Without a token (EC2's version 1)
-//! nothing is read unless configured. The others want a header ([`dialect`]).
+//! nothing is read unless configured. The others want a header (`dialect.rs`).
 
 mod base;
 mod connection;
