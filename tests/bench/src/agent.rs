@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use hollowtrees_bus::{
     Bus, Options, Tls, apply,
-    read::{From, Until},
+    read::{From, Reading, Until},
     topology::{self, Profile},
 };
 use hollowtrees_harness::{
@@ -18,7 +18,11 @@ use hollowtrees_harness::{
     metadata::{Gcp, Instance},
     ports::Port,
 };
-use hollowtrees_schemas::names::Stream;
+use hollowtrees_schemas::{
+    envelope::Envelope,
+    names::{Stream, state},
+    proto::Notice,
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -111,12 +115,12 @@ async fn latencies(program: &Path) -> Result<()> {
     apply::apply(&bus, Profile::LOCAL, &topology::consumers()).await?;
     let ec2 = Metadata::start(Instance::new("i-0123456789abcdef0", "eu-west-1a")).await?;
     let gcp = Gcp::start().await?;
-    let polled = latency(program, &nats, &bus, ["aws", &ec2.url()], |change| {
-        // Each is news: it is sooner by two seconds.
-        ec2.interrupt("terminate", Duration::from_secs(600 - 2 * change));
+    let polled = latency(program, &nats, &bus, ("aws", ec2.url()), |change| {
+        // Each is news: it is sooner by more than a second, also after rounding.
+        ec2.interrupt("terminate", Duration::from_secs(600 - 4 * change));
     });
     let polled = polled.await?;
-    let waited = latency(program, &nats, &bus, ["gcp", &gcp.url()], |change| {
+    let waited = latency(program, &nats, &bus, ("gcp", gcp.url()), |change| {
         gcp.set("instance/maintenance-event", Some(&format!("EVENT_{change}")));
     });
     let waited = waited.await?;
@@ -147,7 +151,7 @@ async fn latency(
     program: &Path,
     nats: &Nats,
     bus: &Bus,
-    [provider, url]: [&str; 2],
+    (provider, url): (&str, String),
     change: impl Fn(u64),
 ) -> Result<Latencies> {
     let port = Port::reserve()?;
@@ -169,18 +173,23 @@ async fn latency(
         tokio::time::sleep(Duration::from_millis(200 + number * 7 % 23)).await;
         let changed = Timestamp::now();
         change(number);
-        let stored = tokio::time::timeout(Duration::from_secs(30), reading.next())
+        let stored = tokio::time::timeout(Duration::from_secs(30), announced(&mut reading))
             .await
-            .context("no notice came of a change")??
-            .context("the stream ended")?
-            .stored_at;
+            .context("no notice came of a change")??;
         all.push(Duration::try_from(stored.duration_since(changed)).unwrap_or_default());
-        // The event in whose place this one is, is taken back.
-        while let Ok(more) = tokio::time::timeout(Duration::from_millis(50), reading.next()).await {
-            more?;
-        }
     }
     Ok(Latencies::of(all))
+}
+
+/// When the next notice was stored that announces something; the event in whose place it is, is taken back by another.
+async fn announced(reading: &mut Reading) -> Result<Timestamp> {
+    loop {
+        let message = reading.next().await?.context("the stream ended")?;
+        let notice = Envelope::<Notice>::decode(&message.wire)?.data;
+        if notice.state == state::ACTIVE {
+            return Ok(message.stored_at);
+        }
+    }
 }
 
 /// By the alias that makes it for images.
