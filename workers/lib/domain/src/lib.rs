@@ -12,6 +12,7 @@ pub mod duration;
 pub mod incident;
 pub mod limits;
 pub mod notice;
+pub mod recommend;
 pub mod record;
 pub mod rule;
 pub mod run;
