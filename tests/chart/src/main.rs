@@ -7,6 +7,7 @@ fn main() -> ExitCode {
         Ok("hollowtrees") => hollowtrees_cli::main(std::env::args_os()),
         Ok("hollowtrees-agent") => hollowtrees_agent::main(),
         Ok("hollowtrees-drain") => hollowtrees_drain::main(),
+        Ok("hollowtrees-gateway") => hollowtrees_gateway::main(),
         Ok("hollowtrees-metrics") => hollowtrees_metrics::main(),
         Ok("hollowtrees-router") => hollowtrees_router::main(),
         _ => ExitCode::from(64),

@@ -12,7 +12,7 @@
 //! | a process of our own under test | [`Worker`] |
 //! | one whose machine's clock is off | [`clock`] |
 //! | the drain of kubectl, to compare ours with | [`kubectl`] |
-//! | `promtool`, where the machine has it | [`promtool`] |
+//! | `promtool` and a Prometheus, where the machine has them | [`promtool`], [`prometheus`] |
 //! | a program in another language, with its dependencies | [`language`] |
 //! | wait for a fact, bounded | [`eventually()`], [`try_eventually()`] |
 //!
@@ -42,6 +42,7 @@ pub mod metadata;
 pub mod nats;
 pub mod ports;
 pub mod process;
+pub mod prometheus;
 pub mod promtool;
 pub mod proxy;
 pub mod scratch;

@@ -3,7 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`config`] | its own configuration |
-//! | [`run`] | the process |
+//! | `run` | the process |
 //! | [`http`] | the server: connections, TLS, bodies, who may come in, answers |
 //! | [`auth`] | who speaks, and for which clusters |
 //! | [`alerts`] | Alertmanager's API and webhook to notices |

@@ -8,7 +8,7 @@ use hollowtrees_schemas::outgoing::Outgoing;
 use jiff::Timestamp;
 
 use crate::{
-    ingest::{Ingest, Origin, Unusable},
+    ingest::{Aside, Ingest, Origin, Unusable},
     problem::Problem,
 };
 
@@ -67,6 +67,8 @@ pub struct Report {
     pub ignored: usize,
     /// Refused, and put aside.
     pub refused: Vec<Refusal>,
+    /// How many of these were not kept, for their source has sent too many.
+    pub not_kept: usize,
 }
 
 impl Report {
@@ -80,7 +82,7 @@ enum Fate {
     Stored,
     Repeated,
     Ignored,
-    Refused(Refusal),
+    Refused(Refusal, Aside),
 }
 
 /// Stores what is a notice and puts aside what cannot be used; answers once the bus has it all.
@@ -92,7 +94,10 @@ pub async fn settle(ingest: &Ingest, delivery: &Delivery, parts: Vec<Part>) -> R
             Fate::Stored => report.stored += 1,
             Fate::Repeated => report.repeated += 1,
             Fate::Ignored => report.ignored += 1,
-            Fate::Refused(refusal) => report.refused.push(refusal),
+            Fate::Refused(refusal, aside) => {
+                report.refused.push(refusal);
+                report.not_kept += usize::from(aside != Aside::Kept);
+            }
         }
     }
     report
@@ -121,9 +126,10 @@ async fn one(ingest: &Ingest, delivery: &Delivery, part: Part) -> Fate {
         body: part.body.clone(),
         first_at: delivery.at,
     };
-    ingest.put_aside(&delivery.origin, &what).await;
-    Fate::Refused(Refusal {
+    let aside = ingest.put_aside(&delivery.origin, &what).await;
+    let refusal = Refusal {
         index: part.index,
         problem,
-    })
+    };
+    Fate::Refused(refusal, aside)
 }

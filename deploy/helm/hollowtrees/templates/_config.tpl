@@ -57,6 +57,27 @@ how Helm hands them on. */}}
 {{- end -}}
 {{- if eq .key "agent" }}{{ $_ := set $config "cluster" (include "hollowtrees.cluster" .root) }}{{ end -}}
 {{- if eq .key "drain" }}{{ $_ := set $config "cluster" (dict "name" (include "hollowtrees.cluster" .root)) }}{{ end -}}
+{{- if eq .key "gateway" -}}
+{{- $values := .values -}}
+{{- $http := dict "listen" "0.0.0.0:9191" -}}
+{{- with $values.tls -}}
+{{- if .existingSecret -}}
+{{- $path := "/var/run/secrets/hollowtrees/gateway/" -}}
+{{- $tls := dict "cert" (print $path .certKey) "key" (print $path .keyKey) -}}
+{{- if .clientCaKey }}{{ $_ := set $tls "client_ca" (print $path .clientCaKey) }}{{ $_ := set $tls "client_required" true }}{{ end -}}
+{{- $_ := set $http "tls" $tls -}}
+{{- end -}}
+{{- $off := eq (dig "http" "enabled" true ($values.config | default dict)) false -}}
+{{- if not (or $off $values.auth.existingSecret (and .existingSecret .clientCaKey)) -}}
+{{- fail "gateway.auth.existingSecret is empty: anybody in the cluster could speak for any instance; name a secret with the clients" -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $config "http" $http -}}
+{{- if .root.Values.cluster.name }}{{ $_ := set $config "cluster" .root.Values.cluster.name }}{{ end -}}
+{{- if and $values.auth.existingSecret $values.auth.clientsKey -}}
+{{- $_ := set $config "auth" (dict "clients" (print "/var/run/secrets/hollowtrees/clients/" $values.auth.clientsKey)) -}}
+{{- end -}}
+{{- end -}}
 {{- if and (eq .key "router") (or .values.rules .values.existingRules) -}}
 {{- $_ := set $config "rules" (dict "file" "/etc/hollowtrees/rules/rules.yaml") -}}
 {{- end -}}

@@ -22,6 +22,7 @@ router: router
 drain: drain
 asgSwap: asg-swap
 metrics: metrics
+gateway: gateway
 {{- end -}}
 
 {{/* From here on the argument is a dictionary: root (the chart's own `.`), key (the worker's in the values, or busApply),

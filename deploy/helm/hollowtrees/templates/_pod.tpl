@@ -108,6 +108,17 @@ spec:
               key: {{ $auth.tokenKey }}
         {{- end }}
         {{- end }}
+        {{- if and (eq .key "gateway") .values.auth.existingSecret }}
+        {{- range $variable, $key := dict "HT_AUTH__TOKEN" .values.auth.tokenKey "HT_AUTH__JWT__KEY" .values.auth.jwtKey }}
+        {{- if $key }}
+        - name: {{ $variable }}
+          valueFrom:
+            secretKeyRef:
+              name: {{ $.values.auth.existingSecret }}
+              key: {{ $key }}
+        {{- end }}
+        {{- end }}
+        {{- end }}
         {{- with .values.env }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -115,6 +126,10 @@ spec:
       ports:
         - name: http
           containerPort: {{ .values.port }}
+        {{- if eq .key "gateway" }}
+        - name: sources
+          containerPort: 9191
+        {{- end }}
       livenessProbe:
         httpGet:
           path: /livez
@@ -157,6 +172,18 @@ spec:
           mountPath: /var/run/secrets/hollowtrees/tls
           readOnly: true
         {{- end }}
+        {{- if eq .key "gateway" }}
+        {{- if and .values.auth.existingSecret .values.auth.clientsKey }}
+        - name: clients
+          mountPath: /var/run/secrets/hollowtrees/clients
+          readOnly: true
+        {{- end }}
+        {{- if .values.tls.existingSecret }}
+        - name: gateway
+          mountPath: /var/run/secrets/hollowtrees/gateway
+          readOnly: true
+        {{- end }}
+        {{- end }}
   volumes:
     - name: config
       configMap:
@@ -186,5 +213,27 @@ spec:
           - key: {{ . }}
             path: {{ . }}
           {{- end }}
+    {{- end }}
+    {{- if eq .key "gateway" }}
+    {{- if and .values.auth.existingSecret .values.auth.clientsKey }}
+    - name: clients
+      secret:
+        secretName: {{ .values.auth.existingSecret }}
+        defaultMode: 288 # 0440
+        items:
+          - key: {{ .values.auth.clientsKey }}
+            path: {{ .values.auth.clientsKey }}
+    {{- end }}
+    {{- if .values.tls.existingSecret }}
+    - name: gateway
+      secret:
+        secretName: {{ .values.tls.existingSecret }}
+        defaultMode: 288 # 0440
+        items:
+          {{- range compact (list .values.tls.certKey .values.tls.keyKey .values.tls.clientCaKey) }}
+          - key: {{ . }}
+            path: {{ . }}
+          {{- end }}
+    {{- end }}
     {{- end }}
 {{- end -}}

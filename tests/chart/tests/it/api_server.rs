@@ -17,6 +17,7 @@ const BOUND: Duration = Duration::from_secs(90);
 fn path(object: &Value) -> String {
     let (group, plural) = match kind(object) {
         "ConfigMap" => ("/api/v1", "configmaps"),
+        "Service" => ("/api/v1", "services"),
         "ServiceAccount" => ("/api/v1", "serviceaccounts"),
         "DaemonSet" => ("/apis/apps/v1", "daemonsets"),
         "Deployment" => ("/apis/apps/v1", "deployments"),
@@ -161,7 +162,9 @@ async fn an_installed_release_comes_to_run() {
     );
     // Roles belong to no namespace: the names of other tests are taken.
     render = render.set("fullnameOverride", &format!("{namespace:?}"));
-    for worker in ["agent", "router", "drain", "asgSwap", "metrics", "busApply"] {
+    for worker in [
+        "agent", "router", "drain", "asgSwap", "metrics", "gateway", "busApply",
+    ] {
         render = render.set(&format!("{worker}.nodeSelector"), &here);
     }
     let objects: Vec<Value> = rendered(&render)

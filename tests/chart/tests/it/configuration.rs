@@ -53,8 +53,14 @@ fn load<T: Settings>(
         .unwrap()
         .iter()
         .map(|one| {
-            let value = one["value"].as_str().unwrap_or("secret");
-            (one["name"].as_str().unwrap().to_owned(), value.to_owned())
+            let name = one["name"].as_str().unwrap();
+            // A token that can be guessed is refused.
+            let secret = match name {
+                "HT_AUTH__TOKEN" => "secret that is long enough",
+                _ => "secret",
+            };
+            let value = one["value"].as_str().unwrap_or(secret);
+            (name.to_owned(), value.to_owned())
         })
         .filter(|(name, _)| name != "HT_CONFIG")
         .collect();
@@ -88,6 +94,13 @@ async fn every_program_reads_its_file() {
             at,
         );
         let drain = drain.unwrap();
+        let gateway = load::<hollowtrees_gateway::config::Settings>(
+            &objects,
+            "gateway",
+            hollowtrees_gateway::config::DEFAULTS,
+            at,
+        );
+        assert_eq!(gateway.is_some(), *set == *"full");
         load::<Any>(&objects, "bus-apply", "", at);
         for (worker, defaults) in [("asg-swap", ASG_SWAP), ("metrics", METRICS)] {
             let documented = Loader::new(defaults).load::<Any>().unwrap();
@@ -119,6 +132,19 @@ async fn every_program_reads_its_file() {
                 assert!(!drain.own.pods.empty_dir);
                 assert_eq!(drain.shutdown.grace, Duration::from_secs(55));
                 assert!(drain.nats.nkey.is_some() && drain.nats.tls.required);
+                let gateway = gateway.unwrap();
+                assert_eq!(gateway.own.cluster, "prod.eu");
+                assert_eq!(gateway.own.http.listen.port(), 9191);
+                assert_eq!(gateway.own.alerts.names, ["SpotTerminationNotice"]);
+                assert!(gateway.own.http.tls.identifies() && gateway.own.auth.is_set());
+                assert_eq!(
+                    gateway.own.auth.clients.as_deref(),
+                    Some(Path::new("/var/run/secrets/hollowtrees/clients/clients.yaml"))
+                );
+                assert_eq!(
+                    gateway.own.auth.token.unwrap().expose(),
+                    "secret that is long enough"
+                );
                 let router = router.unwrap();
                 assert_eq!((router.own.router.accepted, router.nats.url.len()), (512, 3));
                 assert_eq!(

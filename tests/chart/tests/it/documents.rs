@@ -88,6 +88,11 @@ async fn what_is_missing_or_misspelt_is_said() {
     check(minimal().set("nats.url", r#""nats://u:p@n:4222""#), "nats/url");
     check(minimal().set("nats.auth.kind", r#""kerberos""#), "nats/auth/kind");
     check(minimal().set("busApply.replicas", "2"), "busApply/replicas");
+    // Anybody in the cluster could speak for any instance.
+    check(
+        minimal().set("gateway.enabled", "true"),
+        "gateway.auth.existingSecret is empty",
+    );
 }
 
 #[tokio::test]
@@ -142,7 +147,15 @@ async fn each_set_brings_what_it_says() {
     let full = rendered(&with("full")).await;
     check(
         &full,
-        &["agent", "asg-swap", "bus-apply", "drain", "metrics", "router"],
+        &[
+            "agent",
+            "asg-swap",
+            "bus-apply",
+            "drain",
+            "gateway",
+            "metrics",
+            "router",
+        ],
     );
     let tenant = rendered(&with("tenant")).await;
     check(&tenant, &["agent", "drain"]);
@@ -156,7 +169,10 @@ async fn each_set_brings_what_it_says() {
     };
     let mut of_full = budgets(&full);
     of_full.sort();
-    assert_eq!(of_full, ["ht-asg-swap", "ht-drain", "ht-metrics", "ht-router"]);
+    assert_eq!(
+        of_full,
+        ["ht-asg-swap", "ht-drain", "ht-gateway", "ht-metrics", "ht-router"]
+    );
     assert!(budgets(&tenant).is_empty());
 }
 

@@ -229,6 +229,48 @@ async fn metrics_counts_with_its_permissions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_stores_and_puts_aside_with_its_permissions() {
+    let (nats, operator) = declared().await;
+    let (health, port) = (Port::reserve().unwrap(), Port::reserve().unwrap());
+    let process = as_user(program("hollowtrees-gateway"), &nats, "gateway")
+        .env("HT_HTTP__LISTEN", port.addr().to_string())
+        .env("HT_HEALTH__LISTEN", health.addr().to_string())
+        .start()
+        .unwrap();
+    let ready = format!("http://{}/readyz", health.addr());
+    process.ready(&ready, BOUND).await.unwrap();
+    let client = hollowtrees_harness::http_client::Client::plain().unwrap();
+    let send = async |instance: &str| {
+        let url = format!("http://{}/api/v2/alerts", port.addr());
+        let labels = format!(r#"{{"alertname":"a","cluster":"{BLUE}","instance_id":"{instance}"}}"#);
+        let body = format!(r#"[{{"labels":{labels}}}, "no alert"]"#);
+        let answer = client
+            .send(http::Method::POST, &url, &[], body.into())
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 400, "one of two");
+    };
+    send("i-1").await;
+    nats.restart().await.unwrap();
+    process.ready(&ready, BOUND).await.unwrap();
+    send("i-2").await;
+    let expected = [
+        "ht.notice.v1.blue=2Eeu.alert.i-1",
+        "ht.notice.v1.blue=2Eeu.alert.i-2",
+    ];
+    let operator_again = connected(&nats, "operator").await;
+    assert_eq!(subjects(&operator_again, Stream::Notices).await, expected);
+    let letters = subjects(&operator_again, Stream::Dead).await;
+    assert_eq!(letters, ["ht.dead.v1.=.alertmanager=2Fanyone.gateway"]);
+    drop(operator);
+    process.terminate(BOUND).await.unwrap();
+    assert_eq!(violations(&nats), Vec::<String>::new());
+    let mut raw = Raw::connect(&nats, "gateway").await;
+    assert!(!raw.publish("ht.action.v1.green.drain.i-1", "", "{}").await);
+    assert!(!raw.publish("ht.dead.v1.green.HT_ACTIONS.drain", "", "{}").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_sees_its_cluster() {
     let (nats, operator) = declared().await;
     let bus = connected(&nats, "reader-blue=2Eeu").await;

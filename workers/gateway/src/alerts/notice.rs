@@ -65,7 +65,8 @@ pub fn source(cluster: &str) -> String {
     hollowtrees_schemas::envelope::source(&["alerts", cluster])
 }
 
-/// What an alert's repetitions have in common.
+/// What an alert's repetitions have in common. `startsAt` counts to the millisecond: Prometheus cuts it there in today's API
+/// and Alertmanager passes that on, while the API before gave it in full.
 pub fn identity(alert: &Alert) -> String {
     let starts_at = document::time(&alert.starts_at).ok().flatten();
     let mut hash = Hash::new("alert");
@@ -73,7 +74,7 @@ pub fn identity(alert: &Alert) -> String {
         hash = hash.field(name).field(value);
     }
     match starts_at {
-        Some(at) => hash.field(hollowtrees_schemas::proto::time::text(at)),
+        Some(at) => hash.field(at.as_millisecond().to_be_bytes()),
         None => hash.field(&alert.starts_at),
     }
     .finish()

@@ -31,7 +31,7 @@ use crate::{
     problem::Problem,
     push::{event_grid, pubsub},
     rate::Rates,
-    settle::{Delivery, Part, Refusal, Report, settle},
+    settle::{Delivery, Part, Report, settle},
     status,
     telemetry::Telemetry,
 };
@@ -243,12 +243,9 @@ impl Gate {
                     body: asked.body.clone(),
                     made: Err(problem.clone()),
                 };
-                settle(&self.ingest, &delivery, vec![whole]).await;
+                let report = settle(&self.ingest, &delivery, vec![whole]).await;
                 return match route {
-                    route if route.is_insistent() => answer::taken(&Report {
-                        refused: vec![Refusal { index: 0, problem }],
-                        ..Report::default()
-                    }),
+                    route if route.is_insistent() => insisted(style, &report),
                     _ => {
                         let status = if problem.forbidden {
                             StatusCode::FORBIDDEN
@@ -262,7 +259,7 @@ impl Gate {
         };
         let report = settle(&self.ingest, &delivery, read).await;
         if route.is_insistent() {
-            answer::taken(&report)
+            insisted(style, &report)
         } else {
             answer::report(style, &report)
         }
@@ -300,6 +297,15 @@ impl Found {
     fn answer(answer: Answer) -> Self {
         Self::Answer(Box::new(answer))
     }
+}
+
+/// For who sends what was refused again: it is acknowledged once it is kept, and not before.
+fn insisted(style: Style, report: &Report) -> Answer {
+    if report.not_kept == 0 {
+        return answer::taken(report);
+    }
+    let error = "too much that cannot be used comes from this source; what is left of it is taken later";
+    answer::later(failure(style, StatusCode::SERVICE_UNAVAILABLE, "", error), 60)
 }
 
 fn unread(style: Style, error: &BodyError) -> Answer {

@@ -88,7 +88,7 @@ fn part(index: usize, raw: &RawValue, asked: &Asked, settings: &Settings) -> Par
     };
     Part {
         index,
-        id: sent.id,
+        id: events::content(&body),
         body,
         made,
     }

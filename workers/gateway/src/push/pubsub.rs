@@ -31,10 +31,12 @@ struct Message {
 pub fn parts(asked: &Asked, settings: &Settings) -> Result<Vec<Part>, Problem> {
     let document: Value =
         serde_json::from_slice(&asked.body).map_err(|error| Problem::json(&error, "a push of Pub/Sub"))?;
-    let id = document
-        .pointer("/message/messageId")
-        .and_then(Value::as_str)
-        .map_or_else(|| events::content(&asked.body), str::to_owned);
+    // Of a repetition the body differs by `deliveryAttempt`; an id is its topic's own.
+    let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
+    let id = match (text("/subscription"), text("/message/messageId")) {
+        (Some(subscription), Some(id)) => format!("{subscription}/{id}"),
+        _ => events::content(&asked.body),
+    };
     let made = if document.get("message").is_some() {
         made(&document, asked, settings)
     } else {

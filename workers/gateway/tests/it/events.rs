@@ -229,6 +229,22 @@ async fn googles_pushes_are_notices_wrapped_or_not_and_by_eventarc() {
     assert_eq!(world.letters().await.len(), 3);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_insists_is_told_to_wait_with_what_is_not_kept() {
+    let world = World::new().await;
+    let env = [("HT_INGEST__DEAD_LETTERS_PER_MINUTE", "2")];
+    let process = Process::start(&world, &env).await;
+    let mut answers = Vec::new();
+    for number in 0..3 {
+        let mut unusable = push(&json!({}), &json!({}));
+        unusable["message"]["messageId"] = json!(number.to_string());
+        let (status, _) = post(&process, "/gcp/pubsub", "application/json", &unusable).await;
+        answers.push(status.as_u16());
+    }
+    assert_eq!(answers, [200, 200, 503]);
+    assert_eq!(world.letters().await.len(), 2);
+}
+
 const VM: &str = "/subscriptions/s-1/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm-1";
 const ANNOTATED: &str = "Microsoft.ResourceNotifications.HealthResources.ResourceAnnotated";
 

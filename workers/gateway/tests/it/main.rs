@@ -14,6 +14,7 @@ mod events;
 mod ingest;
 mod kills;
 mod openapi;
+mod page;
 mod process;
 mod security;
 mod world;

@@ -270,7 +270,7 @@ fn pointers_of(value: &Value, at: &str, found: &mut Vec<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_sent_is_answered_as_documented_and_never_with_an_error_of_ours() {
     let world = World::new().await;
-    let process = Process::start(&world, &[]).await;
+    let process = Process::start(&world, &[("HT_INGEST__DEAD_LETTERS_PER_MINUTE", "60000")]).await;
     let document = document();
     let posted: Vec<_> = operations(&document)
         .into_iter()

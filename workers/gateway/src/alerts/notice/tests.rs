@@ -246,6 +246,18 @@ fn a_repetition_is_the_same_notice_and_an_end_is_another_of_the_same_event() {
         }),
         "the same moment, written otherwise"
     );
+    // Prometheus by the older API, and by today's.
+    let at = |starts_at: &str| {
+        id(&Alert {
+            starts_at: starts_at.to_owned(),
+            ..firing.clone()
+        })
+    };
+    assert_eq!(
+        at("2026-10-01T12:00:00.983543872Z"),
+        at("2026-10-01T12:00:00.983Z")
+    );
+    assert_ne!(at("2026-10-01T12:00:00.983Z"), at("2026-10-01T12:00:00.984Z"));
     let over = ends("2026-10-01T12:05:00Z");
     let resolved = told(&over, &client(&[]), "home").unwrap();
     assert_eq!(resolved.state, "resolved");

@@ -1,0 +1,13 @@
+//! Any of the workers, by `HOLLOWTREES_PROGRAM`: built here so that tests have them at hand.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match std::env::var("HOLLOWTREES_PROGRAM").as_deref() {
+        Ok("agent") => hollowtrees_agent::main(),
+        Ok("drain") => hollowtrees_drain::main(),
+        Ok("gateway") => hollowtrees_gateway::main(),
+        Ok("router") => hollowtrees_router::main(),
+        _ => ExitCode::from(64),
+    }
+}
