@@ -131,6 +131,14 @@ impl Strict {
                     .map(|()| query::done(&call.action))
                     .map_err(Stop::from),
             ),
+            "DescribeLifecycleHooks" => (
+                Service::AutoScaling,
+                Ok(http_server::with_type(
+                    StatusCode::OK,
+                    "text/xml",
+                    self.lifecycle().describe_hooks(&call),
+                )),
+            ),
             "RecordLifecycleActionHeartbeat" => (
                 Service::AutoScaling,
                 self.lifecycle()
