@@ -86,6 +86,7 @@ fn the_configuration_page_is_true() {
         ("drain", hollowtrees_drain::config::DEFAULTS),
         ("asg-swap", hollowtrees_asg_swap::config::DEFAULTS),
         ("metrics", hollowtrees_metrics::config::DEFAULTS),
+        ("gateway", hollowtrees_gateway::config::DEFAULTS),
     ];
     for (worker, own) in workers {
         write!(page, "\n## {worker}\n\n```toml\n{}\n```\n", own.trim()).unwrap();
@@ -265,6 +266,7 @@ fn the_arrows_point_one_way() {
         "hollowtrees-drain",
         "hollowtrees-asg-swap",
         "hollowtrees-metrics",
+        "hollowtrees-gateway",
         "hollowtrees-cli",
     ];
     for worker in workers

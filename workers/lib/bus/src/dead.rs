@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use hollowtrees_schemas::{
     codec::Wire,
     id::MessageId,
@@ -67,6 +68,23 @@ pub struct Reason<'a> {
     pub worker: &'a proto::Worker,
 }
 
+/// A body that came from outside the bus, and that nobody could use.
+#[derive(Clone, Debug)]
+pub struct Foreign<'a> {
+    /// Who delivered it: a queue, or a way in. The origin in the dead letter's subject.
+    pub source: &'a str,
+    /// Where it was sent, for a person: a queue's address, a path.
+    pub address: &'a str,
+    /// What it says, so that the same body put aside twice is kept once.
+    pub id: &'a str,
+    /// What came with it, secrets left out.
+    pub headers: &'a [(String, String)],
+    /// The bytes as they came.
+    pub body: Bytes,
+    /// When it came.
+    pub first_at: Timestamp,
+}
+
 /// Why a dead letter cannot be shown, redriven or discarded.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadError {
@@ -108,30 +126,9 @@ impl Bus {
             (header::dead::CONSUMER.to_owned(), delivery.consumer.clone()),
             (header::dead::SUBJECT.to_owned(), printable(&delivery.subject)),
             (header::dead::SEQUENCE.to_owned(), delivery.sequence.to_string()),
-            (header::dead::CLASS.to_owned(), reason.class.to_string()),
-            (header::dead::REASON.to_owned(), printable(&reason.text)),
-            (header::dead::ATTEMPTS.to_owned(), reason.attempts.to_string()),
-            (
-                header::dead::WORKER.to_owned(),
-                printable(&format!("{}.{}", reason.worker.kind, reason.worker.process)),
-            ),
-            (
-                header::dead::WORKER_VERSION.to_owned(),
-                printable(&reason.worker.version),
-            ),
-            (header::dead::FIRST_AT.to_owned(), delivery.stored_at.to_string()),
-            (header::dead::AT.to_owned(), Timestamp::now().to_string()),
         ];
-        if let Some(action_id) = reason.action_id {
-            pairs.push((header::dead::ACTION_ID.to_owned(), action_id.to_owned()));
-        }
-        pairs.extend(
-            delivery
-                .wire
-                .headers
-                .iter()
-                .map(|(name, value)| (format!("{ORIGINAL}{name}"), value.clone())),
-        );
+        pairs.extend(reason.headers(delivery.stored_at));
+        pairs.extend(originals(&delivery.wire.headers));
         let wire = Wire {
             headers: pairs,
             body: delivery.wire.body.clone(),
@@ -140,6 +137,36 @@ impl Bus {
             &format!("dead/{}/{}", delivery.stream, delivery.consumer),
             &delivery.sequence.to_string(),
         );
+        self.publish_wire(&subject, &wire, &id, None).await
+    }
+
+    /// Keeps a body from outside the bus that `consumer` could not use. Doing it twice keeps it once.
+    ///
+    /// # Errors
+    /// [`PublishError::TooLarge`] where the server does not take a message of its size.
+    pub async fn put_aside(
+        &self,
+        foreign: &Foreign<'_>,
+        consumer: &str,
+        reason: &Reason<'_>,
+    ) -> Result<Published, PublishError> {
+        let subject = Subject::Dead {
+            cluster: reason.cluster.to_owned(),
+            origin: foreign.source.to_owned(),
+            consumer: consumer.to_owned(),
+        };
+        let mut pairs = vec![
+            (header::dead::STREAM.to_owned(), printable(foreign.source)),
+            (header::dead::CONSUMER.to_owned(), printable(consumer)),
+            (header::dead::SUBJECT.to_owned(), printable(foreign.address)),
+        ];
+        pairs.extend(reason.headers(foreign.first_at));
+        pairs.extend(originals(foreign.headers).map(|(name, value)| (name, printable(&value))));
+        let wire = Wire {
+            headers: pairs,
+            body: foreign.body.clone(),
+        };
+        let id = MessageId::of(&format!("dead/{}/{consumer}", foreign.source), foreign.id);
         self.publish_wire(&subject, &wire, &id, None).await
     }
 
@@ -286,6 +313,36 @@ pub fn letter(message: &Message) -> proto::DeadLetter {
         }
     }
     letter
+}
+
+impl Reason<'_> {
+    /// What is said of any dead letter, whose original came at `first_at`.
+    fn headers(&self, first_at: Timestamp) -> Vec<(String, String)> {
+        let worker = format!("{}.{}", self.worker.kind, self.worker.process);
+        let mut pairs = vec![
+            (header::dead::CLASS.to_owned(), self.class.to_string()),
+            (header::dead::REASON.to_owned(), printable(&self.text)),
+            (header::dead::ATTEMPTS.to_owned(), self.attempts.to_string()),
+            (header::dead::WORKER.to_owned(), printable(&worker)),
+            (
+                header::dead::WORKER_VERSION.to_owned(),
+                printable(&self.worker.version),
+            ),
+            (header::dead::FIRST_AT.to_owned(), first_at.to_string()),
+            (header::dead::AT.to_owned(), Timestamp::now().to_string()),
+        ];
+        if let Some(action_id) = self.action_id {
+            pairs.push((header::dead::ACTION_ID.to_owned(), action_id.to_owned()));
+        }
+        pairs
+    }
+}
+
+/// The original's own headers, as a dead letter keeps them.
+fn originals(headers: &[(String, String)]) -> impl Iterator<Item = (String, String)> + '_ {
+    headers
+        .iter()
+        .map(|(name, value)| (format!("{ORIGINAL}{name}"), value.clone()))
 }
 
 /// Header values are one line of text.

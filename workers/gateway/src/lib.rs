@@ -1,0 +1,30 @@
+//! The gateway: what other origins than the node agent say of an instance, as notices on the bus.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`config`] | its own configuration |
+//! | [`run`] | the process |
+//! | [`ingest`] | the one way onto the bus: stored, or put aside |
+//! | [`rate`] | so many in a time |
+//! | [`telemetry`] | every metric there is |
+//!
+//! **Nothing is lost.** An origin is answered only after the bus has acknowledged; until then it says the same again, and
+//! the same has the same id, so that it is stored once. What cannot be used is put aside whole as a dead letter.
+
+pub mod config;
+pub mod ingest;
+pub mod rate;
+pub mod telemetry;
+
+mod run;
+
+pub use run::run;
+
+/// The whole process, from the command line to the exit code.
+pub fn main() -> std::process::ExitCode {
+    hollowtrees_runtime::Frame::new("gateway", env!("CARGO_PKG_VERSION"))
+        .about("takes notices from alerts, CloudEvents and clouds")
+        .defaults(config::DEFAULTS)
+        .many_threaded()
+        .run(run)
+}

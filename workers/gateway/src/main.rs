@@ -1,0 +1,5 @@
+//! `hollowtrees-gateway`
+
+fn main() -> std::process::ExitCode {
+    hollowtrees_gateway::main()
+}
