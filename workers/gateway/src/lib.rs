@@ -6,6 +6,7 @@
 //! | [`run`] | the process |
 //! | [`ingest`] | the one way onto the bus: stored, or put aside |
 //! | [`rate`] | so many in a time |
+//! | [`sqs`] | queues of SQS: events of EventBridge, Auto Scaling and AWS Health |
 //! | [`telemetry`] | every metric there is |
 //!
 //! **Nothing is lost.** An origin is answered only after the bus has acknowledged; until then it says the same again, and
@@ -14,6 +15,7 @@
 pub mod config;
 pub mod ingest;
 pub mod rate;
+pub mod sqs;
 pub mod telemetry;
 
 mod run;

@@ -6,7 +6,7 @@ use hollowtrees_bus::apply;
 use hollowtrees_runtime::{Context, Failure, bus};
 use hollowtrees_schemas::proto;
 
-use crate::{config::Settings, ingest::Ingest, telemetry::Telemetry};
+use crate::{config::Settings, ingest::Ingest, sqs, telemetry::Telemetry};
 
 /// How long the last acknowledgements may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -27,9 +27,11 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         version: context.identity.version.to_owned(),
     };
     let settings = &context.config.own;
-    let _ingest = Ingest::new(connection.clone(), worker, &settings.ingest, telemetry);
+    let ingest = Ingest::new(connection.clone(), worker, &settings.ingest, telemetry);
+    let queues = sqs::start(&context, &ingest).await?;
     context.checks.complete();
     context.shutdown.draining().await;
+    queues.ended().await;
     connection.flush(LAST_WORDS).await;
     Ok(())
 }

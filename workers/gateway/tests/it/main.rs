@@ -10,4 +10,5 @@
 
 mod ingest;
 mod process;
+mod sqs;
 mod world;
