@@ -3,13 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use hollowtrees_aws::{Queue, queue::BATCH};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
-use super::{
-    held::{Held, Key},
-    telemetry::Telemetry,
-};
+use super::{held::Holding, telemetry::Telemetry};
 
 /// How long an incomplete batch waits for more.
 const LINGER: Duration = Duration::from_millis(50);
@@ -17,23 +14,16 @@ const LINGER: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_millis(200);
 const AGAIN_AT_MOST: Duration = Duration::from_secs(5);
 
-/// A message to delete. Its place among those held is free once it is.
-pub(super) struct Done {
-    pub(super) key: Key,
-    pub(super) place: OwnedSemaphorePermit,
-}
-
 /// Deletes what comes until nobody can send any more, then returns once all of that is done.
 pub(super) struct Deletions {
     pub(super) queue: Queue,
     pub(super) name: Arc<str>,
-    pub(super) held: Held,
     pub(super) at_once: usize,
     pub(super) telemetry: Telemetry,
 }
 
 impl Deletions {
-    pub(super) async fn run(self, mut done: mpsc::Receiver<Done>) {
+    pub(super) async fn run(self, mut done: mpsc::Receiver<Holding>) {
         let calls = Arc::new(Semaphore::new(self.at_once));
         let tracker = TaskTracker::new();
         let shared = Arc::new(self);
@@ -63,13 +53,13 @@ impl Deletions {
     }
 
     /// Until all are deleted or cannot be: those come again, and what they say has the same id then.
-    async fn delete(&self, mut batch: Vec<Done>) {
+    async fn delete(&self, mut batch: Vec<Holding>) {
         let mut wait = AGAIN;
         loop {
             // What is not held any more was given back, or out of sight for longer than SQS allows: it comes again.
             let (receipts, held): (Vec<_>, Vec<_>) = batch
                 .into_iter()
-                .filter_map(|done| Some((self.held.receipt(done.key)?, done)))
+                .filter_map(|done| Some((done.receipt()?, done)))
                 .unzip();
             if held.is_empty() {
                 return;
@@ -85,10 +75,8 @@ impl Deletions {
                     }),
                     Err(refusal) => refusal.is_definite(),
                 };
-                if definite {
-                    self.held.let_go(done.key);
-                    drop(done.place);
-                } else {
+                // Dropped, it is let go, and its place is free.
+                if !definite {
                     again.push(done);
                 }
             }

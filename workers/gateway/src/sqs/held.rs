@@ -9,15 +9,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::{StreamExt, stream};
 use hollowtrees_aws::{Queue, queue::BATCH};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::telemetry::Telemetry;
 
 /// SQS keeps a message out of sight for 12 h from its taking and no longer; a little before that it is let go.
 const LONGEST: Duration = Duration::from_secs(11 * 3600);
+/// Calls at once.
+const CALLS: usize = 8;
 
 /// The name of a held message.
-pub(super) type Key = u64;
+type Key = u64;
 
 /// All messages of a queue that this process holds. Cheap to clone.
 #[derive(Clone)]
@@ -32,6 +36,37 @@ struct Inner {
     next: AtomicU64,
     messages: Mutex<HashMap<Key, Message>>,
     telemetry: Telemetry,
+}
+
+/// A message that is held. Dropped it is let go: who did not delete it gets it again.
+pub(super) struct Holding {
+    held: Held,
+    key: Key,
+    /// Among the messages that may be held; free with it.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Holding {
+    /// What deletes it; none if it is not held any more.
+    pub(super) fn receipt(&self) -> Option<String> {
+        self.held
+            .messages()
+            .get(&self.key)
+            .map(|message| message.receipt.clone())
+    }
+
+    /// Gives it back, to come again after `delay`.
+    pub(super) async fn give_back(self, delay: Duration) {
+        if let Some(receipt) = self.receipt() {
+            self.held.hide(&[(self.key, receipt)], delay).await;
+        }
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.held.let_go(self.key);
+    }
 }
 
 struct Message {
@@ -55,7 +90,7 @@ impl Held {
     }
 
     /// A message just taken; `asked`: when the call began by which it was.
-    pub(super) fn hold(&self, receipt: String, asked: Instant) -> Key {
+    pub(super) fn hold(&self, receipt: String, asked: Instant, place: OwnedSemaphorePermit) -> Holding {
         let key = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let message = Message {
             receipt,
@@ -65,19 +100,17 @@ impl Held {
         let mut messages = self.messages();
         messages.insert(key, message);
         self.inner.telemetry.held(&self.inner.name, messages.len());
-        key
+        Holding {
+            held: self.clone(),
+            key,
+            _place: place,
+        }
     }
 
-    /// It is done with: deleted, given back, or lost to others.
-    pub(super) fn let_go(&self, key: Key) {
+    fn let_go(&self, key: Key) {
         let mut messages = self.messages();
         messages.remove(&key);
         self.inner.telemetry.held(&self.inner.name, messages.len());
-    }
-
-    /// What deletes it; none if it is not held any more.
-    pub(super) fn receipt(&self, key: Key) -> Option<String> {
-        self.messages().get(&key).map(|message| message.receipt.clone())
     }
 
     /// Prolongs what is held, for ever; the caller ends it.
@@ -89,14 +122,6 @@ impl Held {
         }
     }
 
-    /// Gives a message back, to come again after `delay`.
-    pub(super) async fn give_back(&self, key: Key, delay: Duration) {
-        if let Some(receipt) = self.receipt(key) {
-            self.hide(&[(key, receipt)], delay).await;
-        }
-        self.let_go(key);
-    }
-
     /// Gives all back at once.
     pub(super) async fn give_all_back(&self) {
         let all: Vec<_> = self
@@ -104,12 +129,13 @@ impl Held {
             .iter()
             .map(|(key, message)| (*key, message.receipt.clone()))
             .collect();
-        for batch in all.chunks(BATCH) {
-            self.hide(batch, Duration::ZERO).await;
-            for (key, _) in batch {
-                self.let_go(*key);
-            }
-        }
+        // Not prolonged any more, even where the call fails.
+        self.messages().clear();
+        let calls = all.chunks(BATCH).map(|batch| self.hide(batch, Duration::ZERO));
+        stream::iter(calls.map(Box::pin).collect::<Vec<_>>())
+            .buffer_unordered(CALLS)
+            .collect::<()>()
+            .await;
     }
 
     async fn prolong(&self) {

@@ -23,6 +23,8 @@ use super::{
 const KEPT: usize = 20_000;
 /// Asks that wait for a place with one region.
 const WAITING: usize = 1024;
+/// Accounts and regions at once; nobody has so many.
+const PLACES: usize = 512;
 /// How long the first ask of a call waits for others that are on their way.
 const LINGER: Duration = Duration::from_millis(50);
 /// A call for so many instances waits for no more.
@@ -177,6 +179,10 @@ impl Lookup {
         }
         let region = self.region(place).await?;
         let mut places = lock(&self.inner.places);
+        if places.len() >= PLACES {
+            // Those that are asked still answer, then end.
+            places.clear();
+        }
         let sender = places.entry(place.clone()).or_insert_with(|| {
             let (sender, asks) = mpsc::channel(WAITING);
             let gatherer = Gatherer {

@@ -10,16 +10,19 @@ use std::{
 
 use hollowtrees_aws::{Queue, Refusal, Taken, queue::BATCH};
 use hollowtrees_runtime::{Shutdown, health::Check};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinHandle,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::ingest::{Ingest, Origin};
 
 use super::{
     WAY,
-    delete::{Deletions, Done},
+    delete::Deletions,
     handle::Handler,
-    held::Held,
+    held::{Held, Holding},
     lookup::Lookup,
     route::Routes,
     settings::Sqs,
@@ -76,7 +79,7 @@ struct Shared {
     check: Check,
     stop: CancellationToken,
     tasks: TaskTracker,
-    done: mpsc::Sender<Done>,
+    done: mpsc::Sender<Holding>,
 }
 
 impl Pump {
@@ -128,7 +131,6 @@ impl Pump {
             Deletions {
                 queue: self.queue.clone(),
                 name: Arc::clone(&self.name),
-                held: held.clone(),
                 at_once: self.most_polls,
                 telemetry: self.telemetry.clone(),
             }
@@ -147,8 +149,15 @@ impl Pump {
             tasks: tasks.clone(),
             done,
         });
-        shared.begin_poll(true);
-        shutdown.token().cancelled().await;
+        while !shared.stop.is_cancelled() {
+            // The first poll goes on until the end; should it break off, the queue would not be read any more.
+            if let Some(first) = shared.begin_poll(true)
+                && let Err(error) = first.await
+            {
+                tracing::error!(queue = %shared.pump.name, %error, "A poll broke off; it begins again.");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
         // The last sender of deletions goes with the last task.
         drop(shared);
         tasks.close();
@@ -173,30 +182,17 @@ impl Pump {
 
 impl Shared {
     /// One more poll, unless there are enough.
-    fn begin_poll(self: &Arc<Self>, first: bool) {
-        let pump = &self.pump;
-        let more = pump
-            .polls
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |polls| {
-                (polls < pump.most_polls).then_some(polls + 1)
-            });
-        if more.is_err() {
-            return;
-        }
-        pump.telemetry
-            .polls(&pump.name, pump.polls.load(Ordering::Relaxed));
+    fn begin_poll(self: &Arc<Self>, first: bool) -> Option<JoinHandle<()>> {
+        let most = if first { usize::MAX } else { self.pump.most_polls };
+        let polling = Polling::begin(self, most)?;
         let shared = Arc::clone(self);
-        self.tasks.spawn(async move {
+        Some(self.tasks.spawn(async move {
+            let _polling = polling;
             shared
                 .stop
                 .run_until_cancelled(Box::pin(shared.poll(first)))
                 .await;
-            shared.pump.polls.fetch_sub(1, Ordering::Relaxed);
-            shared
-                .pump
-                .telemetry
-                .polls(&shared.pump.name, shared.pump.polls.load(Ordering::Relaxed));
-        });
+        }))
     }
 
     /// Polls again and again; one that is not the first ends when it finds nothing.
@@ -246,6 +242,11 @@ impl Shared {
         }
     }
 
+    fn show_polls(&self) {
+        let polls = self.pump.polls.load(Ordering::Relaxed);
+        self.pump.telemetry.polls(&self.pump.name, polls);
+    }
+
     fn failed(&self, refusal: &Refusal, lasts: Duration) {
         let pump = &self.pump;
         pump.telemetry.not_taken(&pump.name, refusal);
@@ -261,18 +262,40 @@ impl Shared {
                 // SQS gives no more than it is asked for; if it did, the rest comes again.
                 return;
             };
-            let key = self.pump.held.hold(message.receipt.clone(), asked);
+            let holding = self.pump.held.hold(message.receipt.clone(), asked, place);
             let shared = Arc::clone(self);
             self.tasks.spawn(async move {
                 let fate = Box::pin(shared.pump.handler.handle(&message)).await;
                 if fate == Fate::GivenBack {
-                    shared.pump.held.give_back(key, LATER).await;
+                    holding.give_back(LATER).await;
                 } else {
                     // Ended: then it comes again.
-                    drop(shared.done.send(Done { key, place }).await);
+                    drop(shared.done.send(holding).await);
                 }
             });
         }
+    }
+}
+
+/// One of the polls under way.
+struct Polling(Arc<Shared>);
+
+impl Polling {
+    fn begin(shared: &Arc<Shared>, most: usize) -> Option<Self> {
+        let more = |polls| (polls < most).then_some(polls + 1);
+        let polls = &shared.pump.polls;
+        polls
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .ok()?;
+        shared.show_polls();
+        Some(Self(Arc::clone(shared)))
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        self.0.pump.polls.fetch_sub(1, Ordering::Relaxed);
+        self.0.show_polls();
     }
 }
 

@@ -67,22 +67,33 @@ pub(super) fn is_instance(id: &str) -> bool {
     })
 }
 
-/// Account of the event, else of the queue.
+/// Account of the event, else of the queue. Twelve digits: it becomes part of a role's name.
 pub(super) fn account(document: &Document, key: &str, origin: &Origin) -> String {
-    or(word(document, key), &origin.account)
+    text(document, key)
+        .filter(|account| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()))
+        .unwrap_or(&origin.account)
+        .to_owned()
 }
 
-/// Region of the event, else of the queue.
+/// Region of the event, else of the queue. Words and a number, `us-gov-east-1`: it becomes part of a host's name.
 pub(super) fn region(document: &Document, key: &str, origin: &Origin) -> String {
-    or(word(document, key), &origin.region)
+    text(document, key)
+        .filter(|region| is_region(region))
+        .unwrap_or(&origin.region)
+        .to_owned()
 }
 
-fn or(found: String, otherwise: &str) -> String {
-    if found.is_empty() {
-        otherwise.to_owned()
-    } else {
-        found
-    }
+fn is_region(text: &str) -> bool {
+    let mut parts = text.rsplit('-');
+    let number = parts
+        .next()
+        .is_some_and(|number| number.parse::<u8>().is_ok_and(|number| number < 100));
+    let words: Vec<_> = parts.collect();
+    number
+        && (2..=3).contains(&words.len())
+        && words
+            .iter()
+            .all(|word| (2..=16).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
 /// A time in one of AWS's two forms: RFC 3339, or that of HTTP and mail, `Sat, 05 Jun 2016 15:10:09 GMT` (the day of the

@@ -280,6 +280,25 @@ fn an_event_says_where_it_comes_from_or_the_queue_does() {
 }
 
 #[test]
+fn a_place_that_cannot_be_is_that_of_the_queue() {
+    let spot = &bodies()["spot"];
+    for (region, account, expected) in [
+        ("us-gov-east-1", "111122223333", ("us-gov-east-1", "111122223333")),
+        ("eu-west-1.evil.example/#", "1", ("eu-north-1", "444455556666")),
+        ("eu-west-256", "11112222333x", ("eu-north-1", "444455556666")),
+        ("", "", ("eu-north-1", "444455556666")),
+        ("EU-WEST-1", "role/other/123", ("eu-north-1", "444455556666")),
+    ] {
+        let mut document: Document = serde_json::from_str(spot).unwrap();
+        document.insert("region".to_owned(), region.into());
+        document.insert("account".to_owned(), account.into());
+        let body = serde_json::to_string(&document).unwrap();
+        let event = contents(&body, &origin()).events.remove(0);
+        assert_eq!((event.region.as_str(), event.account.as_str()), expected);
+    }
+}
+
+#[test]
 fn a_maintenance_of_many_tells_each_of_itself() {
     let events = contents(&bodies()["health-two-instances"], &origin()).events;
     for event in &events {
