@@ -46,6 +46,7 @@ impl Aws {
                 .map(|(id, body)| json!({ "Id": id.to_string(), "MessageBody": body }))
                 .collect();
             let call = json!({ "QueueUrl": queue, "Entries": entries });
+            let _one_at_a_time = self.strict.queues.lock().await;
             let sent = self.sqs(region, "SendMessageBatch", call).await?;
             if sent["Failed"].as_array().is_some_and(|failed| !failed.is_empty()) {
                 return Err(Error::new(format!("not all was sent: {sent}")));

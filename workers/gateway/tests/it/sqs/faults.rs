@@ -91,7 +91,7 @@ async fn the_bus_is_away_for_twenty_seconds_and_nothing_comes_again_meanwhile() 
     }
     let hidden = seen.iter().all(|depth| depth.waiting == 0 && depth.taken > 0);
     assert!(hidden, "messages came out while they were held: {seen:?}");
-    ground.world.nats.restart().await.unwrap();
+    ground.bus_back().await;
     ground.all_told_once(&ids).await;
     assert!(gateway.worker.exit_status().is_none(), "it ended");
 }
@@ -141,7 +141,7 @@ async fn told_to_end_it_gives_back_what_it_holds() {
         },
     )
     .await;
-    ground.world.nats.restart().await.unwrap();
+    ground.bus_back().await;
     let _another = ground.gateway(&[hidden]).await;
     ground.all_told_once(&ids).await;
 }

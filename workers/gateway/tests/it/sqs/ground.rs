@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use hollowtrees_bus::read::{From, Until};
 use hollowtrees_harness::{Aws, eventually};
 use hollowtrees_schemas::{envelope::Envelope, names::Stream, proto};
 use serde_json::{Value, json};
@@ -72,6 +73,17 @@ impl Ground {
             } else {
                 Err(format!("{depth:?}, {} on the bus", self.stored().await))
             }
+        })
+        .await;
+    }
+
+    /// Starts the bus again, and waits until it answers us too.
+    pub(crate) async fn bus_back(&self) {
+        self.world.nats.restart().await.unwrap();
+        eventually("the bus to answer", LONG, async || {
+            let bus = &self.world.bus;
+            let read = bus.read(Stream::Notices, &[], From::First, Until::Present);
+            read.await.map(drop).map_err(|error| error.to_string())
         })
         .await;
     }
