@@ -15,6 +15,7 @@ mod latency;
 mod roles;
 mod sample;
 mod setup;
+mod sqs;
 mod throughput;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -42,6 +43,9 @@ struct Arguments {
     /// Actions that wait when the worker starts.
     #[arg(long, default_value_t = 10_000)]
     actions: usize,
+    /// Messages that wait in SQS when the gateway starts.
+    #[arg(long, default_value_t = 1_000)]
+    messages: usize,
     /// Nodes that go at once in the burst.
     #[arg(long, default_value_t = 100)]
     nodes: usize,
@@ -80,6 +84,8 @@ enum Rows {
     Peers,
     /// Memory and processor time of the node agent.
     Agent,
+    /// A full queue of SQS to the bus.
+    Sqs,
 }
 
 impl Arguments {
@@ -113,6 +119,7 @@ impl Arguments {
             Rows::Cache => Box::pin(burst::cache(nodes, pods)).await,
             Rows::Floors => Box::pin(burst::floors(nodes, pods)).await,
             Rows::Peers => Box::pin(burst::peers(nodes, pods)).await,
+            Rows::Sqs => Box::pin(sqs::sqs(self.messages)).await,
             Rows::Agent => {
                 let idle = Duration::from_secs(self.agent_seconds);
                 agent::agent(self.agent.clone(), idle).await

@@ -19,17 +19,20 @@ pub(crate) enum Role {
     Router,
     /// As `hollowtrees-drain` runs it.
     Drain,
+    /// As `hollowtrees-gateway` runs it.
+    Gateway,
     /// The floor's router.
     BareRouter,
 }
 
 impl Role {
-    const ALL: [Self; 3] = [Self::Router, Self::Drain, Self::BareRouter];
+    const ALL: [Self; 4] = [Self::Router, Self::Drain, Self::Gateway, Self::BareRouter];
 
     fn name(self) -> &'static str {
         match self {
             Self::Router => "router",
             Self::Drain => "drain",
+            Self::Gateway => "gateway",
             Self::BareRouter => "bare-router",
         }
     }
@@ -52,6 +55,7 @@ pub(crate) fn play() -> Option<ExitCode> {
     Some(match role {
         Role::Router => hollowtrees_router::main(),
         Role::Drain => hollowtrees_drain::main(),
+        Role::Gateway => hollowtrees_gateway::main(),
         Role::BareRouter => bare_router(),
     })
 }

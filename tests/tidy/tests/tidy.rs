@@ -249,6 +249,7 @@ fn the_arrows_point_one_way() {
         ("aws-config", "hollowtrees-aws"),
         ("aws-sdk-autoscaling", "hollowtrees-aws"),
         ("aws-sdk-ec2", "hollowtrees-aws"),
+        ("aws-sdk-sqs", "hollowtrees-aws"),
     ];
     for package in graph.ours().filter(|package| *package != "hollowtrees-bench") {
         let direct = graph.direct(package);

@@ -13,6 +13,8 @@ pub use auth::{Auth, Jwt, KeyForm};
 pub use http::{Http, Tls};
 pub use ingest::Ingest;
 
+pub use crate::sqs::settings::Sqs;
+
 /// The documented defaults.
 pub const DEFAULTS: &str = include_str!("../gateway.toml");
 
@@ -29,6 +31,8 @@ pub struct Settings {
     pub auth: Auth,
     /// `[alerts]`
     pub alerts: Alerts,
+    /// `[sqs]`
+    pub sqs: Sqs,
 }
 
 impl config::Settings for Settings {
@@ -37,6 +41,7 @@ impl config::Settings for Settings {
         self.http.validate(problems);
         self.auth.validate(problems);
         self.alerts.validate(problems);
+        self.sqs.validate(problems);
         let told_apart = self.auth.is_set() || self.http.tls.identifies();
         if self.http.enabled && !self.http.listen.ip().is_loopback() && !told_apart {
             problems.push(Problem::new(

@@ -12,6 +12,7 @@
 //! | [`settle`] | what a request holds, part by part, to the bus |
 //! | [`ingest`] | the one way onto the bus: stored, or put aside |
 //! | [`rate`] | so many in a time |
+//! | [`sqs`] | queues of SQS: events of EventBridge, Auto Scaling and AWS Health |
 //! | [`telemetry`] | every metric there is |
 //!
 //! **Nothing is lost.** An origin is answered only after the bus has acknowledged; until then it says the same again, and
@@ -28,6 +29,7 @@ pub mod problem;
 pub mod push;
 pub mod rate;
 pub mod settle;
+pub mod sqs;
 pub mod status;
 pub mod telemetry;
 pub mod ways;

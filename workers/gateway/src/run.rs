@@ -15,6 +15,7 @@ use crate::{
         tls::Acceptor,
     },
     ingest::Ingest,
+    sqs,
     telemetry::Telemetry,
     ways,
 };
@@ -41,6 +42,7 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     };
     let settings = &context.config.own;
     let ingest = Ingest::new(connection.clone(), worker, &settings.ingest, telemetry);
+    let queues = sqs::start(&context, &ingest).await?;
     let served = if settings.http.enabled {
         Some(listen(&context, ingest).await?)
     } else {
@@ -48,10 +50,13 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     };
     context.checks.complete();
     context.shutdown.draining().await;
-    if let Some(served) = served {
-        // Bounded by the frame's grace.
-        served.await.unwrap_or_default();
-    }
+    // Both are bounded by the frame's grace.
+    let http = async {
+        if let Some(served) = served {
+            served.await.unwrap_or_default();
+        }
+    };
+    tokio::join!(http, queues.ended());
     connection.flush(LAST_WORDS).await;
     Ok(())
 }

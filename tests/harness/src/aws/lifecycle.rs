@@ -1,6 +1,8 @@
 //! Waits of lifecycle hooks, which moto does not have.
 
-use super::query::{Call, Refusal};
+use super::query::{Call, Refusal, escape};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// An instance that waits in a lifecycle hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +49,40 @@ impl LifecycleAction {
 #[derive(Debug, Default)]
 pub(super) struct Lifecycle {
     actions: Vec<LifecycleAction>,
+    /// How long each hook waits, by group and name.
+    hooks: BTreeMap<(String, String), Duration>,
 }
 
 impl Lifecycle {
+    pub(super) fn put_hook(&mut self, group: &str, hook: &str, heartbeat: Duration) {
+        self.hooks.insert((group.to_owned(), hook.to_owned()), heartbeat);
+    }
+
+    /// The answer to `DescribeLifecycleHooks`.
+    pub(super) fn describe_hooks(&self, call: &Call) -> String {
+        let wanted = call.list("LifecycleHookNames");
+        let of_group = self.hooks.iter().filter(|((group, name), _)| {
+            call.get("AutoScalingGroupName") == Some(group)
+                && (wanted.is_empty() || wanted.contains(&name.as_str()))
+        });
+        let members: String = of_group
+            .map(|((group, name), heartbeat)| {
+                format!(
+                    "<member><AutoScalingGroupName>{}</AutoScalingGroupName><LifecycleHookName>{}</LifecycleHookName>\
+                     <HeartbeatTimeout>{}</HeartbeatTimeout></member>",
+                    escape(group),
+                    escape(name),
+                    heartbeat.as_secs()
+                )
+            })
+            .collect();
+        format!(
+            "<DescribeLifecycleHooksResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\">\
+             <DescribeLifecycleHooksResult><LifecycleHooks>{members}</LifecycleHooks></DescribeLifecycleHooksResult>\
+             <ResponseMetadata><RequestId>testbed</RequestId></ResponseMetadata></DescribeLifecycleHooksResponse>"
+        )
+    }
+
     pub(super) fn open(&mut self, action: LifecycleAction) {
         self.actions.push(action);
     }

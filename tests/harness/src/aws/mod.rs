@@ -1,4 +1,4 @@
-//! EC2, Auto Scaling and STS on this machine: moto's server behind a proxy that makes it as strict as AWS.
+//! EC2, Auto Scaling, SQS and STS on this machine: moto's server behind a proxy that makes it as strict as AWS.
 //!
 //! moto knows the API but not all of its rules. The proxy adds idempotent launches (`ClientToken`), instances that are
 //! pending at first, network interfaces and subnets kept apart, prices of spot pools, pools without capacity, lifecycle
@@ -16,6 +16,7 @@ mod moto;
 mod new_group;
 mod prices;
 mod query;
+mod queues;
 pub mod rules;
 mod scaling;
 mod strict;
@@ -23,6 +24,7 @@ mod strict;
 pub use lifecycle::LifecycleAction;
 pub use new_group::NewGroup;
 pub use query::Call;
+pub use queues::QueueDepth;
 
 use crate::http_server::Server;
 use crate::ports::Port;
@@ -149,9 +151,63 @@ impl Aws {
     /// # Errors
     /// If the answer is not 2xx.
     pub async fn call(&self, service: Service, action: &str, params: &[(&str, &str)]) -> Result<String> {
+        self.call_in("us-east-1", service, action, params).await
+    }
+
+    /// Makes a call without an SDK: the XML of the answer.
+    ///
+    /// # Errors
+    /// If the answer is not 2xx.
+    pub async fn call_in(
+        &self,
+        region: &str,
+        service: Service,
+        action: &str,
+        params: &[(&str, &str)],
+    ) -> Result<String> {
         Moto::new(&self.url())?
-            .call("us-east-1", service, action, params)
+            .call(region, service, action, params)
             .await
+    }
+
+    /// Launches instances that are in no group, with these tags: their ids.
+    ///
+    /// # Errors
+    /// If moto refuses.
+    pub async fn launch(&self, region: &str, count: usize, tags: &[(&str, &str)]) -> Result<Vec<String>> {
+        let count = count.to_string();
+        let mut params = vec![
+            ("ImageId".to_owned(), "ami-12c6146b".to_owned()),
+            ("InstanceType".to_owned(), "m5.large".to_owned()),
+            ("MinCount".to_owned(), count.clone()),
+            ("MaxCount".to_owned(), count),
+        ];
+        if !tags.is_empty() {
+            params.push((
+                "TagSpecification.1.ResourceType".to_owned(),
+                "instance".to_owned(),
+            ));
+        }
+        for (place, (key, value)) in (1..).zip(tags) {
+            params.push((format!("TagSpecification.1.Tag.{place}.Key"), (*key).to_owned()));
+            params.push((
+                format!("TagSpecification.1.Tag.{place}.Value"),
+                (*value).to_owned(),
+            ));
+        }
+        let params: Vec<_> = params
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        // Past the faults and the record of calls.
+        let moto = &self.strict.moto;
+        let xml = moto.call(region, Service::Ec2, "RunInstances", &params).await?;
+        moto::ids_in(&xml)
+    }
+
+    /// Gives a group a lifecycle hook that waits this long; whether there is such a group does not matter.
+    pub fn put_hook(&self, group: &str, hook: &str, heartbeat: Duration) {
+        self.strict.lifecycle().put_hook(group, hook, heartbeat);
     }
 
     /// Makes a group of instances of a launch template of the same name, over the default subnets of these zones of

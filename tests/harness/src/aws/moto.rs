@@ -92,6 +92,37 @@ impl Moto {
         }
     }
 
+    /// A call of a service that speaks AWS's JSON protocol: the body of the answer.
+    pub(super) async fn json(
+        &self,
+        region: &str,
+        service: &str,
+        target: &str,
+        call: &serde_json::Value,
+    ) -> Result<Bytes> {
+        let headers = [
+            ("content-type", "application/x-amz-json-1.0".to_owned()),
+            ("x-amz-target", target.to_owned()),
+            (
+                "authorization",
+                format!(
+                    "AWS4-HMAC-SHA256 Credential=testbed/20260101/{region}/{service}/aws4_request, \
+                     SignedHeaders=host, Signature=none"
+                ),
+            ),
+        ];
+        let url = format!("{}/", self.url);
+        let answer = self
+            .client
+            .send(Method::POST, &url, &headers, call.to_string().into())
+            .await?;
+        if answer.status().is_success() {
+            return Ok(answer.into_body());
+        }
+        let text = String::from_utf8_lossy(answer.body()).into_owned();
+        Err(Error::new(format!("{target}: {} {text}", answer.status())))
+    }
+
     pub(super) async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>> {
         // By filter: an id that is not there is no error then.
         let params = [("Filter.1.Name", "instance-id"), ("Filter.1.Value.1", id)];

@@ -1,4 +1,4 @@
-//! AWS's query protocol: a form goes in, XML comes out.
+//! AWS's query protocol: a form goes in, XML comes out; and what of SQS's JSON is of interest here.
 
 use super::Service;
 use crate::http_server::{self, Body};
@@ -18,11 +18,16 @@ pub struct Call {
 }
 
 impl Call {
-    /// The call that a request makes; none if it is not of this protocol.
+    /// The call that a request makes; none if it is of another protocol.
     pub(super) fn parse(request: &Request<Bytes>) -> Option<Self> {
-        let mut params: BTreeMap<String, String> =
-            form_urlencoded::parse(request.body()).into_owned().collect();
-        let action = params.remove("Action")?;
+        let (action, params) = match sqs(request) {
+            Some(action) => (action, fields(request.body())),
+            None => {
+                let mut params: BTreeMap<String, String> =
+                    form_urlencoded::parse(request.body()).into_owned().collect();
+                (params.remove("Action")?, params)
+            }
+        };
         // Credential=<key>/<date>/<region>/<service>/aws4_request
         let credential = request
             .headers()
@@ -61,6 +66,21 @@ impl Call {
     pub(super) fn number(&self, name: &str) -> Option<u32> {
         self.get(name)?.parse().ok()
     }
+}
+
+/// The action of a call of SQS, which speaks JSON.
+fn sqs(request: &Request<Bytes>) -> Option<String> {
+    let target = request.headers().get("x-amz-target")?.to_str().ok()?;
+    target.strip_prefix("AmazonSQS.").map(str::to_owned)
+}
+
+/// The parameters of a call in JSON; those that are no text as JSON.
+fn fields(body: &[u8]) -> BTreeMap<String, String> {
+    let read: BTreeMap<String, serde_json::Value> = serde_json::from_slice(body).unwrap_or_default();
+    let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    read.into_iter()
+        .map(|(name, value)| (name, text(value)))
+        .collect()
 }
 
 /// Why a call is refused.

@@ -29,6 +29,9 @@ pub(super) struct Strict {
     pub(super) knobs: Mutex<Knobs>,
     /// When instances run that were launched with a delay.
     running_at: Mutex<HashMap<String, Instant>>,
+    /// Held while the messages of a queue change: moto forgets one of two changes at the same time, so that a message that
+    /// was deleted is there again, or one that was sent is not.
+    pub(super) queues: tokio::sync::Mutex<()>,
     /// Held from the check of a rule to the end of what it allows.
     pub(super) world: tokio::sync::Mutex<World>,
 }
@@ -82,6 +85,7 @@ impl Strict {
             prices: Mutex::default(),
             knobs: Mutex::default(),
             running_at: Mutex::default(),
+            queues: tokio::sync::Mutex::default(),
             world: tokio::sync::Mutex::default(),
         }
     }
@@ -119,6 +123,17 @@ impl Strict {
             return self.pass(request).await;
         };
         lock(&self.calls).push(call.clone());
+        if [
+            "DeleteMessage",
+            "DeleteMessageBatch",
+            "SendMessage",
+            "SendMessageBatch",
+        ]
+        .contains(&call.action.as_str())
+        {
+            let _one_at_a_time = self.queues.lock().await;
+            return self.pass(request).await;
+        }
         let (service, answered) = match call.action.as_str() {
             "RunInstances" => (Service::Ec2, self.run(&call, request).await),
             "TerminateInstances" => (Service::Ec2, self.terminate(&call, request).await),
@@ -130,6 +145,14 @@ impl Strict {
                     .complete(&call)
                     .map(|()| query::done(&call.action))
                     .map_err(Stop::from),
+            ),
+            "DescribeLifecycleHooks" => (
+                Service::AutoScaling,
+                Ok(http_server::with_type(
+                    StatusCode::OK,
+                    "text/xml",
+                    self.lifecycle().describe_hooks(&call),
+                )),
             ),
             "RecordLifecycleActionHeartbeat" => (
                 Service::AutoScaling,

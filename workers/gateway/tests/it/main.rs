@@ -17,4 +17,5 @@ mod openapi;
 mod page;
 mod process;
 mod security;
+mod sqs;
 mod world;

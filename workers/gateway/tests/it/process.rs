@@ -30,6 +30,11 @@ impl Process {
         process
     }
 
+    /// Started, whether it becomes ready or not.
+    pub(crate) fn begin(world: &World, env: &[(&str, &str)]) -> Self {
+        Self::launch(&world.nats.url(), env)
+    }
+
     fn launch(nats: &str, env: &[(&str, &str)]) -> Self {
         let (health, port) = (Port::reserve().unwrap(), Port::reserve().unwrap());
         let binary = env!("CARGO_BIN_EXE_hollowtrees-gateway");
@@ -99,6 +104,15 @@ impl Process {
     pub(crate) async fn json(&self, path: &str, body: &Value) -> Answered {
         self.post(path, &[("content-type", "application/json")], body.to_string())
             .await
+    }
+
+    /// What `/readyz` says; empty while nobody answers.
+    pub(crate) async fn readyz(&self) -> String {
+        let url = format!("http://{}/readyz", self.health.addr());
+        let answer = hollowtrees_harness::http_get::get(&url).await;
+        answer
+            .map(|(_, body)| String::from_utf8_lossy(&body).into_owned())
+            .unwrap_or_default()
     }
 
     /// What it shows of itself.

@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, SdkConfig, sts::AssumeRoleProvider};
 use aws_sdk_ec2::config::{
-    Credentials, Region as Name,
+    Credentials, Region as Name, SharedCredentialsProvider,
     retry::{RetryConfig, RetryPartition},
     timeout::TimeoutConfig,
 };
@@ -26,6 +26,8 @@ pub struct Options {
     pub endpoint: Option<String>,
     /// Credentials themselves; for endpoints that check none.
     pub keys: Option<Keys>,
+    /// A role to take on with those credentials; none: they are used as they are.
+    pub role: Option<Role>,
     /// How long one attempt of a call may take. 10 s.
     pub attempt_timeout: Duration,
     /// How long all attempts of a call may take. 25 s.
@@ -40,6 +42,7 @@ impl Default for Options {
             region: None,
             endpoint: None,
             keys: None,
+            role: None,
             attempt_timeout: Duration::from_secs(10),
             operation_timeout: Duration::from_secs(25),
             attempts: 3,
@@ -72,6 +75,15 @@ impl fmt::Debug for Keys {
     }
 }
 
+/// A role of IAM, taken on by `sts:AssumeRole` and again before its hour is over.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// What its trust policy asks for as `sts:ExternalId`; none: nothing.
+    pub external_id: Option<String>,
+}
+
 /// Why AWS cannot be asked at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -92,10 +104,11 @@ pub struct Aws {
 struct Shared {
     config: SdkConfig,
     attempts: u32,
+    attempt_timeout: Duration,
     regions: Mutex<HashMap<String, Region>>,
 }
 
-/// A region: what is asked of EC2 and Auto Scaling there. Cheap to clone.
+/// A region: what is asked of EC2, Auto Scaling and SQS there. Cheap to clone.
 #[derive(Clone)]
 pub struct Region {
     inner: Arc<Inner>,
@@ -105,6 +118,8 @@ struct Inner {
     name: String,
     ec2: aws_sdk_ec2::Client,
     autoscaling: aws_sdk_autoscaling::Client,
+    sqs: aws_sdk_sqs::Client,
+    attempt_timeout: Duration,
     /// The zone of each subnet seen. A subnet never changes its zone.
     zones: Mutex<HashMap<String, String>>,
 }
@@ -155,11 +170,15 @@ impl Aws {
                 "hollowtrees options",
             ));
         }
-        let config = Box::pin(loader.load()).await;
+        let mut config = Box::pin(loader.load()).await;
+        if let Some(role) = &options.role {
+            config = Box::pin(taken_on(config, role)).await;
+        }
         Ok(Self {
             shared: Arc::new(Shared {
                 config,
                 attempts: options.attempts,
+                attempt_timeout: options.attempt_timeout,
                 regions: Mutex::default(),
             }),
         })
@@ -169,7 +188,7 @@ impl Aws {
     pub fn region(&self, name: &str) -> Region {
         lock(&self.shared.regions)
             .entry(name.to_owned())
-            .or_insert_with(|| Region::new(&self.shared.config, name, self.shared.attempts))
+            .or_insert_with(|| Region::new(&self.shared, name))
             .clone()
     }
 
@@ -179,9 +198,22 @@ impl Aws {
     }
 }
 
+/// The same configuration under a role.
+async fn taken_on(config: SdkConfig, role: &Role) -> SdkConfig {
+    let mut provider = AssumeRoleProvider::builder(&role.arn)
+        .session_name("hollowtrees")
+        .configure(&config);
+    if let Some(id) = &role.external_id {
+        provider = provider.external_id(id);
+    }
+    let provider = SharedCredentialsProvider::new(provider.build().await);
+    config.into_builder().credentials_provider(provider).build()
+}
+
 impl Region {
-    fn new(config: &SdkConfig, name: &str, attempts: u32) -> Self {
-        let retry = RetryConfig::standard().with_max_attempts(attempts);
+    fn new(shared: &Shared, name: &str) -> Self {
+        let config = &shared.config;
+        let retry = RetryConfig::standard().with_max_attempts(shared.attempts);
         let ec2 = aws_sdk_ec2::config::Builder::from(config)
             .region(Name::new(name.to_owned()))
             .retry_config(retry.clone())
@@ -190,14 +222,21 @@ impl Region {
             .build();
         let autoscaling = aws_sdk_autoscaling::config::Builder::from(config)
             .region(Name::new(name.to_owned()))
-            .retry_config(retry)
+            .retry_config(retry.clone())
             .retry_partition(RetryPartition::custom(format!("autoscaling-{name}")).build())
+            .build();
+        let sqs = aws_sdk_sqs::config::Builder::from(config)
+            .region(Name::new(name.to_owned()))
+            .retry_config(retry)
+            .retry_partition(RetryPartition::custom(format!("sqs-{name}")).build())
             .build();
         Self {
             inner: Arc::new(Inner {
                 name: name.to_owned(),
                 ec2: aws_sdk_ec2::Client::from_conf(ec2),
                 autoscaling: aws_sdk_autoscaling::Client::from_conf(autoscaling),
+                sqs: aws_sdk_sqs::Client::from_conf(sqs),
+                attempt_timeout: shared.attempt_timeout,
                 zones: Mutex::default(),
             }),
         }
@@ -214,6 +253,14 @@ impl Region {
 
     pub(crate) fn autoscaling(&self) -> &aws_sdk_autoscaling::Client {
         &self.inner.autoscaling
+    }
+
+    pub(crate) fn sqs(&self) -> &aws_sdk_sqs::Client {
+        &self.inner.sqs
+    }
+
+    pub(crate) fn attempt_timeout(&self) -> Duration {
+        self.inner.attempt_timeout
     }
 
     pub(crate) fn zones(&self) -> MutexGuard<'_, HashMap<String, String>> {

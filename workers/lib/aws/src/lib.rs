@@ -1,4 +1,4 @@
-//! EC2 and Auto Scaling, as a swap sees them. The only crate that names the AWS SDK.
+//! EC2, Auto Scaling and SQS, as a swap and a reader of events see them. The only crate that names the AWS SDK.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -7,6 +7,8 @@
 //! | `groups` | auto-scaling groups: seen, sized, joined, left |
 //! | `instances` | EC2 instances, templates, prices |
 //! | `launch` | one instance from a template |
+//! | [`lookup`] | many instances at once: whose they are; how long a hook waits |
+//! | [`queue`] | queues of SQS: take, delete, keep out of sight |
 //! | `read` | the SDK's types as those of `hollowtrees_domain::swap::world` |
 //!
 //! Every call has a time limit, for each attempt and for all of them. The SDK repeats what may be repeated unseen:
@@ -17,9 +19,13 @@ pub mod connect;
 mod groups;
 mod instances;
 mod launch;
+pub mod lookup;
+pub mod queue;
 mod read;
 pub mod refusal;
 
-pub use connect::{Aws, ConnectError, Keys, Options, Region};
+pub use connect::{Aws, ConnectError, Keys, Options, Region, Role};
 pub use groups::Membership;
+pub use lookup::Machine;
+pub use queue::{Depth, Left, Queue, Taken};
 pub use refusal::Refusal;

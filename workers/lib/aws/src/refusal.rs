@@ -1,7 +1,7 @@
 //! What an error of AWS means for who asked.
 //!
-//! Sources: EC2 API reference, "Error codes for the Amazon EC2 API"; Auto Scaling API reference, "Common errors" and
-//! the errors of each action. A code decides before the status does: EC2 answers `InsufficientInstanceCapacity` with
+//! Sources: EC2 API reference, "Error codes for the Amazon EC2 API"; Auto Scaling and SQS API references, "Common errors"
+//! and the errors of each action. A code decides before the status does: EC2 answers `InsufficientInstanceCapacity` with
 //! status 500 although it is definite.
 //!
 //! | code | refusal |
@@ -9,7 +9,7 @@
 //! | `Throttling*`, `RequestLimitExceeded`, `SlowDown`, ...; `ScalingActivityInProgress`, `ResourceContention`, ... | [`Refusal::Throttled`] |
 //! | `Insufficient*Capacity`, `SpotMaxPriceTooLow`, `*LimitExceeded` of instances, `Unsupported`, ... | [`Refusal::Capacity`] |
 //! | `UnauthorizedOperation`, `AccessDenied`, `AuthFailure`, ... | [`Refusal::Denied`] |
-//! | `*.NotFound`, `*.VersionNotFound`, `*NotFoundException`; Auto Scaling's `ValidationError` that says "not found" | [`Refusal::Missing`] |
+//! | `*.NotFound`, `*.VersionNotFound`, `*NotFoundException`, `QueueDoesNotExist`; Auto Scaling's `ValidationError` that says "not found" | [`Refusal::Missing`] |
 //! | every other code with a status of 4xx | [`Refusal::Rejected`] |
 //! | `ExpiredToken`, `RequestExpired`, `InvalidClientTokenId`, `SignatureDoesNotMatch`: credentials or a clock, for now | [`Refusal::Unclear`] |
 //! | other codes with 5xx; no answer, a late one, one that cannot be read | [`Refusal::Unclear`] |
@@ -281,6 +281,9 @@ fn is_missing(code: &str, message: &str) -> bool {
     code.ends_with(".NotFound")
         || code.ends_with(".VersionNotFound")
         || code.ends_with("NotFoundException")
+        // SQS, in its present and its former words.
+        || code == "QueueDoesNotExist"
+        || code.ends_with(".NonExistentQueue")
         // Auto Scaling has one code for all that it refuses.
         || (code == "ValidationError" && message.contains("not found"))
 }

@@ -11,6 +11,7 @@ mod faults;
 mod groups;
 mod instances;
 mod launch;
+mod queues;
 
 use std::{collections::BTreeMap, time::Duration};
 

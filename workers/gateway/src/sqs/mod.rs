@@ -1,0 +1,118 @@
+//! Queues of SQS: events of EventBridge, Auto Scaling and AWS Health as notices.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`settings`] | `[sqs]` |
+//! | [`read`] | the body of a message to what it says: pure |
+//! | [`route`] | whose an instance is: pure |
+//! | [`tell`] | to the notice: pure |
+//! | `lookup`, `pace` | instances and hooks, asked for together |
+//! | `pump` | polls a queue, as often as it pays |
+//! | `handle` | one message, from the body to its end |
+//! | `held` | keeps what was taken out of sight while it is held |
+//! | `delete` | deletes what is done, in batches |
+//! | [`telemetry`] | metrics |
+//!
+//! **A message is deleted only after the bus has acknowledged all it says**, or holds it as a dead letter, or it says
+//! nothing of interest. Whatever happens before, it comes again, and the same event has the same id.
+
+mod delete;
+mod handle;
+mod held;
+mod lookup;
+mod pace;
+mod pump;
+pub mod read;
+pub mod route;
+pub mod settings;
+pub mod telemetry;
+pub mod tell;
+
+use std::{collections::HashMap, sync::Arc};
+
+use hollowtrees_aws::{Aws, Role};
+use hollowtrees_runtime::{Context, Failure, exit::Code};
+
+use crate::{config::Settings, ingest::Ingest};
+use lookup::Lookup;
+use pump::{Pump, Source};
+
+/// The label of this way in.
+pub const WAY: &str = "sqs";
+
+/// Reads all queues of the settings until the process drains; what was taken and is not told by then is given back.
+///
+/// Returns at once where there is no queue. The caller waits for it: the end of a queue's work is a part of it.
+///
+/// # Errors
+/// Settings by which AWS cannot be reached.
+pub async fn start(context: &Context<Settings>, ingest: &Ingest) -> Result<Running, Failure> {
+    let settings = &context.config.own.sqs;
+    let mut running = Running(tokio::task::JoinSet::new());
+    if settings.queues.is_empty() {
+        return Ok(running);
+    }
+    let telemetry = telemetry::Telemetry::register(&context.metrics)?;
+    ingest.telemetry().announce(WAY);
+    let routes = Arc::new(settings.routes());
+    // One AWS for each role, so that queues share what is known of instances.
+    let mut doors: HashMap<Option<Role>, (Aws, Lookup)> = HashMap::new();
+    for queue in &settings.queues {
+        let role = queue.role();
+        let (aws, lookup) = if let Some(door) = doors.get(&role) {
+            door.clone()
+        } else {
+            let aws = Box::pin(Aws::connect(&settings.access(role.clone())))
+                .await
+                .map_err(|error| Failure::new(Code::Refused, error))?;
+            let lookup = Lookup::new(aws.clone(), settings, telemetry.clone());
+            doors.entry(role).or_insert((aws, lookup)).clone()
+        };
+        let region = queue
+            .region()
+            .or_else(|| aws.default_region())
+            .ok_or_else(|| Failure::new(Code::Refused, NoRegion(queue.url.clone())))?
+            .to_owned();
+        let source = Source {
+            queue: aws.region(&region).queue(&queue.url),
+            name: Arc::from(queue.name()),
+            account: queue.account().to_owned(),
+            region,
+            cluster: if queue.cluster.is_empty() {
+                context.config.own.cluster.clone()
+            } else {
+                queue.cluster.clone()
+            },
+        };
+        telemetry.announce(&source.name);
+        let pump = Pump::new(
+            source,
+            settings,
+            Arc::clone(&routes),
+            lookup,
+            ingest.clone(),
+            telemetry.clone(),
+        );
+        let check = context.checks.register(WAY);
+        running.0.spawn(pump.run(context.shutdown.clone(), check));
+    }
+    Ok(running)
+}
+
+/// Queues that are read.
+pub struct Running(tokio::task::JoinSet<()>);
+
+impl Running {
+    /// Waits until all of them have ended, after the process began to drain.
+    pub async fn ended(mut self) {
+        while let Some(ended) = self.0.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "The reader of a queue broke off.");
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the queue {0} names no region; set sqs.region (HT_SQS__REGION), or AWS_REGION")]
+struct NoRegion(String);

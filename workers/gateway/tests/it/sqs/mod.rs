@@ -1,0 +1,7 @@
+//! Queues of a real SQS (moto's) to notices on a real bus, by the gateway as a process.
+
+mod burst;
+mod faults;
+mod ground;
+mod routes;
+mod shapes;
