@@ -3,7 +3,8 @@
 //!
 //!     cargo run --release -p hollowtrees-gateway --example ingest
 //!
-//! The gateway is a process of its own (this program again). Every answered alert is checked to be on the stream.
+//! The gateway is a process of its own (this program again); the last column is its processor time. Every answered alert is
+//! checked to be on the stream.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -30,7 +31,7 @@ use hollowtrees_bus::{
     topology::{self, Profile},
 };
 use hollowtrees_gateway::ingest::message;
-use hollowtrees_harness::{Nats, Worker, ports::Port};
+use hollowtrees_harness::{Nats, Worker, http_get, ports::Port};
 use hollowtrees_schemas::{names::Stream, proto};
 use jiff::Timestamp;
 use tokio::{
@@ -90,8 +91,8 @@ fn main() -> ExitCode {
 
 async fn measure() {
     println!(
-        "{:<34} {:>10} {:>9} {:>9} {:>9}",
-        "", "alerts/s", "p50 ms", "p99 ms", "max ms"
+        "{:<34} {:>10} {:>9} {:>9} {:>9} {:>12}",
+        "", "alerts/s", "p50 ms", "p99 ms", "max ms", "cpu us/alert"
     );
     floor().await;
     for load in &LOADS {
@@ -145,6 +146,7 @@ async fn floor() {
         times.len(),
         start.elapsed(),
         times,
+        None,
     );
 }
 
@@ -186,7 +188,15 @@ async fn one(load: &Load) {
         stored += 1;
     }
     assert_eq!(stored, answered, "every answered alert is on the stream, once");
-    row(load.name, answered, took, times);
+    let (_, page) = http_get::get(&format!("http://{}/metrics", health.addr()))
+        .await
+        .unwrap();
+    let page = String::from_utf8_lossy(&page).into_owned();
+    let cpu = page
+        .lines()
+        .find_map(|line| line.strip_prefix("process_cpu_seconds_total "));
+    let cpu: f64 = cpu.unwrap().parse().unwrap();
+    row(load.name, answered, took, times, Some(cpu));
 }
 
 /// Sends requests over one connection until the time is up; how long each took, from when it was due.
@@ -248,14 +258,18 @@ fn alert(number: usize) -> String {
     )
 }
 
-fn row(name: &str, count: usize, took: Duration, mut times: Vec<Duration>) {
+fn row(name: &str, count: usize, took: Duration, mut times: Vec<Duration>, cpu: Option<f64>) {
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1_000.0;
     println!(
-        "{name:<34} {:>10.0} {:>9.2} {:>9.2} {:>9.2}",
+        "{name:<34} {:>10.0} {:>9.2} {:>9.2} {:>9.2} {:>12}",
         count as f64 / took.as_secs_f64(),
         at(0.5),
         at(0.99),
-        at(1.0)
+        at(1.0),
+        cpu.map_or_else(String::new, |cpu| format!(
+            "{:.0}",
+            cpu * 1_000_000.0 / count as f64
+        )),
     );
 }

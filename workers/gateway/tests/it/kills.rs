@@ -109,13 +109,18 @@ async fn assert_all_there_once(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_killed_in_mid_ingest_loses_and_repeats_nothing() {
+async fn a_gateway_killed_and_stopped_in_mid_ingest_loses_and_repeats_nothing() {
     let world = World::new().await;
     let process = Process::start(&world, &[]).await;
     let flood = Flood::start(&process);
     for kill in 1..=5 {
         flood.answered(kill * ALERTS / 8).await;
-        process.worker.kill();
+        if kill % 2 == 1 {
+            process.worker.kill();
+        } else {
+            let status = process.worker.terminate(BOUND).await.unwrap();
+            assert!(status.success(), "told to go it ends well: {status}");
+        }
         process.worker.restart().unwrap();
     }
     let counts = flood.end().await;
