@@ -2,7 +2,7 @@
 //!
 //! What is known before our own experience is a rate: the type's published frequency, moved by the zone's placement
 //! score and by how near the pool's price is to on-demand. Our own interruptions then move it as one counts: that rate
-//! stands for [`PRIOR_HOURS`] instance-hours already seen (the mean of a gamma distribution after Poisson events).
+//! stands for `PRIOR_HOURS` instance-hours already seen (the mean of a gamma distribution after Poisson events).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{Evidence, Interruption, Pool, Statistics, Taste};
 
 /// Hours of a month, as AWS counts them in prices.
 const MONTH_HOURS: f64 = 730.0;
-/// Instance-hours that what is published is worth. One interruption of today adds 1 / [`PRIOR_HOURS`] an hour: as much as a
+/// Instance-hours that what is published is worth. One interruption of today adds 1 / `PRIOR_HOURS` an hour: as much as a
 /// type has that is interrupted every 20 days, between the worst band and a pool that is short of capacity.
 const PRIOR_HOURS: f64 = 500.0;
 /// A placement score halves the rate at its best (10) and doubles it at its worst (1): it tells whether a launch is

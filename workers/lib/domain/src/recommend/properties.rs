@@ -9,7 +9,7 @@ use super::{
     evidence::InstanceHours,
     pattern::Pattern,
     taste::Choices,
-    tests::{REGION, hour, instance_type, price},
+    tests::{REGION, catalogue, flat, history, hour, instance_type, like, price, wish},
     *,
 };
 
@@ -257,6 +257,23 @@ proptest! {
             let pool = pool.clone();
             never_rises(&world, &dearer, &pool)?;
         }
+    }
+
+    /// Also where its price becomes steadier by it.
+    #[test]
+    fn a_dearer_price_never_makes_a_pool_cheaper(
+        points in prop::collection::vec((-200_i64..0, 0.01..1.0_f64), 2..8), at: Index, factor in 1.001..3.0_f64,
+    ) {
+        let pool = Pool::new("m5.xlarge", "eu-west-1a");
+        let cost = |points: &[(i64, f64)]| {
+            let mut evidence = flat();
+            evidence.prices.insert(pool.clone(), history(points));
+            let plan = recommend(&wish(&like("m5.xlarge", 5)), &catalogue(), &evidence, &Taste::default()).unwrap();
+            plan.pools.into_iter().find(|one| one.pool == pool).unwrap().cost.unwrap()
+        };
+        let mut dearer = points.clone();
+        dearer[at.index(points.len())].1 *= factor;
+        prop_assert!(cost(&dearer) >= cost(&points));
     }
 
     #[test]

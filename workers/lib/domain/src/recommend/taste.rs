@@ -15,7 +15,7 @@ pub struct BadTaste {
     expected: &'static str,
 }
 
-/// What one may set; see [`Taste::default`] for what is best left.
+/// What one may set. [`Choices::default`] says why each is what it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choices {
     /// What one interruption is worth, in hours of an on-demand instance.
