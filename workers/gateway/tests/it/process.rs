@@ -23,14 +23,14 @@ impl Process {
         Self::at(&world.nats.url(), env).await
     }
 
-    /// With this address of the bus.
+    /// With this address of the bus; what names no cluster is of `home`.
     pub(crate) async fn at(nats: &str, env: &[(&str, &str)]) -> Self {
-        let process = Self::launch(nats, env);
+        let process = Self::launch(nats, &[&[("HT_CLUSTER", "home")], env].concat());
         process.ready().await;
         process
     }
 
-    /// Started, whether it becomes ready or not.
+    /// Started, whether it becomes ready or not; with no cluster of its own.
     pub(crate) fn begin(world: &World, env: &[(&str, &str)]) -> Self {
         Self::launch(&world.nats.url(), env)
     }
@@ -40,7 +40,6 @@ impl Process {
         let binary = env!("CARGO_BIN_EXE_hollowtrees-gateway");
         let mut builder = Worker::builder("gateway", binary)
             .env("HT_NATS__URL", nats)
-            .env("HT_CLUSTER", "home")
             .env("HT_HTTP__LISTEN", port.addr().to_string())
             .env("HT_HEALTH__LISTEN", health.addr().to_string());
         for (key, value) in env {
