@@ -36,7 +36,11 @@ async fn everything_is_made_once() {
         .says("everything is as declared");
     // What the drain worker of that cluster will look for.
     let bus = stage.bus().await;
-    let drain = Consumer::actions("drain", Some("prod"), &["cordon", "drain", "uncordon"]);
+    let drain = Consumer::actions(
+        "drain",
+        Some("prod"),
+        &["cordon", "drain", "remove-node", "uncordon"],
+    );
     assert_eq!(apply::check(&bus, Profile::LOCAL, &[drain]).await.unwrap(), []);
 }
 
