@@ -372,5 +372,5 @@ async fn labels_are_bounded() {
         values.len()
     };
     // The bound and `other`; 16 kinds are known from the start.
-    assert_eq!((of("cluster"), of("kind"), of("provider")), (3, 2, 18));
+    assert_eq!((of("cluster"), of("kind"), of("provider")), (3, 2, 17));
 }
