@@ -29,8 +29,6 @@ const PLACES: usize = 512;
 const LINGER: Duration = Duration::from_millis(50);
 /// A call for so many instances waits for no more.
 const FULL: usize = AT_ONCE / 2;
-/// Nobody else comes if nobody came for so long.
-const QUIET: Duration = Duration::from_secs(1);
 
 /// What came of a look-up.
 pub(crate) type Answer = Result<Option<Arc<Machine>>, Refusal>;
@@ -240,8 +238,7 @@ impl Gatherer {
             add(&mut waiting, first);
             let until = tokio::time::Instant::now() + pace.wait(Instant::now()).max(LINGER);
             while waiting.len() < FULL {
-                let quiet = tokio::time::Instant::now() + QUIET;
-                match tokio::time::timeout_at(until.min(quiet), asks.recv()).await {
+                match tokio::time::timeout_at(until, asks.recv()).await {
                     Ok(Some(ask)) => add(&mut waiting, ask),
                     Ok(None) | Err(_) => break,
                 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Calls that may go at once after a quiet time.
 const AT_ONCE: u32 = 4;
-/// After those, one in this long, unless it is full or nobody else comes: a small part of the 120 s of a spot warning.
+/// After those, one in this long, unless it is full: a small part of the 120 s of a spot warning.
 /// EC2's buckets for such calls are shared by all who ask in the account (EC2 API reference, "Request throttling").
 const EVERY: Duration = Duration::from_secs(5);
 
