@@ -1,8 +1,8 @@
 //! Looks up whose an instance is: one call for many, an answer kept for a while.
 //!
 //! Asks of one account and region wait for each other: while a call is under way the next ones gather, and after a few
-//! calls in a row the next one waits for a hundred instances, for five seconds, or until nobody else comes. So a burst of
-//! a thousand messages makes few calls, and a single one waits for nobody.
+//! calls in a row the next one waits for a hundred instances, or for five seconds. So a burst of a thousand messages makes
+//! few calls, and a single one waits for nobody.
 
 use std::{
     collections::HashMap,
