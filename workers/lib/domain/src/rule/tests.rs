@@ -341,17 +341,29 @@ proptest! {
     }
 }
 
+/// How many rules files a page shows; all of them can be read.
+fn examples(page: &str, name: &str) -> usize {
+    let blocks = page.split("```yaml\n").skip(1);
+    let texts = blocks.map(|block| block.split("```").next().unwrap());
+    texts
+        .inspect(|text| drop(Rules::parse(text, name).unwrap()))
+        .count()
+}
+
+#[test]
+fn the_rules_of_the_page_on_draining_can_be_read() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/draining.md");
+    assert_eq!(
+        examples(&std::fs::read_to_string(page).unwrap(), "draining.md"),
+        3
+    );
+}
+
 #[test]
 fn the_page_on_rules_is_true() {
     let page =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/rules.md")).unwrap();
-    let mut examples = 0;
-    for block in page.split("```yaml\n").skip(1) {
-        let text = block.split("```").next().unwrap();
-        Rules::parse(text, "rules.md").unwrap();
-        examples += 1;
-    }
-    assert_eq!(examples, 3);
+    assert_eq!(examples(&page, "rules.md"), 3);
     let limits = format!(
         "{} rules a file, {} steps and {} actions a rule, {} KiB",
         crate::limits::RULES_MAX,
