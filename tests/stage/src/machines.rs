@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hollowtrees_harness::{
     Aws, Error, Result,
-    aws::NewGroup,
+    aws::{Instance, NewGroup},
     control_plane::{Client, fixtures},
     try_eventually,
 };
@@ -99,6 +99,16 @@ pub async fn make(aws: &Aws, kubernetes: &Client, group: &str, count: u32, max: 
         .map(|machine| pooled(fixtures::node(&machine.node, &machine.zone, &machine.instance)));
     kubernetes.post_all("/api/v1/nodes", nodes).await?;
     Ok(machines)
+}
+
+/// The node of an instance that was launched: it is ready a moment later.
+///
+/// # Errors
+/// The API server refuses.
+pub async fn join(kubernetes: &Client, instance: &Instance) -> Result<()> {
+    let node = fixtures::node(&instance.id, &instance.zone, &instance.id);
+    kubernetes.post("/api/v1/nodes", &pooled(node)).await?;
+    Ok(())
 }
 
 /// So many nodes that stay.

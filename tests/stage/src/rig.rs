@@ -111,7 +111,23 @@ impl Rig {
     /// # Errors
     /// It cannot be started.
     pub fn start(&self, role: Role, name: &str) -> Result<Process> {
-        let own = match role {
+        self.process(role, name, self.settings(role))
+    }
+
+    /// Starts a swap worker that sees the cluster's nodes, and so can wait for a replacement's.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_swap_that_waits(&self, name: &str) -> Result<Process> {
+        let access = self.control_plane.kubeconfig();
+        let mut own = self.settings(Role::AsgSwap);
+        own.push(("HT_CLUSTER__NAME", CLUSTER.to_owned()));
+        own.push(("HT_CLUSTER__KUBECONFIG", access.display().to_string()));
+        self.process(Role::AsgSwap, name, own)
+    }
+
+    fn settings(&self, role: Role) -> Vec<(&'static str, String)> {
+        match role {
             Role::Router => vec![(
                 "HT_RULES__FILE",
                 rules_file(self.rules.path()).display().to_string(),
@@ -119,17 +135,22 @@ impl Rig {
             Role::Drain => vec![
                 ("HT_CLUSTER__NAME", CLUSTER.to_owned()),
                 ("HT_CLUSTER__KUBECONFIG", self.drain_access.display().to_string()),
+                // A stage is small: a tenth of it is no node at all.
+                ("HT_DRAIN__ADVISORY_CORDONS", "100%".to_owned()),
             ],
-            Role::AsgSwap => vec![
-                ("AWS_ENDPOINT_URL", self.aws.url()),
-                ("AWS_REGION", REGION.to_owned()),
-                ("AWS_ACCESS_KEY_ID", "stage".to_owned()),
-                ("AWS_SECRET_ACCESS_KEY", "stage".to_owned()),
-                ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-            ],
-            Role::Agent | Role::Metrics => Vec::new(),
-        };
-        self.process(role, name, own)
+            Role::AsgSwap => self.aws_settings(),
+            Role::Agent | Role::Gateway | Role::Metrics => Vec::new(),
+        }
+    }
+
+    fn aws_settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.aws.url()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", "stage".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "stage".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
     }
 
     /// Starts the agent of a machine, which asks this metadata service.
@@ -144,6 +165,18 @@ impl Rig {
             ("HT_METADATA__URL", metadata.url()),
         ];
         self.process(Role::Agent, &format!("agent-{}", machine.node), own)
+    }
+
+    /// Starts a gateway that reads this queue, and takes alerts at this address from anybody.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_gateway(&self, name: &str, queue: &str, listen: SocketAddr) -> Result<Process> {
+        let mut own = self.aws_settings();
+        own.push(("HT_CLUSTER", CLUSTER.to_owned()));
+        own.push(("HT_SQS__QUEUES", queue.to_owned()));
+        own.push(("HT_HTTP__LISTEN", listen.to_string()));
+        self.process(Role::Gateway, name, own)
     }
 
     fn process(&self, role: Role, name: &str, own: Vec<(&str, String)>) -> Result<Process> {

@@ -10,6 +10,8 @@ pub(crate) const ROLE: &str = "HOLLOWTREES_STAGE_ROLE";
 pub enum Role {
     /// Notices from one instance's metadata service.
     Agent,
+    /// Notices from queues and alerts.
+    Gateway,
     /// Notices and outcomes to actions.
     Router,
     /// Nodes are cordoned and emptied.
@@ -22,8 +24,9 @@ pub enum Role {
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Agent,
+        Self::Gateway,
         Self::Router,
         Self::Drain,
         Self::AsgSwap,
@@ -34,6 +37,7 @@ impl Role {
     pub fn name(self) -> &'static str {
         match self {
             Self::Agent => "agent",
+            Self::Gateway => "gateway",
             Self::Router => "router",
             Self::Drain => "drain",
             Self::AsgSwap => "asg-swap",
@@ -48,6 +52,7 @@ pub fn play() -> Option<ExitCode> {
     let role = Role::ALL.into_iter().find(|known| known.name() == role)?;
     Some(match role {
         Role::Agent => hollowtrees_agent::main(),
+        Role::Gateway => hollowtrees_gateway::main(),
         Role::Router => hollowtrees_router::main(),
         Role::Drain => hollowtrees_drain::main(),
         Role::AsgSwap => hollowtrees_asg_swap::main(),

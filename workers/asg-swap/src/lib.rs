@@ -12,6 +12,7 @@
 //! | `section` | steps that change sizes, under the group's lease |
 //! | `step` | one step, done once |
 //! | `times` | until when what may go on |
+//! | `end` | what a swap leaves for a later step: the old instance is ended |
 //! | `begin` | chooses pools and enters the swap into the group's record |
 //! | `group` | the group's record |
 //! | `records` | what incidents, runs and the ledger say |
@@ -29,6 +30,7 @@ pub mod worker;
 
 mod begin;
 mod cloud;
+mod end;
 mod group;
 mod look;
 mod params;

@@ -137,7 +137,10 @@ impl Saga<'_> {
         Ok(fresh::read(&record, &self.job.action().id, group, self.job.now()))
     }
 
-    async fn membership(&mut self, instance: &str) -> Result<Option<hollowtrees_aws::Membership>, Failure> {
+    pub(crate) async fn membership(
+        &mut self,
+        instance: &str,
+    ) -> Result<Option<hollowtrees_aws::Membership>, Failure> {
         let id = instance.to_owned();
         self.ask("describe-membership", move |region| {
             let id = id.clone();

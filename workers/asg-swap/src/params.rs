@@ -10,11 +10,16 @@ use pbjson_types::value::Kind;
 const STRATEGY: &str = "strategy";
 const WAIT_FOR_NODE: &str = "wait_for_node";
 
+/// The word of `strategy` that is of a rule alone.
+const END: &str = "end";
+
 /// Parameters of a swap. What is not said is as the group's tag and the worker's configuration have it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Params {
     /// The way.
     pub(crate) strategy: Option<Strategy>,
+    /// Not a swap, but what one leaves for later: the old instance is ended.
+    pub(crate) end: bool,
     /// How long the replacement's node is waited for.
     pub(crate) wait_for_node: Option<Duration>,
 }
@@ -28,6 +33,7 @@ impl Params {
                 _ => None,
             };
             match name.as_str() {
+                STRATEGY if text == Some(END) => params.end = true,
                 STRATEGY => params.strategy = Some(strategy(text)?),
                 WAIT_FOR_NODE => params.wait_for_node = Some(wait(text)?),
                 _ => {
@@ -47,7 +53,7 @@ impl Params {
 
 fn strategy(text: Option<&str>) -> Result<Strategy, Failure> {
     let bad = |why: &str| bad("unknown-strategy", STRATEGY, why);
-    let word = text.ok_or_else(|| bad("it must be a text: swap, detach, terminate or none"))?;
+    let word = text.ok_or_else(|| bad("it must be a text: swap, detach, terminate, end or none"))?;
     word.parse().map_err(|error| bad(&format!("{error}")))
 }
 
@@ -82,8 +88,8 @@ mod tests {
             match (Params::of(&action), expected) {
                 (Ok(found), Ok((strategy, wait))) => {
                     assert_eq!(
-                        (found.strategy, found.wait_for_node),
-                        (strategy, wait.map(Duration::from_secs))
+                        (found.strategy, found.wait_for_node, found.end),
+                        (strategy, wait.map(Duration::from_secs), false)
                     );
                 }
                 (Err(Failure::Rejected { cause, .. }), Err(expected)) => {
@@ -92,6 +98,11 @@ mod tests {
                 (found, expected) => panic!("{found:?}, expected {expected:?}"),
             }
         };
+        let end = proto::Action {
+            params: serde_json::from_value(json!({"strategy": "end"})).unwrap(),
+            ..proto::Action::default()
+        };
+        assert!(Params::of(&end).unwrap().end);
         check(json!(null), Ok((None, None)));
         check(json!({}), Ok((None, None)));
         check(json!({"strategy": "detach"}), Ok((Some(Strategy::Detach), None)));

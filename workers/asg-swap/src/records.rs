@@ -22,32 +22,65 @@ pub(crate) async fn is_doomed(job: &Job, instance: &str) -> Result<bool, Failure
 /// Not known is not none: what is read may be old, and the node may be in the middle of a drain.
 const UNKNOWN: Drain = Drain::Pending { until: None };
 
+/// What the incident's runs say of the old instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Around {
+    /// Whether it is being drained.
+    pub(crate) drain: Drain,
+    /// Another action's swap of it has succeeded.
+    pub(crate) swapped: bool,
+}
+
 /// Whether the old instance is being drained by its incident's runs.
 pub(crate) async fn drain(job: &Job) -> Result<Drain, Failure> {
+    Ok(around(job).await?.drain)
+}
+
+/// What its incident's runs say of the old instance.
+pub(crate) async fn around(job: &Job) -> Result<Around, Failure> {
+    const NOTHING: Around = Around {
+        drain: UNKNOWN,
+        swapped: false,
+    };
     let action = job.action();
     let incident = IncidentKey::from(action);
     let found = job.bus().incidents().get(&key::incident(&incident)).await;
     let Some(found) = found.map_err(Failure::transient)? else {
-        return Ok(UNKNOWN);
+        return Ok(NOTHING);
     };
     // This action is of a run: an incident without one is not read whole.
     if found.value.generation != action.generation || found.value.runs.is_empty() {
-        return Ok(UNKNOWN);
+        return Ok(NOTHING);
     }
-    let mut drains = Vec::new();
+    let (mut drains, mut swapped) = (Vec::new(), false);
     for run in &found.value.runs {
         let key = key::run(&incident, action.generation, &run.rule, &run.certainty);
         let run = job.bus().runs().get(&key).await.map_err(Failure::transient)?;
         match run {
-            Some(run) => drains.extend(drains_of(&run.value)),
+            Some(run) => {
+                drains.extend(drains_of(&run.value, &action.id));
+                swapped |= is_swapped(&run.value, &action.id);
+            }
             None => drains.push(UNKNOWN),
         }
     }
-    Ok(joined(&drains))
+    Ok(Around {
+        drain: joined(&drains),
+        swapped,
+    })
 }
 
-fn drains_of(run: &proto::Run) -> impl Iterator<Item = Drain> {
+fn is_swapped(run: &proto::Run, own: &str) -> bool {
+    run.actions
+        .iter()
+        .any(|action| action.kind == kind::ASG_SWAP && action.id != own && action.result == result::SUCCEEDED)
+}
+
+/// The drains of a run as our own action has to take them.
+fn drains_of<'a>(run: &'a proto::Run, own: &str) -> impl Iterator<Item = Drain> + use<'a> {
     let is_over = run.phase == phase::FINISHED;
+    let ours = run.actions.iter().find(|action| action.id == own);
+    let step = ours.map_or(u32::MAX, |action| action.step);
     run.actions
         .iter()
         .filter(|action| action.kind == kind::DRAIN)
@@ -58,13 +91,14 @@ fn drains_of(run: &proto::Run) -> impl Iterator<Item = Drain> {
                 Drain::Emptied
             }
             _ if action.state == action_state::DONE || is_over => Drain::NotEmptied,
+            _ if action.step > step && action.state == action_state::PLANNED => Drain::Later,
             _ => Drain::Pending {
                 until: action.close_at.as_ref().and_then(|at| time::from_proto(at).ok()),
             },
         })
 }
 
-/// Several drains of one node: it is waited for the last one; one that ended well is enough.
+/// Several drains of one node: it is waited for the last one that does not wait itself; one that ended well is enough.
 fn joined(drains: &[Drain]) -> Drain {
     let pending = drains.iter().filter_map(|drain| match drain {
         Drain::Pending { until } => Some(*until),
@@ -78,6 +112,7 @@ fn joined(drains: &[Drain]) -> Drain {
     match last {
         Some(until) => Drain::Pending { until },
         None if drains.contains(&Drain::Emptied) => Drain::Emptied,
+        None if drains.contains(&Drain::Later) => Drain::Later,
         None if drains.is_empty() => Drain::None,
         None => Drain::NotEmptied,
     }
@@ -127,7 +162,7 @@ mod tests {
                 ..proto::Run::default()
             };
             assert_eq!(
-                joined(&drains_of(&run).collect::<Vec<_>>()),
+                joined(&drains_of(&run, "own").collect::<Vec<_>>()),
                 expected,
                 "{actions:?}"
             );
@@ -165,5 +200,40 @@ mod tests {
             "running",
             pending,
         );
+        // One that waits for us is not waited for; any other is.
+        let of_step = |kind: &str, id: &str, step: u32| proto::ActionState {
+            id: id.to_owned(),
+            step,
+            ..action(kind, "planned", "", "")
+        };
+        let (own, later) = (of_step("asg-swap", "own", 1), of_step("drain", "other", 2));
+        check(&[own.clone(), later.clone()], "running", Drain::Later);
+        check(&[own.clone(), of_step("drain", "other", 1)], "running", pending);
+        check(
+            &[own, later, action("drain", "started", "", "")],
+            "running",
+            pending,
+        );
+    }
+
+    #[test]
+    fn it_is_swapped_once_another_swap_says_so() {
+        let run = |id: &str, kind: &str, result: &str| proto::Run {
+            actions: vec![proto::ActionState {
+                id: id.to_owned(),
+                kind: kind.to_owned(),
+                result: result.to_owned(),
+                ..proto::ActionState::default()
+            }],
+            ..proto::Run::default()
+        };
+        assert!(is_swapped(&run("other", "asg-swap", "succeeded"), "own"));
+        for other in [
+            run("own", "asg-swap", "succeeded"),
+            run("other", "asg-swap", "failed"),
+            run("other", "drain", "succeeded"),
+        ] {
+            assert!(!is_swapped(&other, "own"), "{other:?}");
+        }
     }
 }

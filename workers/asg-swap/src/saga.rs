@@ -43,7 +43,7 @@ pub(crate) struct Saga<'a> {
     pub(crate) checkpoint: Checkpoint,
     /// What the action asks for.
     asked: Option<Strategy>,
-    times: Times,
+    pub(crate) times: Times,
     /// The wait for the replacement's node.
     pub(crate) node: NodeWait,
     /// The next look asks for all that carries our tag.

@@ -93,7 +93,12 @@ impl Handler for Swapper {
             health: self.health.clone(),
         };
         let _open = self.telemetry.open();
-        Box::pin(Saga::new(self, job, cloud, asked).await?.run()).await
+        let end = asked.end;
+        let saga = Saga::new(self, job, cloud, asked).await?;
+        if end {
+            return Box::pin(saga.end_old()).await;
+        }
+        Box::pin(saga.run()).await
     }
 }
 

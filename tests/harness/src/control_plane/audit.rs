@@ -51,6 +51,21 @@ pub struct Entry {
     pub at: Timestamp,
 }
 
+impl Entry {
+    /// Done, and said so.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        (200..300).contains(&self.code)
+    }
+
+    /// Who asked went away before the answer, or time ran out: the server records 504 and may have done it all the same,
+    /// for it does not take back what it has begun to write.
+    #[must_use]
+    pub fn may_be_done(&self) -> bool {
+        self.code == 504
+    }
+}
+
 /// Reads the record.
 #[derive(Clone, Debug)]
 pub struct Audit {

@@ -1,6 +1,6 @@
 //! Keys, certificates and tokens of one control plane.
 
-use super::part::{CONTROLLER_MANAGER, KUBELET, SCHEDULER};
+use super::part::{CONTROLLER_MANAGER, KUBELET_USER, SCHEDULER};
 use crate::{Context, Result, tls};
 use rcgen::KeyPair;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ impl Certificates {
         for (user, group) in [
             (CONTROLLER_MANAGER, None),
             (SCHEDULER, None),
-            (KUBELET, Some("system:masters")),
+            (KUBELET_USER, Some("system:masters")),
         ] {
             let files = authority
                 .client(user, group)?

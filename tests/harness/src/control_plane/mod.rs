@@ -13,7 +13,7 @@ mod part;
 
 pub use audit::{Audit, Entry};
 pub use client::{Answer, Client};
-pub use part::Part;
+pub use part::{KUBELET_USER, Part};
 
 use crate::process::Worker;
 use crate::supervise::Signal;

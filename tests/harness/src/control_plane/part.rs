@@ -45,7 +45,8 @@ const GIVING_UP: &[&str] = &[
 /// The users that the parts are to each other.
 pub(super) const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 pub(super) const SCHEDULER: &str = "system:kube-scheduler";
-pub(super) const KUBELET: &str = "testbed:kubelet";
+/// The simulated kubelet: it deletes the pods whose end has come.
+pub const KUBELET_USER: &str = "testbed:kubelet";
 
 /// Reserved for as long as the control plane lives.
 #[derive(Debug)]
@@ -162,7 +163,10 @@ impl Part {
                 vec![format!("--config={}", file("scheduler.yaml"))],
             ]
             .concat(),
-            Self::Kubelet => vec![kubeconfig(KUBELET), format!("--listen={}", ports.kubelet.addr())],
+            Self::Kubelet => vec![
+                kubeconfig(KUBELET_USER),
+                format!("--listen={}", ports.kubelet.addr()),
+            ],
         }
     }
 }

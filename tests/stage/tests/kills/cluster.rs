@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use hollowtrees_harness::control_plane::KUBELET_USER;
 use hollowtrees_stage::{Machine, Rig, machines, rig::DRAIN_USER};
 
 use crate::NAMESPACE;
@@ -51,42 +52,52 @@ pub(crate) async fn assert_drained_once(
         assert!(!going.contains(node), "{} is on {node}", pod["metadata"]["name"]);
     }
 
-    // An eviction that is asked for again, after a crash, finds the pod on its way out: 201 again, without effect. Who
-    // was evicted was on a node that goes, if only because it landed there before that node's own notice.
-    let mut evicted: BTreeMap<String, usize> = BTreeMap::new();
-    let mut on_going: BTreeSet<String> = residents.clone();
-    for entry in rig.control_plane.audit().entries().unwrap() {
-        if !(200..300).contains(&entry.code) {
-            continue;
-        }
+    // An eviction that is asked for again, after a crash, finds the pod on its way out: 201 again, without effect. One
+    // whose asker was killed before the answer may have worked. Who was asked to go was on a node that goes, if only
+    // because it landed there before that node's own notice.
+    let entries = rig.control_plane.audit().entries().unwrap();
+    let mut evicted: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut cut_off: BTreeSet<&str> = BTreeSet::new();
+    let mut on_going: BTreeSet<&str> = residents.iter().map(String::as_str).collect();
+    for entry in &entries {
         match (entry.verb.as_str(), entry.resource.as_str()) {
-            ("create", "pods/binding") if going.contains(entry.bound_to.as_str()) => {
-                on_going.insert(entry.name);
+            ("create", "pods/binding") if entry.is_done() && going.contains(entry.bound_to.as_str()) => {
+                on_going.insert(&entry.name);
             }
-            ("create", "pods/eviction") if entry.user == DRAIN_USER => {
-                *evicted.entry(entry.name).or_default() += 1;
+            ("create", "pods/eviction") if entry.user == DRAIN_USER && entry.is_done() => {
+                *evicted.entry(&entry.name).or_default() += 1;
             }
-            ("delete", "pods") if entry.user == DRAIN_USER => {
-                panic!("{} was deleted past its budget", entry.name)
+            ("create", "pods/eviction") if entry.user == DRAIN_USER && entry.may_be_done() => {
+                cut_off.insert(&entry.name);
+            }
+            // The kubelet's own deletion ends what an eviction began. Anybody else's is no eviction.
+            ("delete" | "deletecollection", "pods")
+                if entry.user != KUBELET_USER && (entry.is_done() || entry.may_be_done()) =>
+            {
+                panic!("{entry:?} is past its budget")
             }
             _ => {}
         }
     }
-    let names: BTreeSet<_> = evicted.keys().cloned().collect();
+    let residents: BTreeSet<_> = residents.iter().map(String::as_str).collect();
+    let asked: BTreeSet<_> = evicted.keys().copied().chain(cut_off.iter().copied()).collect();
     println!(
-        "{} pods evicted, {} of them moved for the second time, {} asked for again",
-        names.len(),
-        names.difference(residents).count(),
-        evicted.values().filter(|count| **count > 1).count()
+        "{} pods evicted, {} of them moved for the second time, {} asked for again, {} with the answer lost",
+        asked.len(),
+        asked.difference(&residents).count(),
+        evicted.values().filter(|count| **count > 1).count(),
+        cut_off.len(),
     );
-    let strangers: Vec<_> = names.difference(&on_going).collect();
+    let strangers: Vec<_> = asked.difference(&on_going).collect();
     assert!(
         strangers.is_empty(),
         "evicted from nodes that stay: {strangers:?}"
     );
-    let missed: Vec<_> = residents.difference(&names).collect();
-    let about_them: Vec<_> = rig.control_plane.audit().entries().unwrap();
-    let about_them = about_them.iter().filter(|entry| missed.contains(&&entry.name));
+    // None of them is on its node any more, as was seen above, and nobody deleted it.
+    let missed: Vec<_> = residents.difference(&asked).collect();
+    let about_them = entries
+        .iter()
+        .filter(|entry| missed.contains(&&entry.name.as_str()));
     assert!(
         missed.is_empty(),
         "nobody evicted {missed:?}; what was asked about them: {:#?}",

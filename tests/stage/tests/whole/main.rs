@@ -8,9 +8,14 @@
     reason = "helpers of tests: what they cannot do fails the test"
 )]
 
+mod advice;
 mod several;
+mod sources;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use hollowtrees_e2e::checker::Books;
 use hollowtrees_harness::{Metadata, eventually, metadata::Instance};
@@ -20,6 +25,7 @@ use hollowtrees_schemas::{
     outgoing, proto,
 };
 use hollowtrees_stage::{Machine, Process, Rig, Role, machines, rig::DRAIN_USER};
+use serde_json::Value;
 
 const RULES: &str = "
 version: 1
@@ -58,7 +64,13 @@ impl World {
         let mut processes = Vec::new();
         for role in [Role::Router, Role::Drain, Role::AsgSwap, Role::Metrics] {
             for replica in 1..=2 {
-                processes.push(rig.start(role, &format!("{}-{replica}", role.name())).unwrap());
+                let name = format!("{}-{replica}", role.name());
+                processes.push(match role {
+                    Role::AsgSwap if rules.contains("wait_for_node") => {
+                        rig.start_swap_that_waits(&name).unwrap()
+                    }
+                    _ => rig.start(role, &name).unwrap(),
+                });
             }
         }
         for process in &processes {
@@ -75,6 +87,35 @@ impl World {
     async fn tell(&self, notice: proto::Notice) {
         let message = outgoing::notice(&envelope::notice(notice, "/aws/test"), DataFormat::Json).unwrap();
         self.rig.bus.publish(&message, None).await.unwrap();
+    }
+
+    async fn node(&self, machine: &Machine) -> Value {
+        let path = format!("/api/v1/nodes/{}", machine.node);
+        self.rig.kubernetes.get(&path).await.unwrap()
+    }
+
+    /// The pods that the drain workers evicted.
+    fn evicted(&self) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        for entry in self.rig.control_plane.audit().entries().unwrap() {
+            let created = entry.verb == "create" && entry.is_done();
+            if entry.user == DRAIN_USER && entry.resource == "pods/eviction" && created {
+                names.insert(entry.name);
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// Names of the pods on a machine.
+    async fn residents(&self, machine: &Machine) -> Vec<String> {
+        let pods = machines::pods(&self.rig.kubernetes, NAMESPACE).await.unwrap();
+        let mut names: Vec<_> = pods
+            .iter()
+            .filter(|pod| pod["spec"]["nodeName"] == machine.node.as_str())
+            .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
     }
 
     /// The sum of a counter's series that carry all these labels, over the metrics workers.

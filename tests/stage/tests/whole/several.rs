@@ -1,17 +1,13 @@
 //! Several notices about one instance: of other kinds, and one that takes the first back.
 
-use std::collections::BTreeSet;
-
 use hollowtrees_e2e::checker::Books;
 use hollowtrees_harness::eventually;
 use hollowtrees_schemas::{
     names::{kind, result},
     proto,
 };
-use hollowtrees_stage::{Machine, machines, rig::DRAIN_USER};
-use serde_json::Value;
 
-use crate::{BOUND, GROUP, NAMESPACE, World};
+use crate::{BOUND, GROUP, World};
 
 const EVERY_KIND: &str = "
 version: 1
@@ -35,37 +31,6 @@ rules:
     steps: [{ actions: [drain] }]
     on_cancel: [uncordon]
 ";
-
-impl World {
-    async fn node(&self, machine: &Machine) -> Value {
-        let path = format!("/api/v1/nodes/{}", machine.node);
-        self.rig.kubernetes.get(&path).await.unwrap()
-    }
-
-    /// The pods that the drain workers evicted.
-    fn evicted(&self) -> Vec<String> {
-        let mut names = BTreeSet::new();
-        for entry in self.rig.control_plane.audit().entries().unwrap() {
-            let created = entry.verb == "create" && (200..300).contains(&entry.code);
-            if entry.user == DRAIN_USER && entry.resource == "pods/eviction" && created {
-                names.insert(entry.name);
-            }
-        }
-        names.into_iter().collect()
-    }
-
-    /// Names of the pods on a machine.
-    async fn residents(&self, machine: &Machine) -> Vec<String> {
-        let pods = machines::pods(&self.rig.kubernetes, NAMESPACE).await.unwrap();
-        let mut names: Vec<_> = pods
-            .iter()
-            .filter(|pod| pod["spec"]["nodeName"] == machine.node.as_str())
-            .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
-            .collect();
-        names.sort();
-        names
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recommendation_an_interruption_and_the_groups_own_word_are_one_drain_and_one_swap() {

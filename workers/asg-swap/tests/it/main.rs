@@ -9,6 +9,7 @@
 )]
 
 mod crash;
+mod end;
 mod faults;
 mod ground;
 mod happy;

@@ -248,7 +248,7 @@ impl World {
         self.run(instance, vec![drain]).await;
     }
 
-    async fn run(&self, instance: &str, actions: Vec<proto::ActionState>) {
+    pub(crate) async fn run(&self, instance: &str, actions: Vec<proto::ActionState>) {
         let incident = IncidentKey::new(CLUSTER, instance, "live");
         let record = proto::Run {
             schema: 1,

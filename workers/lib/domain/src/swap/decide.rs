@@ -200,11 +200,17 @@ pub(super) fn end_old(checkpoint: &mut Checkpoint, seen: &Seen, orders: &Orders)
     }
     match seen.drain {
         Drain::Pending { .. } if !orders.drain_over => Some(Next::Wait(Wait::Drain)),
-        Drain::None | Drain::Pending { .. } | Drain::NotEmptied if orders.cancelled => {
+        Drain::None | Drain::Pending { .. } | Drain::Later | Drain::NotEmptied if orders.cancelled => {
             checkpoint.left.old = Some(
                 "the incident was withdrawn after it was detached, and it may have pods; end it when it has none"
                     .to_owned(),
             );
+            None
+        }
+        // Who waits for us is not waited for.
+        Drain::Later => {
+            checkpoint.left.old =
+                Some("it is drained after this, and a step after that may end it".to_owned());
             None
         }
         _ => Some(Next::TerminateOld),
@@ -252,6 +258,16 @@ fn terminate(checkpoint: &mut Checkpoint, seen: &Seen, orders: &Orders) -> Next 
         // Its pods first, if somebody is at it.
         if matches!(seen.drain, Drain::Pending { .. }) && !orders.drain_over {
             return Next::Wait(Wait::Drain);
+        }
+        if seen.drain == Drain::Later && !orders.drain_over {
+            return Next::Finish(End::new(
+                result::FAILED,
+                "drained-after",
+                format!(
+                    "The rule drains {old} in a step after this one, which would end it with its pods; have it drained before. \
+                     Nothing was touched."
+                ),
+            ));
         }
         return Next::TerminateMember {
             instance: old.clone(),

@@ -44,6 +44,8 @@ pub enum Drain {
         /// Its `close_at`.
         until: Option<Timestamp>,
     },
+    /// It is of a later step of the same run, which waits for the swap.
+    Later,
     /// It has ended well.
     Emptied,
     /// It was called off, or failed: pods may be left.

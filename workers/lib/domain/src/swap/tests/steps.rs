@@ -574,6 +574,7 @@ fn the_old_one_is_ended_after_its_drain_where_nothing_interrupts_it() {
     for drain in [Drain::None, Drain::Emptied, Drain::NotEmptied] {
         check(drain, &advised, Some(Next::TerminateOld));
     }
+    check(Drain::Later, &advised, None);
     // Withdrawn: nobody drains it any more, and nothing interrupts it.
     let withdrawn = Orders {
         cancelled: true,
@@ -581,6 +582,7 @@ fn the_old_one_is_ended_after_its_drain_where_nothing_interrupts_it() {
     };
     check(pending, &withdrawn, Some(Next::Wait(Wait::Drain)));
     check(Drain::NotEmptied, &withdrawn, None);
+    check(Drain::Later, &withdrawn, None);
     check(Drain::Emptied, &withdrawn, Some(Next::TerminateOld));
 }
 
