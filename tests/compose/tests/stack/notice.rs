@@ -7,7 +7,8 @@ use hollowtrees_local_cloud::{
     aws::{Aws, Member},
     nodes::{self, NAMESPACE},
 };
-use serde_json::Value;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
 
 use crate::{
     docker::{Docker, say, succeed, told},
@@ -31,7 +32,7 @@ async fn a_notice_ends_in_an_empty_node_and_a_replacement() {
         .variables
         .iter()
         .any(|(name, _)| *name == "PROMETHEUS_IMAGE");
-    let mut services = vec!["router", "drain", "asg-swap", "metrics", "agent"];
+    let mut services = vec!["router", "drain", "asg-swap", "metrics", "agent", "gateway"];
     if prometheus {
         services.push("prometheus");
     } else {
@@ -129,6 +130,7 @@ async fn a_notice_ends_in_an_empty_node_and_a_replacement() {
     println!("{story}");
 
     a_notice_by_hand_touches_nothing(&stack);
+    an_alert_is_a_notice(&stack).await;
     if prometheus {
         prometheus_sees_every_worker(&stack).await;
         prometheus_has_the_alert_rules(&stack).await;
@@ -145,12 +147,40 @@ fn a_notice_by_hand_touches_nothing(stack: &Stack<'_>) {
     assert!(story.status.success() && said.contains("drain"), "{said}");
 }
 
+/// As Prometheus posts it to an Alertmanager. No rule of the stack is about alerts.
+async fn an_alert_is_a_notice(stack: &Stack<'_>) {
+    let instance = "i-0a1b2c3d4e5f60718";
+    let labels =
+        json!({"alertname": "SpotTerminationNotice", "instance_id": instance, "cluster_name": "local"});
+    let alert = json!([{"labels": labels, "startsAt": "2026-11-01T12:00:00Z"}]).to_string();
+    let url = format!("{}/api/v2/alerts", stack.url("GATEWAY_PORT"));
+    let post = async |token: &str| {
+        let headers = [("authorization", token), ("content-type", "application/json")];
+        http_get::send(Method::POST, &url, &headers, alert.clone().into())
+            .await
+            .unwrap()
+            .0
+    };
+    assert_eq!(post("Bearer other").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(post("Bearer local").await, StatusCode::OK);
+    eventually("the alert's incident", START, async || {
+        let story = told(&stack.cli(&["runs", "show", instance]));
+        if story.contains("alert") {
+            Ok(())
+        } else {
+            Err(story)
+        }
+    })
+    .await;
+}
+
 fn images_hold_a_program_and_no_privileges(docker: &Docker, name: &str) {
     for image in [
         "agent",
         "asg-swap",
         "cli",
         "drain",
+        "gateway",
         "local-cloud",
         "metrics",
         "router",
@@ -189,7 +219,7 @@ async fn prometheus_sees_every_worker(stack: &Stack<'_>) {
         let answer = prometheus(stack, "targets?state=active").await?;
         let targets = answer["activeTargets"].as_array().ok_or("no targets")?;
         let ill: Vec<_> = targets.iter().filter(|target| target["health"] != "up").collect();
-        if ill.is_empty() && targets.len() == 5 {
+        if ill.is_empty() && targets.len() == 6 {
             Ok(())
         } else {
             Err(format!("of {} targets: {ill:#?}", targets.len()))

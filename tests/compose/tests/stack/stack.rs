@@ -15,7 +15,8 @@ use crate::{
     images::Images,
 };
 
-const PORTS: [&str; 5] = [
+const PORTS: [&str; 6] = [
+    "GATEWAY_PORT",
     "NATS_PORT",
     "METADATA_PORT",
     "KUBERNETES_PORT",
