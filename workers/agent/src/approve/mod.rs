@@ -100,6 +100,8 @@ impl Approver {
     ) {
         let mut hearings = BTreeMap::new();
         let mut approved = BTreeSet::new();
+        // What it was last time: said once, counted each time.
+        let mut trouble = None;
         loop {
             let waiting = events.borrow_and_update().clone();
             approved.retain(|id| waiting.iter().any(|event| event.id == *id));
@@ -115,10 +117,11 @@ impl Approver {
                         hearings.remove(&event.id);
                         approved.insert(event.id.clone());
                     }
-                    Ok(false) => left = true,
+                    Ok(false) => (left, trouble) = (true, None),
                     Err(error) => {
-                        left = true;
-                        self.telemetry.not_approved(event, &error);
+                        let loud = trouble != Some(error.kind());
+                        (left, trouble) = (true, Some(error.kind()));
+                        self.telemetry.not_approved(event, &error, loud);
                     }
                 }
             }
@@ -162,7 +165,7 @@ impl Approver {
             return Ok(false);
         }
         if let Some(hearing) = hearings.get_mut(&event.id) {
-            hearing.take_in(event).await;
+            hearing.take_in(event);
         }
         let (heard, within) = (hearings.get(&event.id), self.every * FRESH);
         let is_ready = |name: &String| *name == own || heard.is_some_and(|heard| heard.has(name, within));
@@ -198,9 +201,9 @@ impl Approver {
 
 impl Hearing {
     /// Takes in what has come so far; names that the event does not name are nothing.
-    async fn take_in(&mut self, event: &Pending) {
+    fn take_in(&mut self, event: &Pending) {
         for _ in 0..AT_ONCE {
-            let Ok(Some(name)) = timeout(Duration::ZERO, self.signals.next()).await else {
+            let Some(name) = self.signals.waiting() else {
                 return;
             };
             let name = String::from_utf8_lossy(&name).into_owned();

@@ -5,46 +5,13 @@ use hollowtrees_schemas::{
     key,
     names::{result, state},
 };
-use serde::Deserialize;
+use serde_json::Value;
 
 /// The layout of records this program knows.
-const SCHEMA: u32 = 1;
+const SCHEMA: u64 = 1;
 /// The router's words.
 const OPEN: &str = "open";
 const FINISHED: &str = "finished";
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Incident {
-    schema: u32,
-    state: String,
-    /// proto3-JSON writes 64 bits as text.
-    generation: String,
-    facts: Vec<Fact>,
-    runs: Vec<RunRef>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Fact {
-    event_id: String,
-    state: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct RunRef {
-    rule: String,
-    certainty: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Run {
-    schema: u32,
-    phase: String,
-    result: String,
-}
 
 /// Keys of the runs on which the event waits: of all that its incident has. None where it is not known that anything
 /// follows from the event.
@@ -53,31 +20,45 @@ struct Run {
 /// whose runs are over has nothing more to come by it.
 ///
 /// # Errors
-/// It is no record of an incident.
+/// It is no JSON.
 pub(super) fn runs(record: &[u8], of: &IncidentKey, event: &str) -> Result<Vec<String>, serde_json::Error> {
-    let incident: Incident = serde_json::from_slice(record)?;
-    let stands = |fact: &Fact| fact.event_id == event && fact.state == state::ACTIVE;
-    let (Ok(generation), SCHEMA, OPEN, true) = (
-        incident.generation.parse(),
-        incident.schema,
-        incident.state.as_str(),
-        incident.facts.iter().any(stands),
-    ) else {
+    let incident: Value = serde_json::from_slice(record)?;
+    let stands = |fact: &Value| text(fact, "eventId") == event && text(fact, "state") == state::ACTIVE;
+    let is_known = is_of_schema(&incident)
+        && text(&incident, "state") == OPEN
+        && list(&incident, "facts").iter().any(stands);
+    // proto3-JSON writes 64 bits as text.
+    let Some(generation) = text(&incident, "generation").parse().ok().filter(|_| is_known) else {
         return Ok(Vec::new());
     };
-    let runs = incident.runs.iter();
+    let runs = list(&incident, "runs").iter();
     Ok(runs
-        .map(|run| key::run(of, generation, &run.rule, &run.certainty))
+        .map(|run| key::run(of, generation, text(run, "rule"), text(run, "certainty")))
         .collect())
 }
 
 /// Whether the run is over and all of it succeeded.
 ///
 /// # Errors
-/// It is no record of a run.
+/// It is no JSON.
 pub(super) fn succeeded(record: &[u8]) -> Result<bool, serde_json::Error> {
-    let run: Run = serde_json::from_slice(record)?;
-    Ok((run.schema, run.phase.as_str(), run.result.as_str()) == (SCHEMA, FINISHED, result::SUCCEEDED))
+    let run: Value = serde_json::from_slice(record)?;
+    Ok(is_of_schema(&run) && text(&run, "phase") == FINISHED && text(&run, "result") == result::SUCCEEDED)
+}
+
+fn is_of_schema(record: &Value) -> bool {
+    record.get("schema").and_then(Value::as_u64) == Some(SCHEMA)
+}
+
+fn text<'a>(record: &'a Value, field: &str) -> &'a str {
+    record.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(record: &'a Value, field: &str) -> &'a [Value] {
+    record
+        .get(field)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 const MOST: usize = 64 * 1024;
 
 /// For a node that is neither cordoned nor held by anybody: the annotation of the drain worker with no holder in it, so that
-/// the worker takes this cordon for one of its own. Tests for null hold where nothing is.
+/// the worker takes this cordon for one of its own. Tests for null hold where nothing is; a node without any annotation, as no
+/// kubelet leaves it, is cordoned without.
 const MARKED: &str = concat!(
     r#"[{"op":"test","path":"/spec/unschedulable","value":null},"#,
     r#"{"op":"test","path":"/metadata/annotations/hollowtrees.io~1cordon","value":null},"#,

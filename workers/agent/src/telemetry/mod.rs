@@ -245,10 +245,12 @@ impl Telemetry {
         );
     }
 
-    /// It waits for another try, or for its time.
-    pub(crate) fn not_approved(&self, event: &Pending, error: &approve::Error) {
+    /// It waits for another try, or for its time; counted each time.
+    pub(crate) fn not_approved(&self, event: &Pending, error: &approve::Error, loud: bool) {
         self.metrics.error(error.kind(), "approve");
-        tracing::warn!(event = event.id, %error, "An event could not be approved; it is tried again.");
+        if loud {
+            tracing::warn!(event = event.id, %error, "An event could not be approved; it is tried again.");
+        }
     }
 
     /// The bus did not store that the instance goes, and no new pods come to its node.

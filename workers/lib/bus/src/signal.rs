@@ -2,7 +2,7 @@
 
 use async_nats::Subscriber;
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 
 use crate::Bus;
 
@@ -17,7 +17,7 @@ pub struct SignalError {
     cause: String,
 }
 
-/// Hears until it is dropped; goes on over a new connection.
+/// Hears until it is dropped, over new connections too. What nobody takes waits, a bounded number of signals.
 pub struct Signals(Subscriber);
 
 impl Bus {
@@ -35,14 +35,14 @@ impl Bus {
 }
 
 impl Signals {
-    /// The next signal; `None` once the connection is closed for good. Safe to cancel.
-    pub async fn next(&mut self) -> Option<Bytes> {
-        loop {
-            let message = self.0.next().await?;
+    /// The next signal that has come already, if any.
+    pub fn waiting(&mut self) -> Option<Bytes> {
+        while let Some(Some(message)) = self.0.next().now_or_never() {
             if message.payload.len() <= LONGEST {
                 return Some(message.payload);
             }
         }
+        None
     }
 }
 
