@@ -15,6 +15,11 @@ fn join(domain: &str, tokens: &[Option<&str>]) -> String {
     filter
 }
 
+/// Where agents of a cluster say that their machine is ready for an event of its provider. Stored nowhere.
+pub fn ready(cluster: &str, event: &str) -> String {
+    join("ready", &[Some(cluster), Some(event)])
+}
+
 /// All notices of a cluster.
 pub fn notices(cluster: Option<&str>) -> String {
     join("notice", &[cluster, None, None])

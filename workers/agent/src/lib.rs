@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`provider`], [`detect`] | which cloud this is |
+//! | [`connection`] | HTTP, with TLS and without |
 //! | [`metadata`] | reads documents: session tokens, headers, statuses, time limits |
 //! | [`document`] | parses them into words |
 //! | [`source`] | when which document is read |
@@ -10,13 +11,18 @@
 //! | [`decide`] | what is to be said: pure, no clock, no IO |
 //! | [`notice`] | how it is said: from a fact to a message for the bus |
 //! | [`spool`], [`publish`] | keeps it until the bus has stored it |
+//! | [`cordon`] | where the bus does not store it: cordons this node |
+//! | [`approve`] | where all that follows is done: tells Azure so |
 //! | [`trigger`] | `POST /terminate`, a notice by hand |
 //! | [`telemetry`] | logs and metrics, the original exporters' gauges among them |
 //! | [`inherited`] | settings of the original termination handler |
 //!
 //! It runs on every node, so it is small: one thread, one connection to the metadata service (two to Google's), one to
-//! the bus; no Kubernetes client, no AWS SDK.
+//! the bus, and none to the API server unless it is cut off; no Kubernetes client, no AWS SDK.
 
+pub mod approve;
+pub mod connection;
+pub mod cordon;
 pub mod decide;
 pub mod detect;
 pub mod document;
@@ -72,6 +78,11 @@ pub async fn run(context: Context<Settings>, inherited: Inherited) -> Result<(),
         "publisher",
         publish::run(bus.clone(), spool.clone(), telemetry.clone()),
     );
+    if !settings.cordon.when_cut_off.is_zero() {
+        let (cordon, node) = (settings.cordon.clone(), settings.node.clone());
+        let last_resort = cordon::run(cordon, node, spool.clone(), telemetry.clone());
+        context.critical("cordon", last_resort);
+    }
     if let Some(address) = settings.trigger.listen {
         let trigger = Trigger::new(Arc::clone(&teller), spool.clone(), telemetry.clone());
         let listener = trigger::bind(address)
@@ -89,7 +100,7 @@ pub async fn run(context: Context<Settings>, inherited: Inherited) -> Result<(),
     tokio::select! {
         () = context.shutdown.draining() => {}
         () = checks.watch(&bus, settings.poll.interval) => {}
-        result = hear(settings, &ear, &telemetry, &checks) => {
+        result = hear(settings, &ear, &bus, &telemetry, &checks) => {
             result.map_err(|error| Failure::new(Code::Refused, error))?;
         }
     }
@@ -115,14 +126,20 @@ fn open_spool(settings: &settings::Spool, telemetry: &Telemetry) -> Result<Spool
 }
 
 /// Finds out where this is, and reads what can be read there, for ever.
-async fn hear(settings: &Settings, ear: &Ear, telemetry: &Telemetry, checks: &Checks) -> Result<(), String> {
+async fn hear(
+    settings: &Settings,
+    ear: &Ear,
+    bus: &Bus,
+    telemetry: &Telemetry,
+    checks: &Checks,
+) -> Result<(), String> {
     match detect::provider(settings, telemetry, &checks.provider).await {
         Some(provider) => {
             if let Some(why) = provider.silent() {
                 telemetry.silent(provider, why);
                 checks.silent(why);
             }
-            source::run(provider, settings, ear).await
+            source::run(provider, settings, ear, bus, telemetry).await
         }
         None => {
             checks.silent("nothing is read by the settings");
@@ -133,7 +150,8 @@ async fn hear(settings: &Settings, ear: &Ear, telemetry: &Telemetry, checks: &Ch
 
 /// The whole process, from the command line to the exit code.
 pub fn main() -> std::process::ExitCode {
-    let (env, inherited) = inherited::translate(hollowtrees_runtime::config::environment());
+    let env = cordon::in_cluster(hollowtrees_runtime::config::environment());
+    let (env, inherited) = inherited::translate(env);
     hollowtrees_runtime::Frame::new("agent", env!("CARGO_PKG_VERSION"))
         .about("turns what the provider says about this node's instance into notices on the bus")
         .defaults(DEFAULTS)

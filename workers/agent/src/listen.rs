@@ -120,6 +120,11 @@ impl Ear {
         }
     }
 
+    /// Who the instance is, once known.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.teller.identity().map(Arc::as_ref)
+    }
+
     /// Learns who the instance is, or that it cannot be read now.
     pub fn learns(&self, identity: Result<Identity, Trouble>) -> Option<Arc<Identity>> {
         match identity {

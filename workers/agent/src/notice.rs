@@ -30,6 +30,35 @@ pub struct Message {
     pub kind: &'static str,
     /// What is published.
     pub outgoing: Outgoing,
+    /// What it means for the instance.
+    pub fate: Fate,
+}
+
+/// What a notice means for the instance: for who has to act on it before the bus has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes, for certain, by this event of the provider.
+    Goes(String),
+    /// It does not go by this event any more.
+    Stays(String),
+    /// Neither is known: it may go, or the notice is not live.
+    Open,
+}
+
+impl Fate {
+    /// What `notice` means.
+    pub fn of(notice: &proto::Notice) -> Self {
+        let event = || format!("{} {}", notice.kind, notice.event_id);
+        match (
+            notice.mode.as_str(),
+            notice.state.as_str(),
+            notice.certainty.as_str(),
+        ) {
+            (mode::LIVE, state::ACTIVE, certainty::CERTAIN) => Self::Goes(event()),
+            (mode::LIVE, state::CANCELLED, _) => Self::Stays(event()),
+            _ => Self::Open,
+        }
+    }
 }
 
 impl Teller {
@@ -140,8 +169,9 @@ fn message(
         &identity.region,
         origin,
     ]);
+    let fate = Fate::of(&notice);
     let outgoing = outgoing::notice(&envelope::notice(notice, source), DataFormat::Json)?;
-    Ok(Message { kind, outgoing })
+    Ok(Message { kind, outgoing, fate })
 }
 
 /// Whether `text` is a mode a notice may have.

@@ -6,7 +6,7 @@ use hollowtrees_runtime::config::{self, Problem};
 use hollowtrees_schemas::names::mode;
 use serde::{Deserialize, Serialize};
 
-use crate::{document::Pauses, metadata::Base, provider::Choice};
+use crate::{connection::Base, document::Pauses, provider::Choice};
 
 /// Longest life IMDS gives a token.
 const LONGEST_TOKEN: Duration = Duration::from_secs(6 * 60 * 60);
@@ -38,6 +38,10 @@ pub struct Settings {
     pub maintenance: Maintenance,
     /// `[gcp]`
     pub gcp: Gcp,
+    /// `[azure]`
+    pub azure: Azure,
+    /// `[cordon]`
+    pub cordon: Cordon,
     /// `[exporters]`
     pub exporters: Exporters,
     /// `[spool]`
@@ -112,6 +116,27 @@ pub struct Gcp {
     /// How long a request waits for a change.
     #[serde(with = "config::duration")]
     pub wait: Duration,
+}
+
+/// `[azure]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Azure {
+    /// Approve events once everything that follows from them is done.
+    pub approve: bool,
+}
+
+/// `[cordon]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cordon {
+    /// How long the bus may take to store a notice before the agent cordons its own node; zero: for ever.
+    #[serde(with = "config::duration")]
+    pub when_cut_off: Duration,
+    /// `https://HOST[:PORT]` of the API server.
+    pub server: String,
+    /// Directory of `token` and `ca.crt`.
+    pub credentials: String,
 }
 
 /// `[exporters]`
@@ -192,6 +217,20 @@ impl config::Settings for Settings {
         }
         if self.gcp.wait < Duration::from_secs(1) || self.gcp.wait > LONGEST_NOTICE {
             refuse("gcp.wait", "is not between 1s and 1h");
+        }
+        if !self.cordon.when_cut_off.is_zero() {
+            if self.cordon.when_cut_off < SHORTEST {
+                refuse("cordon.when_cut_off", "is below 10ms; give 0s to do without");
+            }
+            if self.node.is_empty() {
+                refuse(
+                    "node",
+                    "is empty; cordon.when_cut_off has to know which node it is: HT_NODE",
+                );
+            }
+            if let Err(why) = Base::parse_https(&self.cordon.server) {
+                refuse("cordon.server", &why);
+            }
         }
         if self.spool.notices == 0 {
             refuse("spool.notices", "is zero; give at least 1");

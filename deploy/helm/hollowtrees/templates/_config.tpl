@@ -55,7 +55,11 @@ how Helm hands them on. */}}
 {{- $grace := sub (int .values.terminationGracePeriodSeconds) 5 -}}
 {{- $_ := set $config "shutdown" (dict "grace" (printf "%ds" $grace)) -}}
 {{- end -}}
-{{- if eq .key "agent" }}{{ $_ := set $config "cluster" (include "hollowtrees.cluster" .root) }}{{ end -}}
+{{- if eq .key "agent" -}}
+{{- $_ := set $config "cluster" (include "hollowtrees.cluster" .root) -}}
+{{- with .values.cordonWhenCutOff }}{{ $_ := set $config "cordon" (dict "when_cut_off" .) }}{{ end -}}
+{{- with .values.spool.volume }}{{ $_ := set $config "spool" (dict "directory" "/var/lib/hollowtrees") }}{{ end -}}
+{{- end -}}
 {{- if eq .key "drain" }}{{ $_ := set $config "cluster" (dict "name" (include "hollowtrees.cluster" .root)) }}{{ end -}}
 {{- if eq .key "gateway" -}}
 {{- $values := .values -}}
@@ -99,6 +103,7 @@ how Helm hands them on. */}}
 {{/* Whether it talks to the API server with the rights of its pod: "true" or "false". */}}
 {{- define "hollowtrees.talksToApiServer" -}}
 {{- if eq .key "drain" -}}true
+{{- else if eq .key "agent" -}}{{ not (empty .values.cordonWhenCutOff) }}
 {{- else if eq .key "asgSwap" -}}
 {{- $cluster := dig "cluster" (dict) (include "hollowtrees.settings" . | fromJson) -}}
 {{- and (not (empty $cluster.name)) (empty $cluster.kubeconfig) -}}

@@ -19,7 +19,8 @@ metadata:
     {{- end }}
 spec:
   serviceAccountName: {{ include "hollowtrees.serviceAccount" . }}
-  # Only who talks to the API server has a token: the drain worker, and the swap worker where it waits for nodes.
+  # Only who talks to the API server has a token: the drain worker, the swap worker where it waits for nodes, and the agent
+  # where it may cordon its own.
   automountServiceAccountToken: {{ include "hollowtrees.talksToApiServer" . }}
   # Variables that a service named `ht` would bring are no configuration.
   enableServiceLinks: false
@@ -172,6 +173,10 @@ spec:
           mountPath: /var/run/secrets/hollowtrees/tls
           readOnly: true
         {{- end }}
+        {{- if and (eq .key "agent") .values.spool.volume }}
+        - name: spool
+          mountPath: /var/lib/hollowtrees
+        {{- end }}
         {{- if eq .key "gateway" }}
         {{- if and .values.auth.existingSecret .values.auth.clientsKey }}
         - name: clients
@@ -213,6 +218,10 @@ spec:
           - key: {{ . }}
             path: {{ . }}
           {{- end }}
+    {{- end }}
+    {{- if and (eq .key "agent") .values.spool.volume }}
+    - name: spool
+      {{- toYaml .values.spool.volume | nindent 6 }}
     {{- end }}
     {{- if eq .key "gateway" }}
     {{- if and .values.auth.existingSecret .values.auth.clientsKey }}

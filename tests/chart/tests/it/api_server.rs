@@ -27,6 +27,14 @@ fn path(object: &Value) -> String {
         "ClusterRoleBinding" => ("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"),
         "Role" => ("/apis/rbac.authorization.k8s.io/v1", "roles"),
         "RoleBinding" => ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+        "ValidatingAdmissionPolicy" => (
+            "/apis/admissionregistration.k8s.io/v1",
+            "validatingadmissionpolicies",
+        ),
+        "ValidatingAdmissionPolicyBinding" => (
+            "/apis/admissionregistration.k8s.io/v1",
+            "validatingadmissionpolicybindings",
+        ),
         "FlowSchema" => ("/apis/flowcontrol.apiserver.k8s.io/v1", "flowschemas"),
         other => panic!("the chart has a {other} now; say here where it goes"),
     };

@@ -63,7 +63,13 @@ fn load<T: Settings>(
             (name.to_owned(), value.to_owned())
         })
         .filter(|(name, _)| name != "HT_CONFIG")
+        // Every pod has it.
+        .chain([("KUBERNETES_SERVICE_HOST".to_owned(), "10.96.0.1".to_owned())])
         .collect();
+    let env = match worker {
+        "agent" => hollowtrees_agent::cordon::in_cluster(env),
+        _ => env,
+    };
     let loader = Loader::new(defaults).file(Some(file)).env(env);
     Some(
         loader
@@ -119,6 +125,7 @@ async fn every_program_reads_its_file() {
                     ("prod", "prod")
                 );
                 assert_eq!(agent.own.node, "secret", "the downward API fills it");
+                assert!(agent.own.cordon.when_cut_off.is_zero() && agent.own.spool.directory.is_empty());
                 assert_eq!(agent.nats.url, ["nats://nats.nats.svc:4222"]);
                 assert_eq!(agent.health.listen.port(), 9189);
                 assert_eq!(router.unwrap().own.rules.file, Path::new(""));
@@ -126,6 +133,8 @@ async fn every_program_reads_its_file() {
             "full" => {
                 assert_eq!((agent.own.spool.notices, agent.health.listen.port()), (128, 9289));
                 assert_eq!(agent.own.metadata.timeout, Duration::from_millis(500));
+                assert_eq!(agent.own.cordon.when_cut_off, Duration::from_secs(10));
+                assert_eq!(agent.own.spool.directory, "/var/lib/hollowtrees");
                 assert_eq!(agent.nats.user.as_deref(), Some("secret"));
                 assert_eq!(agent.nats.inbox_prefix.as_deref(), Some("_INBOX_agent"));
                 assert_eq!(drain.own.pods.opt_out[1], "example.com/pinned=\"yes, really\"");
@@ -145,6 +154,7 @@ async fn every_program_reads_its_file() {
                     gateway.own.auth.token.unwrap().expose(),
                     "secret that is long enough"
                 );
+
                 let router = router.unwrap();
                 assert_eq!((router.own.router.accepted, router.nats.url.len()), (512, 3));
                 assert_eq!(

@@ -9,8 +9,10 @@
 )]
 
 mod api_server;
+mod approvals;
 mod bus;
 mod configuration;
+mod cut_off;
 mod documents;
 mod fenced;
 mod pages;

@@ -104,8 +104,8 @@ fn only_these_have_rights(objects: &[Value], expected: &[&str], about: &str) {
 async fn only_who_talks_to_the_api_server_holds_a_token_and_a_role() {
     for (set, expected) in [
         ("minimal", &["drain"][..]),
-        // Its swap worker waits for nodes.
-        ("full", &["asg-swap", "drain"]),
+        // Its swap worker waits for nodes, and its agents may cordon their own.
+        ("full", &["agent", "asg-swap", "drain"]),
         ("tenant", &["drain"]),
     ] {
         only_these_have_rights(&rendered(&with(set)).await, expected, set);

@@ -216,6 +216,27 @@ impl ControlPlane {
     /// # Errors
     /// If the API server refuses.
     pub async fn service_account_token(&self, namespace: &str, name: &str) -> Result<String> {
+        self.token(namespace, name, &serde_json::json!({"expirationSeconds": 86_400}))
+            .await
+    }
+
+    /// A token as a kubelet mounts it into a pod: bound to the pod, and with the name of the pod's node in it.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn pod_token(&self, namespace: &str, account: &str, pod: &str) -> Result<String> {
+        let pod = self
+            .client()?
+            .get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}"))
+            .await?;
+        let bound = serde_json::json!({
+            "kind": "Pod", "apiVersion": "v1", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"],
+        });
+        let spec = serde_json::json!({"expirationSeconds": 3600, "boundObjectRef": bound});
+        self.token(namespace, account, &spec).await
+    }
+
+    async fn token(&self, namespace: &str, name: &str, spec: &serde_json::Value) -> Result<String> {
         let client = self.client()?;
         client
             .ensure("/api/v1/namespaces", &fixtures::namespace(namespace))
@@ -224,7 +245,7 @@ impl ControlPlane {
         client
             .ensure(&accounts, &serde_json::json!({"metadata": {"name": name}}))
             .await?;
-        let wanted = serde_json::json!({"spec": {"expirationSeconds": 86_400}});
+        let wanted = serde_json::json!({"spec": spec});
         let made = client.post(&format!("{accounts}/{name}/token"), &wanted).await?;
         made["status"]["token"]
             .as_str()

@@ -19,9 +19,15 @@ pub struct Azure(Service<State>);
 #[derive(Debug)]
 struct State {
     name: String,
+    vm_id: String,
     incarnation: u64,
     events: Vec<Value>,
+    /// Ids of events that were approved, in order.
+    approved: Vec<String>,
 }
+
+/// The machine's id, where no other is given.
+const VM_ID: &str = "02aab8a4-74ef-476e-8182-f6d2ba4166a6";
 
 /// A scheduled event.
 #[derive(Clone, Debug)]
@@ -81,7 +87,15 @@ impl Azure {
     /// # Errors
     /// If no port is free.
     pub async fn start(name: &str) -> Result<Self> {
-        Self::on(None, name).await
+        Self::on(None, name, VM_ID).await
+    }
+
+    /// Starts one for a machine of this name and id: another one of the set.
+    ///
+    /// # Errors
+    /// If no port is free.
+    pub async fn start_as(name: &str, vm_id: &str) -> Result<Self> {
+        Self::on(None, name, vm_id).await
     }
 
     /// Starts one on a given address.
@@ -89,14 +103,16 @@ impl Azure {
     /// # Errors
     /// If the address is taken.
     pub async fn start_on(addr: SocketAddr, name: &str) -> Result<Self> {
-        Self::on(Some(addr), name).await
+        Self::on(Some(addr), name, VM_ID).await
     }
 
-    async fn on(addr: Option<SocketAddr>, name: &str) -> Result<Self> {
+    async fn on(addr: Option<SocketAddr>, name: &str, vm_id: &str) -> Result<Self> {
         let state = State {
             name: name.to_owned(),
+            vm_id: vm_id.to_owned(),
             incarnation: 1,
             events: Vec::new(),
+            approved: Vec::new(),
         };
         Ok(Self(Service::start(addr, state, answer).await?))
     }
@@ -106,11 +122,46 @@ impl Azure {
         self.schedule_raw(events.iter().map(Event::json).collect());
     }
 
+    /// Ids of the events that were approved, in order: each starts by that, once.
+    pub fn approved(&self) -> Vec<String> {
+        self.0.state().approved.clone()
+    }
+
     /// As [`schedule`](Self::schedule), with events as they are written.
     pub fn schedule_raw(&self, events: Vec<Value>) {
         let mut state = self.0.state();
         state.incarnation += 1;
         state.events = events;
+    }
+}
+
+const EVENTS: &str = "/metadata/scheduledevents";
+
+impl State {
+    /// Starts the events that `{"StartRequests": [{"EventId": "..."}]}` names; one that has started goes on as it is. None, if
+    /// one of them is not there.
+    fn approve(&mut self, body: &[u8]) -> Option<()> {
+        let document: Value = serde_json::from_slice(body).ok()?;
+        let mut found = Vec::new();
+        for request in document["StartRequests"].as_array()? {
+            let id = request["EventId"].as_str()?;
+            let of_id = |event: &Value| {
+                event["EventId"]
+                    .as_str()
+                    .is_some_and(|found| found.eq_ignore_ascii_case(id))
+            };
+            found.push(self.events.iter().position(of_id)?);
+        }
+        for event in found {
+            let event = &mut self.events[event];
+            if event["EventStatus"] == "Scheduled" {
+                event["EventStatus"] = "Started".into();
+                event["NotBefore"] = "".into();
+                self.approved.push(event["EventId"].as_str()?.to_owned());
+                self.incarnation += 1;
+            }
+        }
+        Some(())
     }
 }
 
@@ -129,16 +180,23 @@ async fn answer(shared: Arc<Shared<State>>, request: Request<Bytes>) -> Response
     if !marked || request.headers().contains_key("x-forwarded-for") {
         return refuse("Bad request. Required metadata header not specified");
     }
-    if request.method() != Method::GET {
-        return http_server::text(StatusCode::METHOD_NOT_ALLOWED, "only GET");
-    }
     let query = request.uri().query().unwrap_or_default();
     if !query.contains("api-version=20") {
         return refuse("Bad request. api-version was not specified in the request");
     }
-    let state = shared.state();
-    let document = match request.uri().path() {
-        "/metadata/scheduledevents" => {
+    let mut state = shared.state();
+    let path = request.uri().path();
+    if request.method() == Method::POST && path == EVENTS {
+        return match state.approve(request.body()) {
+            Some(()) => http_server::text(StatusCode::OK, ""),
+            None => refuse("Bad request. StartRequests names no event"),
+        };
+    }
+    if request.method() != Method::GET {
+        return http_server::text(StatusCode::METHOD_NOT_ALLOWED, "only GET");
+    }
+    let document = match path {
+        EVENTS => {
             json!({"DocumentIncarnation": state.incarnation, "Events": state.events})
         }
         "/metadata/instance/compute" => json!({
@@ -149,7 +207,7 @@ async fn answer(shared: Arc<Shared<State>>, request: Request<Bytes>) -> Response
             "priority": "Spot",
             "resourceGroupName": "mc_rg",
             "subscriptionId": "8d10da13-8125-4ba9-a717-bf7490507b3d",
-            "vmId": "02aab8a4-74ef-476e-8182-f6d2ba4166a6",
+            "vmId": state.vm_id,
             "vmScaleSetName": "aks-spot",
             "vmSize": "Standard_D4s_v5",
             "zone": "2",

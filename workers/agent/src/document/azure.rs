@@ -2,9 +2,10 @@
 //!
 //! Shapes: Microsoft, "Azure Metadata Service: Scheduled Events for Linux VMs", "Azure Instance Metadata Service".
 
+use bytes::Bytes;
 use hollowtrees_schemas::names::{certainty, kind};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Garbage, Heard, Identity, Of, Pauses, When, Word, is_event, is_word, mail_time, text};
 use crate::provider::Provider;
@@ -44,6 +45,11 @@ pub fn events(body: &[u8], name: &str, pauses: Pauses) -> Result<Heard, Garbage>
         }
     }
     Ok(heard)
+}
+
+/// What is posted to [`EVENTS`] for an event to start now.
+pub fn start_request(event: &str) -> Bytes {
+    json!({"StartRequests": [{"EventId": event}]}).to_string().into()
 }
 
 /// All machines of a set see the events of all.
@@ -130,8 +136,6 @@ pub fn identity(body: &[u8]) -> Result<Identity, Garbage> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn document(event: &Value) -> Vec<u8> {

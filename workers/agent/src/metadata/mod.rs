@@ -5,8 +5,6 @@
 //! more (the instance was resumed, the service restarted): it is renewed once. Without a token (EC2's version 1)
 //! nothing is read unless configured. The others want a header (`dialect.rs`).
 
-mod base;
-mod connection;
 mod dialect;
 mod error;
 mod token;
@@ -15,13 +13,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::Empty;
+use http_body_util::Full;
 
-pub use base::Base;
+pub use crate::connection::Base;
 pub use error::Error;
 
-use crate::{provider::Provider, settings::Metadata};
-use connection::Connection;
+use crate::{
+    connection::{Connection, Failed},
+    provider::Provider,
+    settings::Metadata,
+};
 use dialect::{Dialect, TokenWords};
 use token::Token;
 
@@ -53,6 +54,18 @@ impl Question<'_> {
             query: "",
             patience: Duration::ZERO,
         }
+    }
+
+    fn uri(&self) -> Result<Uri, Error> {
+        let path = self.path;
+        if self.query.is_empty() {
+            return Ok(Uri::from_static(path));
+        }
+        let uri = format!("{path}?{}", self.query).parse::<Uri>();
+        uri.map_err(|error| Error::Broken {
+            path,
+            cause: error.to_string(),
+        })
     }
 }
 
@@ -137,12 +150,35 @@ impl Client {
                 }))
             }
             StatusCode::NOT_FOUND => Ok(None),
-            StatusCode::UNAUTHORIZED => Err(Error::Unauthorized { path }),
-            StatusCode::FORBIDDEN => Err(Error::Forbidden {
+            status => Err(self.refused(path, status)),
+        }
+    }
+
+    /// Says something to a service that wants no token; saying it twice has to be the same as once.
+    ///
+    /// # Errors
+    /// Every answer but 200.
+    pub async fn post(&mut self, question: &Question<'_>, body: Bytes) -> Result<(), Error> {
+        let path = question.path;
+        let header = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut request = request(Method::POST, question.uri()?, header);
+        request.headers_mut().extend(self.dialect.header());
+        *request.body_mut() = Full::new(body);
+        match self.send(request, path, question.patience).await?.status() {
+            StatusCode::OK => Ok(()),
+            status => Err(self.refused(path, status)),
+        }
+    }
+
+    /// What an answer of this status means that is no document.
+    fn refused(&self, path: &'static str, status: StatusCode) -> Error {
+        match status {
+            StatusCode::UNAUTHORIZED => Error::Unauthorized { path },
+            StatusCode::FORBIDDEN => Error::Forbidden {
                 provider: self.provider,
                 path,
-            }),
-            status => Err(Error::Status { path, status }),
+            },
+            status => Error::Status { path, status },
         }
     }
 
@@ -194,12 +230,7 @@ impl Client {
                     }
                 })
             }
-            StatusCode::FORBIDDEN => Err(Error::Forbidden {
-                provider: self.provider,
-                path,
-            }),
-            StatusCode::UNAUTHORIZED => Err(Error::Unauthorized { path }),
-            status => Err(Error::Status { path, status }),
+            status => Err(self.refused(path, status)),
         }
     }
 
@@ -213,15 +244,7 @@ impl Client {
             (Dialect::Token(words), Some(token)) => Some((words.token(), token.clone())),
             (dialect, _) => dialect.header(),
         };
-        let uri = if question.query.is_empty() {
-            Uri::from_static(path)
-        } else {
-            let uri = format!("{path}?{}", question.query).parse::<Uri>();
-            uri.map_err(|error| Error::Broken {
-                path,
-                cause: error.to_string(),
-            })?
-        };
+        let uri = question.uri()?;
         let header = header.unwrap_or((header::ACCEPT, HeaderValue::from_static("*/*")));
         let request = request(Method::GET, uri, header);
         self.send(request, path, question.patience).await
@@ -238,7 +261,7 @@ impl Client {
 
     async fn send(
         &mut self,
-        request: Request<Empty<Bytes>>,
+        request: Request<Full<Bytes>>,
         path: &'static str,
         patience: Duration,
     ) -> Result<Response<Bytes>, Error> {
@@ -246,12 +269,12 @@ impl Client {
         let most = self.most();
         let sent = tokio::time::timeout(limit, self.connection.send(request, path, most)).await;
         match sent {
-            Ok(Err(connection::Failed::Connect { url, error })) => Err(Error::Unreachable {
+            Ok(Err(Failed::Connect { url, error })) => Err(Error::Unreachable {
                 provider: self.provider,
                 url,
                 cause: error.to_string(),
             }),
-            Ok(Err(connection::Failed::Exchange(cause))) => Err(Error::Broken { path, cause }),
+            Ok(Err(Failed::Exchange(cause))) => Err(Error::Broken { path, cause }),
             Ok(Ok(answer)) => Ok(answer),
             Err(_) => {
                 let (url, made) = (self.connection.url(), self.connection.was_made());
@@ -268,8 +291,8 @@ impl Client {
 }
 
 /// The host comes from the base that is asked.
-fn request(method: Method, uri: Uri, (name, value): (HeaderName, HeaderValue)) -> Request<Empty<Bytes>> {
-    let mut request = Request::new(Empty::new());
+fn request(method: Method, uri: Uri, (name, value): (HeaderName, HeaderValue)) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::default());
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     request.headers_mut().insert(name, value);

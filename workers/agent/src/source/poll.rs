@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::jittered;
 use crate::{
+    approve::{self, Pending},
     document::{Document, Heard, Identity, Pauses, alibaba, azure, ec2},
     listen::{Ear, Trouble},
     metadata::{Client, Question},
@@ -34,10 +38,18 @@ struct Poller {
     old_says: Heard,
     /// Azure has answered.
     answered: bool,
+    /// Azure's events that wait for an approval, where somebody gives one.
+    pending: Option<watch::Sender<Vec<Pending>>>,
 }
 
 /// Reads for ever.
-pub(super) async fn run(client: Client, provider: Provider, settings: &Settings, ear: &Ear) {
+pub(super) async fn run(
+    client: Client,
+    provider: Provider,
+    settings: &Settings,
+    ear: &Ear,
+    pending: Option<watch::Sender<Vec<Pending>>>,
+) {
     let poll = &settings.poll;
     let now = Instant::now();
     let row = |document, every: Duration| Row {
@@ -64,6 +76,7 @@ pub(super) async fn run(client: Client, provider: Provider, settings: &Settings,
         old: Some(old).filter(|old| !old.every.is_zero()),
         old_says: Heard::default(),
         answered: false,
+        pending,
     };
     let identity = loop {
         match ear.learns(poller.identity().await) {
@@ -140,7 +153,17 @@ impl Poller {
         let document = self.client.ask(&question).await?;
         self.answered = true;
         let heard = document.map(|document| azure::events(&document.body, name, self.pauses));
-        Ok(heard.transpose()?)
+        let heard = heard.transpose()?;
+        if let (Some(pending), Some(heard)) = (&self.pending, &heard) {
+            let now = approve::pending(heard, name);
+            pending.send_if_modified(|before| {
+                *before != now && {
+                    *before = now;
+                    true
+                }
+            });
+        }
+        Ok(heard)
     }
 
     async fn identity(&mut self) -> Result<Identity, Trouble> {

@@ -10,11 +10,14 @@ use std::{
 };
 
 use hollowtrees_schemas::id::MessageId;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 pub use store::{Store, Unreadable};
 
-use crate::{notice::Message, telemetry::Telemetry};
+use crate::{
+    notice::{Fate, Message},
+    telemetry::Telemetry,
+};
 
 /// A bounded queue. Cheap to clone; all clones share it.
 #[derive(Debug, Clone)]
@@ -23,9 +26,30 @@ pub struct Spool(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     most: usize,
-    waiting: Mutex<VecDeque<Message>>,
+    waiting: Mutex<VecDeque<Waiting>>,
     changed: Notify,
     disk: Option<(Store, Telemetry)>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    message: Message,
+    since: Instant,
+}
+
+impl Waiting {
+    fn is(&self, id: &MessageId) -> bool {
+        self.message.outgoing.message_id == *id
+    }
+}
+
+impl From<Message> for Waiting {
+    fn from(message: Message) -> Self {
+        Self {
+            message,
+            since: Instant::now(),
+        }
+    }
 }
 
 /// What became of an offered notice.
@@ -61,7 +85,7 @@ impl Spool {
         }
         let spool = Self(Arc::new(Inner {
             most: most.max(1),
-            waiting: Mutex::new(left.into()),
+            waiting: Mutex::new(left.into_iter().map(Waiting::from).collect()),
             changed: Notify::new(),
             disk: Some((store, telemetry.clone())),
         }));
@@ -81,19 +105,16 @@ impl Spool {
     /// Takes a notice in.
     pub fn offer(&self, message: Message) -> Offered {
         let mut waiting = self.waiting();
-        if waiting
-            .iter()
-            .any(|known| known.outgoing.message_id == message.outgoing.message_id)
-        {
+        if waiting.iter().any(|known| known.is(&message.outgoing.message_id)) {
             return Offered::Known;
         }
         let gone = if waiting.len() >= self.0.most {
-            waiting.pop_front()
+            waiting.pop_front().map(|gone| gone.message)
         } else {
             None
         };
         self.disk(|store| store.put(&message));
-        waiting.push_back(message);
+        waiting.push_back(message.into());
         drop(waiting);
         if let Some(gone) = &gone {
             self.disk(|store| store.remove(&gone.outgoing.message_id));
@@ -106,8 +127,8 @@ impl Spool {
     pub async fn next(&self) -> Message {
         loop {
             let changed = self.0.changed.notified();
-            if let Some(message) = self.waiting().front().cloned() {
-                return message;
+            if let Some(first) = self.waiting().front() {
+                return first.message.clone();
             }
             changed.await;
         }
@@ -115,8 +136,7 @@ impl Spool {
 
     /// It is stored, or never will be.
     pub fn remove(&self, id: &MessageId) {
-        self.waiting()
-            .retain(|message| message.outgoing.message_id != *id);
+        self.waiting().retain(|waiting| !waiting.is(id));
         self.disk(|store| store.remove(id));
         self.0.changed.notify_waiters();
     }
@@ -124,10 +144,7 @@ impl Spool {
     /// It could not be stored this time: the others first.
     pub fn postpone(&self, id: &MessageId) {
         let mut waiting = self.waiting();
-        if waiting
-            .front()
-            .is_some_and(|message| message.outgoing.message_id == *id)
-        {
+        if waiting.front().is_some_and(|first| first.is(id)) {
             waiting.rotate_left(1);
         }
     }
@@ -142,6 +159,30 @@ impl Spool {
         self.len() == 0
     }
 
+    /// Since when the bus has kept a notice waiting that says that the instance goes, and that none after it takes back.
+    pub fn cut_off_since(&self) -> Option<Instant> {
+        let waiting = self.waiting();
+        let goes = |one: &&Waiting| match &one.message.fate {
+            Fate::Goes(event) => !waiting.iter().any(|other| {
+                other.since >= one.since && matches!(&other.message.fate, Fate::Stays(of) if of == event)
+            }),
+            Fate::Stays(_) | Fate::Open => false,
+        };
+        waiting.iter().filter(goes).map(|one| one.since).min()
+    }
+
+    /// Ends when [`Spool::cut_off_since`] is something else than this; returns it.
+    pub async fn cut_off_changed(&self, from: Option<Instant>) -> Option<Instant> {
+        loop {
+            let changed = self.0.changed.notified();
+            let now = self.cut_off_since();
+            if now != from {
+                return now;
+            }
+            changed.await;
+        }
+    }
+
     /// Ends when none waits any more.
     pub async fn emptied(&self) {
         loop {
@@ -153,7 +194,7 @@ impl Spool {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Message>> {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -182,7 +223,44 @@ mod tests {
         Message {
             kind: kind::SPOT_INTERRUPTION,
             outgoing,
+            fate: Fate::Open,
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cut_off_since_the_oldest_notice_that_stands() {
+        let second = std::time::Duration::from_secs(1);
+        let of = |name: &str, fate: Fate| Message {
+            fate,
+            ..message(name)
+        };
+        let (goes, stays) = (
+            |of: &str| Fate::Goes(of.to_owned()),
+            |of: &str| Fate::Stays(of.to_owned()),
+        );
+        let spool = Spool::new(8);
+        let began = Instant::now();
+        spool.offer(of("advice", Fate::Open));
+        assert_eq!(spool.cut_off_since(), None);
+        tokio::time::advance(second).await;
+        let one = of("one", goes("E1"));
+        spool.offer(one.clone());
+        tokio::time::advance(second).await;
+        let two = of("two", goes("E2"));
+        spool.offer(two.clone());
+        assert_eq!(spool.cut_off_changed(None).await, Some(began + second));
+        // Tried in another order, it has waited as long.
+        spool.postpone(&message("advice").outgoing.message_id);
+        assert_eq!(spool.cut_off_since(), Some(began + second));
+        spool.offer(of("back", stays("E1")));
+        assert_eq!(spool.cut_off_since(), Some(began + 2 * second));
+        tokio::time::advance(second).await;
+        spool.offer(of("again", goes("E1")));
+        spool.remove(&two.outgoing.message_id);
+        assert_eq!(
+            spool.cut_off_changed(Some(began + 2 * second)).await,
+            Some(began + 3 * second)
+        );
     }
 
     async fn next(spool: &Spool) -> Subject {

@@ -19,7 +19,7 @@ use hollowtrees_schemas::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::notice::Message;
+use crate::notice::{Fate, Message};
 
 const EXTENSION: &str = "notice";
 /// What cannot be read is kept under this, for a person to look at.
@@ -145,9 +145,17 @@ fn read(path: &Path) -> Result<Message, String> {
     let envelope = Envelope::<proto::Notice>::decode(&wire).map_err(|error| error.to_string())?;
     let known = kind::ALL.into_iter().find(|kind| *kind == envelope.data.kind);
     let outgoing = outgoing::notice(&envelope, DataFormat::Json).map_err(|error| error.to_string())?;
+    // An instance that runs past its time was not taken: started anew, say.
+    let deadline = envelope.data.deadline.as_ref();
+    let is_past = deadline.is_some_and(|deadline| deadline.seconds < Timestamp::now().as_second());
     Ok(Message {
         kind: known.ok_or("its kind is unknown")?,
         outgoing,
+        fate: if is_past {
+            Fate::Open
+        } else {
+            Fate::of(&envelope.data)
+        },
     })
 }
 
@@ -168,6 +176,7 @@ mod tests {
         let envelope = envelope::notice(notice, "/aws/1/eu-west-1/imds".to_owned());
         Message {
             kind: kind::SPOT_INTERRUPTION,
+            fate: Fate::Open,
             outgoing: outgoing::notice(&envelope, DataFormat::Json).unwrap(),
         }
     }

@@ -9,10 +9,12 @@ use std::{
 };
 
 use hollowtrees_bus::{PublishError, Published};
-use hollowtrees_runtime::metrics::{Counters, Definition, Error, Gauge, Gauges, Metrics, count};
+use hollowtrees_runtime::metrics::{Counters, Definition, Error, Gauge, Gauges, IntCounter, Metrics, count};
 use hollowtrees_schemas::codec::EncodeError;
 
 use crate::{
+    approve::{self, Pending},
+    cordon,
     document::{Document, Identity},
     listen::Trouble,
     notice::Message,
@@ -34,6 +36,16 @@ pub const WAITING: Definition = Definition::new(
     "hollowtrees_agent_notices_waiting",
     "Notices that the bus has not stored yet.",
 );
+/// Events that were approved.
+pub const APPROVALS: Definition = Definition::new(
+    "hollowtrees_agent_approvals_total",
+    "Scheduled events of Azure that this agent has approved.",
+);
+/// Cordons by the agent itself.
+pub const CORDONS: Definition = Definition::new(
+    "hollowtrees_agent_cordons_total",
+    "How often this agent cordoned its own node because the bus did not store a notice.",
+);
 /// Where the node runs.
 pub const PROVIDER: Definition = Definition::new(
     "hollowtrees_agent_provider_info",
@@ -51,6 +63,8 @@ pub struct Telemetry {
     notices: Counters<2>,
     waiting: Gauge,
     provider: Gauges<1>,
+    approvals: IntCounter,
+    cordons: IntCounter,
     troubles: Arc<Mutex<Troubles>>,
 }
 
@@ -69,6 +83,8 @@ impl Telemetry {
             notices: metrics.counters(NOTICES, ["kind", "result"])?,
             waiting: metrics.gauge(WAITING)?,
             provider: metrics.gauges(PROVIDER, ["provider"])?,
+            approvals: metrics.counter(APPROVALS)?,
+            cordons: metrics.counter(CORDONS)?,
             troubles: Arc::default(),
         };
         telemetry.provider.set(["unknown"], 1.0);
@@ -216,6 +232,37 @@ impl Telemetry {
         self.metrics.error("publish_refused", "publish");
         self.waiting.set(count(waiting));
         tracing::error!(kind = message.kind, %error, "A notice is lost: the bus refuses it.");
+    }
+
+    /// Azure may start it.
+    pub(crate) fn approved(&self, event: &Pending) {
+        self.approvals.inc();
+        let machines = event.machines.join(", ");
+        tracing::info!(
+            event = event.id,
+            machines,
+            "An event was approved: all that follows from it is done."
+        );
+    }
+
+    /// It waits for another try, or for its time; counted each time.
+    pub(crate) fn not_approved(&self, event: &Pending, error: &approve::Error, loud: bool) {
+        self.metrics.error(error.kind(), "approve");
+        if loud {
+            tracing::warn!(event = event.id, %error, "An event could not be approved; it is tried again.");
+        }
+    }
+
+    /// The bus did not store that the instance goes, and no new pods come to its node.
+    pub(crate) fn cordoned(&self, node: &str, marked: bool) {
+        self.cordons.inc();
+        tracing::warn!(node, marked, "Cut off from the bus: this node was cordoned.");
+    }
+
+    /// Neither the bus nor the API server heard it; it is tried again.
+    pub(crate) fn not_cordoned(&self, node: &str, error: &cordon::Error) {
+        self.metrics.error("cordon_failed", "cordon");
+        tracing::error!(node, %error, "Cut off from the bus, and this node could not be cordoned; it is tried again.");
     }
 
     /// The directory of waiting notices cannot be written; they wait in memory all the same.

@@ -9,6 +9,7 @@
 )]
 
 mod alibaba;
+mod approve;
 mod azure;
 mod detect;
 mod ec2;

@@ -73,7 +73,12 @@ impl Agent {
 
     /// Waits for one more error of this kind than there were.
     pub(crate) async fn meets(&self, kind: &str) {
-        let wanted = format!("hollowtrees_errors_total{{error_type=\"{kind}\",stage=\"metadata\"}} ");
+        self.meets_at(kind, "metadata").await;
+    }
+
+    /// The same at another stage.
+    pub(crate) async fn meets_at(&self, kind: &str, stage: &str) {
+        let wanted = format!("hollowtrees_errors_total{{error_type=\"{kind}\",stage=\"{stage}\"}} ");
         let count = async || {
             let samples = self.samples("hollowtrees_errors_total").await;
             let count = samples

@@ -10,6 +10,8 @@
 //! | [`store`], [`watch`] | typed records on key-value buckets, written by compare-and-set |
 //! | [`lag`] | how full the streams are, and how far each consumer is |
 //! | [`read`] | reading a stream without taking anything from it |
+//! | [`peek`] | one record as it is stored |
+//! | [`signal`] | what is said and not stored |
 //! | [`dead`] | dead letters: kept whole, listed, redriven, discarded |
 //! | [`liveness`] | which processes are alive, and by how much our clock is off |
 //!
@@ -24,8 +26,10 @@ pub mod delivery;
 pub mod lag;
 pub mod liveness;
 pub mod options;
+pub mod peek;
 pub mod publish;
 pub mod read;
+pub mod signal;
 pub mod store;
 pub mod topology;
 pub mod watch;

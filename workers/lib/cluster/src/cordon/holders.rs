@@ -36,6 +36,12 @@ impl Holders {
         serde_json::from_str(text).ok()
     }
 
+    /// Nobody holds it, and yet it was written: by an agent that cordoned its own node (`workers/agent/src/cordon`). The last of
+    /// our own holders takes the annotation away.
+    pub(crate) fn is_of_nobody(&self) -> bool {
+        self.holders.is_empty() && !self.taint_only
+    }
+
     pub(crate) fn write(&self) -> String {
         // Sets and booleans can always be written.
         serde_json::to_string(self).unwrap_or_default()

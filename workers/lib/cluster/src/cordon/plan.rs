@@ -45,11 +45,13 @@ pub(super) fn cordon(uid: &str, seen: &Seen, holder: &str, extent: Extent) -> Pl
         taint_only: true,
         ..Holders::default()
     });
-    let first_whole = whole && held.taint_only;
+    // An agent that was cut off from the bus had it closed: what was there before that is as it says, the rest as it is.
+    let by_agent = held.is_of_nobody();
+    let first_whole = (whole && held.taint_only) || by_agent;
     if first_whole {
         held.taint_only = false;
         held.before = Before {
-            unschedulable: seen.unschedulable,
+            unschedulable: seen.unschedulable && !by_agent,
             excluded: seen.exclusion.is_some(),
         };
     }
@@ -90,8 +92,12 @@ pub(super) fn cordon(uid: &str, seen: &Seen, holder: &str, extent: Extent) -> Pl
 }
 
 pub(super) fn uncordon(uid: &str, seen: &Seen, holder: &str) -> Plan {
-    let mut held = seen.held().unwrap_or_default();
-    if !held.holders.remove(holder) {
+    let mut held = seen.held().unwrap_or(Holders {
+        taint_only: true,
+        ..Holders::default()
+    });
+    let by_agent = held.is_of_nobody();
+    if !held.holders.remove(holder) && !by_agent {
         return Plan::Nothing {
             others: held.holders.len(),
         };
@@ -130,7 +136,7 @@ pub(super) fn uncordon(uid: &str, seen: &Seen, holder: &str) -> Plan {
     if closed && seen.unschedulable && !held.before.unschedulable {
         patch.push(json!({"op": "remove", "path": UNSCHEDULABLE}));
     }
-    if closed && seen.exclusion.is_some() && !held.before.excluded {
+    if closed && seen.exclusion.is_some() && !held.before.excluded && !by_agent {
         patch.push(json!({"op": "remove", "path": pointer("/metadata/labels", EXCLUSION_LABEL)}));
     }
     Plan::Patch {
@@ -337,6 +343,30 @@ mod tests {
             let whole = patched(&closed, &cordon("u", &closed, holder));
             let rest = patched(&whole, &uncordon("u", &whole, holder));
             assert!(rest.unschedulable && rest.exclusion.is_some());
+        }
+    }
+
+    /// As `workers/agent/src/cordon/api.rs` leaves it.
+    #[test]
+    fn a_cordon_of_the_nodes_own_agent_is_one_of_ours() {
+        for exclusion in [None, Some("x".to_owned())] {
+            let before = Seen { exclusion, ..plain() };
+            let by_agent = Seen {
+                unschedulable: true,
+                holders: Some("{\"holders\":[]}".to_owned()),
+                ..before.clone()
+            };
+            for extent in [Extent::Whole, Extent::Taint] {
+                let held = patched(&by_agent, &super::cordon("u", &by_agent, "i-1/1", extent));
+                assert!(held.unschedulable && held.is_tainted());
+                assert_eq!(
+                    super::cordon("u", &held, "i-1/1", extent),
+                    Plan::Nothing { others: 0 }
+                );
+                assert_eq!(patched(&held, &uncordon("u", &held, "i-1/1")), before);
+            }
+            // Taken back before anybody held it.
+            assert_eq!(patched(&by_agent, &uncordon("u", &by_agent, "i-1/1")), before);
         }
     }
 

@@ -1,20 +1,27 @@
-//! One HTTP/1.1 connection, kept while the server keeps it.
+//! One HTTP/1.1 connection, kept while the server keeps it: to a metadata service, or to the API server.
+
+mod base;
+mod socket;
 
 use std::io;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::JoinHandle};
 
-use super::base::Base;
+pub use base::Base;
+use socket::Socket;
+pub(crate) use socket::Trust;
 
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// Where the service may be; at least one.
     bases: Vec<Base>,
+    /// Whose certificates are believed; none: it is no TLS.
+    trust: Option<Trust>,
     /// Which of them is tried, or answers.
     at: usize,
     open: Option<Open>,
@@ -24,7 +31,7 @@ pub(super) struct Connection {
 
 #[derive(Debug)]
 struct Open {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
 }
 
@@ -35,7 +42,7 @@ impl Drop for Open {
 }
 
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(crate) enum Failed {
     /// No connection could be made.
     Connect {
         /// Base that was tried.
@@ -47,28 +54,37 @@ pub(super) enum Failed {
 }
 
 impl Connection {
-    pub(super) fn new(bases: Vec<Base>) -> Self {
+    pub(crate) fn new(bases: Vec<Base>) -> Self {
         Self {
             bases,
+            trust: None,
             at: 0,
             open: None,
             made: false,
         }
     }
 
-    pub(super) fn close(&mut self) {
+    /// With TLS, to whom `trust` believes.
+    pub(crate) fn secure(base: Base, trust: Trust) -> Self {
+        Self {
+            trust: Some(trust),
+            ..Self::new(vec![base])
+        }
+    }
+
+    pub(crate) fn close(&mut self) {
         self.open = None;
         if !self.made {
             self.turn();
         }
     }
 
-    pub(super) fn was_made(&self) -> bool {
+    pub(crate) fn was_made(&self) -> bool {
         self.made
     }
 
     /// The base that is tried, as it was written.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.base().map(|base| base.url.clone()).unwrap_or_default()
     }
 
@@ -83,9 +99,9 @@ impl Connection {
 
     /// Sends a request that may be repeated; a kept connection that turns out to be closed is made again. An answer
     /// of more than `most` bytes is none.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &mut self,
-        request: Request<Empty<Bytes>>,
+        request: Request<Full<Bytes>>,
         path: &'static str,
         most: usize,
     ) -> Result<Response<Bytes>, Failed> {
@@ -111,15 +127,16 @@ impl Connection {
         let base = self.base().ok_or(io::ErrorKind::AddrNotAvailable)?;
         let stream = TcpStream::connect((base.host.as_str(), base.port)).await?;
         stream.set_nodelay(true)?;
+        let socket = Socket::open(stream, self.trust.as_ref(), &base.host).await?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(16 * 1024)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(socket))
             .await
             .map_err(io::Error::other)?;
         self.made = true;
         let driver = tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "The connection to the metadata service ended.");
+                tracing::debug!(%error, "A connection ended.");
             }
         });
         Ok(Open { sender, driver })
@@ -128,7 +145,7 @@ impl Connection {
     async fn exchange(
         &mut self,
         mut open: Open,
-        mut request: Request<Empty<Bytes>>,
+        mut request: Request<Full<Bytes>>,
         most: usize,
     ) -> Result<Response<Bytes>, String> {
         let authority = self.base().map(|base| base.authority.clone());

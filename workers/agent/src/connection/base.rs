@@ -1,8 +1,8 @@
-//! Where a metadata service is.
+//! Where a service is.
 
 use http::{HeaderValue, Uri};
 
-/// Base URL of a metadata service.
+/// Base URL of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
     /// As it was written.
@@ -19,20 +19,31 @@ impl Base {
     /// # Errors
     /// Says what was given and how one is written.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let wrong = || {
+        Self::of_scheme(url, "http", 80).ok_or_else(|| {
             format!("`{url}` is not the base of a metadata service; write http://HOST or http://HOST:PORT")
-        };
-        let uri: Uri = url.parse().map_err(|_| wrong())?;
+        })
+    }
+
+    /// Reads `https://HOST` or `https://HOST:PORT`.
+    ///
+    /// # Errors
+    /// Says what was given and how one is written.
+    pub fn parse_https(url: &str) -> Result<Self, String> {
+        Self::of_scheme(url, "https", 443).ok_or_else(|| {
+            format!("`{url}` is not the address of an API server; write https://HOST or https://HOST:PORT")
+        })
+    }
+
+    fn of_scheme(url: &str, scheme: &str, port: u16) -> Option<Self> {
+        let uri: Uri = url.parse().ok()?;
         let plain =
-            uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
-        let (Some(host), Some(authority), true) = (uri.host(), uri.authority(), plain) else {
-            return Err(wrong());
-        };
-        Ok(Self {
+            uri.scheme_str() == Some(scheme) && matches!(uri.path(), "" | "/") && uri.query().is_none();
+        let (host, authority) = (uri.host()?, uri.authority().filter(|_| plain)?);
+        Some(Self {
             url: url.to_owned(),
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-            port: uri.port_u16().unwrap_or(80),
-            authority: HeaderValue::from_str(authority.as_str()).map_err(|_| wrong())?,
+            port: uri.port_u16().unwrap_or(port),
+            authority: HeaderValue::from_str(authority.as_str()).ok()?,
         })
     }
 }
@@ -55,6 +66,16 @@ mod tests {
             ("", None),
         ] {
             let found = Base::parse(url).ok();
+            let found = found.as_ref().map(|base| (base.host.as_str(), base.port));
+            assert_eq!(found, expected, "{url}");
+        }
+        for (url, expected) in [
+            ("https://10.96.0.1", Some(("10.96.0.1", 443))),
+            ("https://[fd00::1]:6443", Some(("fd00::1", 6443))),
+            ("http://10.96.0.1", None),
+            ("https://10.96.0.1/api", None),
+        ] {
+            let found = Base::parse_https(url).ok();
             let found = found.as_ref().map(|base| (base.host.as_str(), base.port));
             assert_eq!(found, expected, "{url}");
         }
