@@ -120,7 +120,7 @@ impl Rig {
                 ("HT_CLUSTER__NAME", CLUSTER.to_owned()),
                 ("HT_CLUSTER__KUBECONFIG", self.drain_access.display().to_string()),
             ],
-            Role::AsgSwap => vec![
+            Role::AsgSwap | Role::Lifecycle => vec![
                 ("AWS_ENDPOINT_URL", self.aws.url()),
                 ("AWS_REGION", REGION.to_owned()),
                 ("AWS_ACCESS_KEY_ID", "stage".to_owned()),

@@ -16,17 +16,20 @@ pub enum Role {
     Drain,
     /// Instances are replaced.
     AsgSwap,
+    /// Lifecycle hooks are answered.
+    Lifecycle,
     /// All is counted.
     Metrics,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Agent,
         Self::Router,
         Self::Drain,
         Self::AsgSwap,
+        Self::Lifecycle,
         Self::Metrics,
     ];
 
@@ -37,6 +40,7 @@ impl Role {
             Self::Router => "router",
             Self::Drain => "drain",
             Self::AsgSwap => "asg-swap",
+            Self::Lifecycle => "lifecycle",
             Self::Metrics => "metrics",
         }
     }
@@ -51,6 +55,7 @@ pub fn play() -> Option<ExitCode> {
         Role::Router => hollowtrees_router::main(),
         Role::Drain => hollowtrees_drain::main(),
         Role::AsgSwap => hollowtrees_asg_swap::main(),
+        Role::Lifecycle => hollowtrees_lifecycle::main(),
         Role::Metrics => hollowtrees_metrics::main(),
     })
 }

@@ -8,6 +8,7 @@
     reason = "helpers of tests: what they cannot do fails the test"
 )]
 
+mod hooks;
 mod several;
 
 use std::{collections::BTreeMap, time::Duration};
