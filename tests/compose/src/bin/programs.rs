@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         "hollowtrees-agent" => hollowtrees_agent::main(),
         "hollowtrees-asg-swap" => hollowtrees_asg_swap::main(),
         "hollowtrees-drain" => hollowtrees_drain::main(),
+        "hollowtrees-lifecycle" => hollowtrees_lifecycle::main(),
         "hollowtrees-metrics" => hollowtrees_metrics::main(),
         "hollowtrees-router" => hollowtrees_router::main(),
         "local-cloud" => hollowtrees_local_cloud::main(),

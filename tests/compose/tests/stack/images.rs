@@ -15,11 +15,12 @@ use hollowtrees_harness::testbed::{self, Program};
 use crate::docker::{Docker, all, libraries, succeed};
 
 /// Every program of the stack's images.
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     "hollowtrees",
     "hollowtrees-agent",
     "hollowtrees-asg-swap",
     "hollowtrees-drain",
+    "hollowtrees-lifecycle",
     "hollowtrees-metrics",
     "hollowtrees-router",
     "local-cloud",

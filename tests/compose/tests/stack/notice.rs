@@ -31,7 +31,7 @@ async fn a_notice_ends_in_an_empty_node_and_a_replacement() {
         .variables
         .iter()
         .any(|(name, _)| *name == "PROMETHEUS_IMAGE");
-    let mut services = vec!["router", "drain", "asg-swap", "metrics", "agent"];
+    let mut services = vec!["router", "drain", "asg-swap", "lifecycle", "metrics", "agent"];
     if prometheus {
         services.push("prometheus");
     } else {
@@ -151,6 +151,7 @@ fn images_hold_a_program_and_no_privileges(docker: &Docker, name: &str) {
         "asg-swap",
         "cli",
         "drain",
+        "lifecycle",
         "local-cloud",
         "metrics",
         "router",

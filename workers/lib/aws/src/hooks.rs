@@ -100,7 +100,8 @@ impl Region {
             .collect())
     }
 
-    /// Has the hook wait for another of its time-outs, from now on. Whether the instance waited in it still.
+    /// Has the hook wait for another of its time-outs, from now on. Whether the instance waited in it still. Asked once:
+    /// who waits for a drain has other things to look at before the next try.
     ///
     /// # Errors
     /// AWS did not do it, or does not say that it did.
@@ -112,6 +113,8 @@ impl Region {
             .lifecycle_hook_name(wait.hook)
             .set_lifecycle_action_token(wait.token.map(str::to_owned))
             .set_instance_id(wait.instance_unless_token())
+            .customize()
+            .config_override(once())
             .send()
             .await;
         waited(answer.map(drop).map_err(Refusal::from))

@@ -14,8 +14,7 @@
 //!
 //! Every call has a time limit, for each attempt and for all of them. The SDK repeats what may be repeated unseen:
 //! what only reads, a launch (by its token), the end of an instance. Of attaching, detaching and sizes it makes one
-//! attempt, for after a lost reply the group has to be looked at again before the next; of the answer to a hook, whose
-//! repetition AWS refuses.
+//! attempt, for after a lost reply the group has to be looked at again before the next; of what is said to a hook.
 
 pub mod connect;
 mod groups;

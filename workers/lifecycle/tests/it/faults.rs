@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use hollowtrees_harness::{aws::Service, proxy::Fault};
+use hollowtrees_harness::{aws::Service, eventually, proxy::Fault};
 
-use crate::world::{GROUP, World, detail, word};
+use crate::world::{BOUND, GROUP, HOOK, World, detail, word};
 
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -74,30 +74,62 @@ async fn heartbeats_that_fail_are_sent_again_before_the_hook_times_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hook_that_timed_out_is_over_and_said_so() {
+async fn a_hook_that_cannot_be_prolonged_is_answered_before_it_times_out() {
     let mut world = World::new().await;
-    let instance = world.terminating(Duration::from_secs(6)).await;
+    let instance = world.terminating(Duration::from_secs(20)).await;
     world.drain(&instance, "published", "").await;
-    // As long as the hook waits nobody is heard.
-    let fault = || Service::AutoScaling.fault("InternalFailure", 500);
+    let fault = Service::AutoScaling.fault("InternalFailure", 500);
     world
         .aws
-        .inject(fault().containing("Action=RecordLifecycleActionHeartbeat&"));
-    world
-        .aws
-        .inject(fault().containing("Action=CompleteLifecycleAction&"));
+        .inject(fault.containing("Action=RecordLifecycleActionHeartbeat&"));
     let worker = world.worker().await;
     world.send(&world.action(&instance)).await;
-    hollowtrees_harness::eventually("the hook to time out", crate::world::BOUND, async || {
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "work-unfinished"), "{outcome:?}");
+    let wait = world.wait(&instance);
+    assert_eq!((wait.result.as_deref(), wait.timed_out), (Some("ABANDON"), false));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_timed_out_while_nobody_was_there_is_over() {
+    let mut world = World::new().await;
+    let instance = world.terminating(Duration::from_secs(1)).await;
+    world.drain(&instance, "published", "").await;
+    world.send(&world.action(&instance)).await;
+    eventually("the hook to time out", BOUND, async || {
         world.wait(&instance).timed_out
     })
     .await;
-    world.aws.heal();
+    let worker = world.worker().await;
     let outcome = world.end().await;
-    // Its own answer had no clear reply, so that it may have been what ended it.
-    assert_eq!(word(&outcome), ("failed", "work-unfinished"), "{outcome:?}");
-    assert_eq!(detail(&outcome)["confirmed"], false, "{outcome:?}");
+    assert_eq!(word(&outcome), ("skipped", "hook-over"), "{outcome:?}");
+    assert!(world.answers().is_empty());
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_timed_out_while_its_worker_was_gone_is_over() {
+    let mut world = World::new().await;
+    let instance = world.terminating(Duration::from_secs(6)).await;
+    world.drain(&instance, "published", "").await;
+    let first = world.worker().await;
+    world.send(&world.action(&instance)).await;
+    world.heartbeats(&instance, 1).await;
+    first.crash().await;
+    eventually("the hook to time out", BOUND, async || {
+        world.wait(&instance).timed_out
+    })
+    .await;
+    let second = world.worker().await;
+    let outcome = world.end().await;
+    assert_eq!(
+        (word(&outcome), outcome.attempt),
+        (("skipped", "hook-over"), 2),
+        "{outcome:?}"
+    );
+    assert!(world.answers().is_empty());
+    second.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +142,7 @@ async fn a_hook_that_somebody_else_answered_is_over() {
     world.heartbeats(&instance, 1).await;
     let by = [
         ("AutoScalingGroupName", GROUP),
-        ("LifecycleHookName", crate::world::HOOK),
+        ("LifecycleHookName", HOOK),
         ("InstanceId", instance.as_str()),
         ("LifecycleActionResult", "CONTINUE"),
     ];

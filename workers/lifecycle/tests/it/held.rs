@@ -41,7 +41,11 @@ async fn heartbeats_at_half_the_time_out_until_the_drain_has_ended() {
         before = *at;
     }
     let told = detail(&outcome);
-    assert_eq!(told["heartbeats"], wait.heartbeats.len(), "{told}");
+    assert_eq!(
+        told["heartbeats"].as_f64().unwrap() as usize,
+        wait.heartbeats.len(),
+        "{told}"
+    );
     assert_eq!(told["waited_for"][0]["result"], "succeeded", "{told}");
     assert!(outcome.message.contains("drain succeeded"), "{outcome:?}");
     worker.stop().await;
