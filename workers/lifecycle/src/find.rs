@@ -53,7 +53,9 @@ pub(crate) async fn hook(
     let seen_by = plus(job.now(), settings.seen_within);
     let group = loop {
         let asked = cloud.region.membership(&instance).await;
-        let member = cloud.told("describe-membership", asked).map_err(refused)?;
+        let member = cloud
+            .told("describe-membership", asked)
+            .map_err(|refusal| refused(&refusal))?;
         let told = match &member {
             Some(member) if place(&member.state) == Place::Waits => break member.group.clone(),
             Some(member) if place(&member.state) == Place::Past => {
@@ -100,12 +102,12 @@ pub(crate) async fn hook(
                 format!("{group} is gone, and its hooks with it: {refusal}"),
             )));
         }
-        Err(refusal) => return Err(refused(refusal)),
+        Err(refusal) => return Err(refused(&refusal)),
     };
     hooks.retain(|hook| hook.transition == Some(Transition::Terminating));
     let hook = match choose(&group, &hooks, params.hook.as_deref()) {
         Ok(hook) => hook,
-        Err(report) => return Ok(Found::None(report)),
+        Err(report) => return Ok(Found::None(*report)),
     };
     let (since, token) = told_by_notices(job).await?;
     let checkpoint = Checkpoint::new(&group, hook, token, since);
@@ -117,35 +119,39 @@ pub(crate) async fn hook(
 }
 
 /// The one of this name, or the only one: another one may be waited in by somebody else's leave.
-fn choose<'a>(group: &str, hooks: &'a [Hook], named: Option<&str>) -> Result<&'a Hook, Report> {
+fn choose<'a>(group: &str, hooks: &'a [Hook], named: Option<&str>) -> Result<&'a Hook, Box<Report>> {
     let names = || {
         let names: Vec<_> = hooks.iter().map(|hook| hook.name.as_str()).collect();
         names.join(", ")
     };
-    match (named, hooks) {
-        (_, []) => Err(Report::skipped(
-            "no-hook",
-            format!("{group} has no lifecycle hook of terminations."),
-        )),
-        (Some(named), hooks) => hooks.iter().find(|hook| hook.name == named).ok_or_else(|| {
+    let none = match (named, hooks) {
+        (None, [hook]) => return Ok(hook),
+        (Some(named), _) if !hooks.is_empty() => {
+            if let Some(hook) = hooks.iter().find(|hook| hook.name == named) {
+                return Ok(hook);
+            }
+            let names = names();
             Report::failed(
                 "unknown-hook",
                 format!(
-                    "{group} has no lifecycle hook {named} of terminations, but {}; nothing was answered.",
-                    names()
+                    "{group} has no lifecycle hook {named} of terminations, but {names}; nothing was answered."
                 ),
             )
-        }),
-        (None, [hook]) => Ok(hook),
-        (None, _) => Err(Report::failed(
+        }
+        (_, []) => Report::skipped(
+            "no-hook",
+            format!("{group} has no lifecycle hook of terminations."),
+        ),
+        _ => Report::failed(
             "ambiguous-hook",
             format!(
                 "{group} has several lifecycle hooks of terminations ({}); name one in the rule's params (hook: NAME). \
                  Nothing was answered.",
                 names()
             ),
-        )),
-    }
+        ),
+    };
+    Err(Box::new(none))
 }
 
 /// Since when the instance waits, and the token of this wait: as its notices say. Without any word the wait began with
@@ -179,7 +185,7 @@ async fn told_by_notices(job: &Job) -> Result<(Timestamp, Option<String>), Failu
     Ok((since.min(job.now()), token))
 }
 
-fn refused(refusal: Refusal) -> Failure {
+fn refused(refusal: &Refusal) -> Failure {
     match refusal.retry_after() {
         Some(after) => Failure::Transient {
             cause: refusal.to_string(),

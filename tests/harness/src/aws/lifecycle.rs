@@ -225,3 +225,54 @@ impl Lifecycle {
             .ok_or_else(|| Refusal::validation(format!("No active Lifecycle Action found with {by}")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_heartbeat_leads_past_the_limit_over_all() {
+        let mut hooks = Lifecycle::default();
+        let limits = Hook::terminating(Duration::from_secs(60)).global(Duration::from_secs(90));
+        hooks.put_hook("g", "h", limits);
+        hooks.open(LifecycleAction::new("g", "h", "i-1", "t"));
+        let began = hooks.actions[0].began;
+        let seconds = |seconds| {
+            Some((
+                began + Duration::from_secs(seconds),
+                began + Duration::from_secs(90),
+            ))
+        };
+        assert_eq!(hooks.actions[0].until, seconds(60));
+        // As if half a minute had passed.
+        let params = [
+            ("AutoScalingGroupName", "g"),
+            ("LifecycleHookName", "h"),
+            ("InstanceId", "i-1"),
+        ];
+        let call = Call {
+            action: "RecordLifecycleActionHeartbeat".to_owned(),
+            params: params
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            region: "us-east-1".to_owned(),
+        };
+        let earlier = began.checked_sub(Duration::from_secs(60)).unwrap();
+        hooks.actions[0].until = Some((began + Duration::from_secs(60), earlier + Duration::from_secs(90)));
+        hooks.heartbeat(&call).unwrap();
+        let (until, global) = hooks.actions[0].until.unwrap();
+        assert_eq!(until, global, "60 s from now would be 30 s too many");
+        // Once it is over, it is over for both calls, with the default result.
+        hooks.time_out(began + Duration::from_secs(31));
+        assert_eq!(hooks.actions[0].result.as_deref(), Some("ABANDON"));
+        assert!(hooks.actions[0].timed_out);
+        assert!(
+            hooks
+                .heartbeat(&call)
+                .unwrap_err()
+                .message
+                .contains("No active Lifecycle Action")
+        );
+        assert_eq!(hooks.ended(), ["i-1"]);
+    }
+}

@@ -121,5 +121,5 @@ async fn it_waits_for_a_bus_that_is_not_there_yet() {
         .complains("cannot reach NATS");
     let mut waiting = stage.start("bus apply --wait 1m");
     stage.nats.restart().await.unwrap();
-    waiting.until(&["consumers are as declared; 20 changes"]);
+    waiting.until(&["consumers are as declared; 21 changes"]);
 }
