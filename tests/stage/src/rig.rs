@@ -138,7 +138,7 @@ impl Rig {
                 // A stage is small: a tenth of it is no node at all.
                 ("HT_DRAIN__ADVISORY_CORDONS", "100%".to_owned()),
             ],
-            Role::AsgSwap => self.aws_settings(),
+            Role::AsgSwap | Role::Lifecycle => self.aws_settings(),
             Role::Agent | Role::Gateway | Role::Metrics => Vec::new(),
         }
     }

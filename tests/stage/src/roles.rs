@@ -18,18 +18,21 @@ pub enum Role {
     Drain,
     /// Instances are replaced.
     AsgSwap,
+    /// Lifecycle hooks are answered.
+    Lifecycle,
     /// All is counted.
     Metrics,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Agent,
         Self::Gateway,
         Self::Router,
         Self::Drain,
         Self::AsgSwap,
+        Self::Lifecycle,
         Self::Metrics,
     ];
 
@@ -41,6 +44,7 @@ impl Role {
             Self::Router => "router",
             Self::Drain => "drain",
             Self::AsgSwap => "asg-swap",
+            Self::Lifecycle => "lifecycle",
             Self::Metrics => "metrics",
         }
     }
@@ -56,6 +60,7 @@ pub fn play() -> Option<ExitCode> {
         Role::Router => hollowtrees_router::main(),
         Role::Drain => hollowtrees_drain::main(),
         Role::AsgSwap => hollowtrees_asg_swap::main(),
+        Role::Lifecycle => hollowtrees_lifecycle::main(),
         Role::Metrics => hollowtrees_metrics::main(),
     })
 }

@@ -85,6 +85,7 @@ fn the_configuration_page_is_true() {
         ("agent", hollowtrees_agent::DEFAULTS),
         ("drain", hollowtrees_drain::config::DEFAULTS),
         ("asg-swap", hollowtrees_asg_swap::config::DEFAULTS),
+        ("lifecycle", hollowtrees_lifecycle::config::DEFAULTS),
         ("metrics", hollowtrees_metrics::config::DEFAULTS),
         ("gateway", hollowtrees_gateway::config::DEFAULTS),
     ];
@@ -265,6 +266,7 @@ fn the_arrows_point_one_way() {
         "hollowtrees-agent",
         "hollowtrees-drain",
         "hollowtrees-asg-swap",
+        "hollowtrees-lifecycle",
         "hollowtrees-metrics",
         "hollowtrees-gateway",
         "hollowtrees-cli",

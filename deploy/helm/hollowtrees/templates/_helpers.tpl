@@ -21,6 +21,7 @@ agent: agent
 router: router
 drain: drain
 asgSwap: asg-swap
+lifecycle: lifecycle
 metrics: metrics
 gateway: gateway
 {{- end -}}

@@ -22,6 +22,7 @@ struct Any {
 
 impl Settings for Any {}
 
+const LIFECYCLE: &str = include_str!("../../../../workers/lifecycle/lifecycle.toml");
 const ASG_SWAP: &str = include_str!("../../../../workers/asg-swap/asg-swap.toml");
 const METRICS: &str = include_str!("../../../../workers/metrics/metrics.toml");
 
@@ -108,7 +109,11 @@ async fn every_program_reads_its_file() {
         );
         assert_eq!(gateway.is_some(), *set == *"full");
         load::<Any>(&objects, "bus-apply", "", at);
-        for (worker, defaults) in [("asg-swap", ASG_SWAP), ("metrics", METRICS)] {
+        for (worker, defaults) in [
+            ("asg-swap", ASG_SWAP),
+            ("lifecycle", LIFECYCLE),
+            ("metrics", METRICS),
+        ] {
             let documented = Loader::new(defaults).load::<Any>().unwrap();
             if let Some(config) = load::<Any>(&objects, worker, defaults, at) {
                 assert_eq!(keys(&config.own), keys(&documented.own), "{worker} of {set}");

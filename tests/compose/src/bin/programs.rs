@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         "hollowtrees-asg-swap" => hollowtrees_asg_swap::main(),
         "hollowtrees-drain" => hollowtrees_drain::main(),
         "hollowtrees-gateway" => hollowtrees_gateway::main(),
+        "hollowtrees-lifecycle" => hollowtrees_lifecycle::main(),
         "hollowtrees-metrics" => hollowtrees_metrics::main(),
         "hollowtrees-router" => hollowtrees_router::main(),
         "local-cloud" => hollowtrees_local_cloud::main(),

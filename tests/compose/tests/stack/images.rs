@@ -15,12 +15,13 @@ use hollowtrees_harness::testbed::{self, Program};
 use crate::docker::{Docker, all, libraries, succeed};
 
 /// Every program of the stack's images.
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 9] = [
     "hollowtrees",
     "hollowtrees-agent",
     "hollowtrees-asg-swap",
     "hollowtrees-drain",
     "hollowtrees-gateway",
+    "hollowtrees-lifecycle",
     "hollowtrees-metrics",
     "hollowtrees-router",
     "local-cloud",

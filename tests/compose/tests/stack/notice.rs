@@ -32,7 +32,15 @@ async fn a_notice_ends_in_an_empty_node_and_a_replacement() {
         .variables
         .iter()
         .any(|(name, _)| *name == "PROMETHEUS_IMAGE");
-    let mut services = vec!["router", "drain", "asg-swap", "metrics", "agent", "gateway"];
+    let mut services = vec![
+        "router",
+        "drain",
+        "asg-swap",
+        "gateway",
+        "lifecycle",
+        "metrics",
+        "agent",
+    ];
     if prometheus {
         services.push("prometheus");
     } else {
@@ -181,6 +189,7 @@ fn images_hold_a_program_and_no_privileges(docker: &Docker, name: &str) {
         "cli",
         "drain",
         "gateway",
+        "lifecycle",
         "local-cloud",
         "metrics",
         "router",
@@ -219,7 +228,7 @@ async fn prometheus_sees_every_worker(stack: &Stack<'_>) {
         let answer = prometheus(stack, "targets?state=active").await?;
         let targets = answer["activeTargets"].as_array().ok_or("no targets")?;
         let ill: Vec<_> = targets.iter().filter(|target| target["health"] != "up").collect();
-        if ill.is_empty() && targets.len() == 6 {
+        if ill.is_empty() && targets.len() == 7 {
             Ok(())
         } else {
             Err(format!("of {} targets: {ill:#?}", targets.len()))

@@ -6,7 +6,7 @@
 //! detaching and sizes ([`rules`]), weights, markets, and the launches and terminations a group makes by itself.
 //!
 //! What it leaves out of AWS: health checks (a group knows at once of an instance that ends), warm pools, scaling policies,
-//! the wait of a hook in a launch or termination (see [`Aws::open_lifecycle_action`], [`Aws::set_member_state`]). An
+//! the beginning of a hook's wait in a launch or termination (see [`Aws::wait_in_hook`]; how it ends is as in AWS). An
 //! answer shows all that was done before, unless reads of groups are told to lag ([`Aws::set_read_lag`]).
 
 mod groups;
@@ -21,7 +21,7 @@ pub mod rules;
 mod scaling;
 mod strict;
 
-pub use lifecycle::LifecycleAction;
+pub use lifecycle::{Hook, LifecycleAction};
 pub use new_group::NewGroup;
 pub use query::Call;
 pub use queues::QueueDepth;
@@ -205,9 +205,23 @@ impl Aws {
         moto::ids_in(&xml)
     }
 
-    /// Gives a group a lifecycle hook that waits this long; whether there is such a group does not matter.
+    /// Gives a group a lifecycle hook of terminations that waits this long; whether there is such a group does not matter.
     pub fn put_hook(&self, group: &str, hook: &str, heartbeat: Duration) {
-        self.strict.lifecycle().put_hook(group, hook, heartbeat);
+        self.put_hook_as(group, hook, Hook::terminating(heartbeat));
+    }
+
+    /// Gives a group this lifecycle hook.
+    pub fn put_hook_as(&self, group: &str, hook: &str, about: Hook) {
+        self.strict.lifecycle().put_hook(group, hook, about);
+    }
+
+    /// Forgets a group of us-east-1, with its hooks and all that waits in them. Its instances go on running.
+    pub async fn delete_group(&self, name: &str) {
+        let mut world = self.strict.world.lock().await;
+        world
+            .groups
+            .retain(|group| group.region != "us-east-1" || group.name != name);
+        self.strict.lifecycle().forget_group(name);
     }
 
     /// Makes a group of instances of a launch template of the same name, over the default subnets of these zones of
@@ -331,6 +345,17 @@ impl Aws {
     /// Puts an instance into the wait of a lifecycle hook, as a launch or a termination does.
     pub fn open_lifecycle_action(&self, action: LifecycleAction) {
         self.strict.lifecycle().open(action);
+    }
+
+    /// Puts a member of a group into the wait of this hook: `Terminating:Wait`, or `Pending:Wait` of a launch. Its state
+    /// changes when the wait ends.
+    ///
+    /// # Errors
+    /// If it is a member of no group of us-east-1.
+    pub async fn wait_in_hook(&self, action: LifecycleAction, state: &str) -> Result<()> {
+        self.set_member_state(&action.instance_id, Some(state)).await?;
+        self.open_lifecycle_action(action);
+        Ok(())
     }
 
     /// All lifecycle actions so far, open and completed.

@@ -123,6 +123,7 @@ impl Strict {
             return self.pass(request).await;
         };
         lock(&self.calls).push(call.clone());
+        self.end_waits().await;
         if [
             "DeleteMessage",
             "DeleteMessageBatch",
@@ -170,6 +171,23 @@ impl Strict {
             Ok(answer) => answer,
             Err(Stop::Refused(refusal)) => refusal.answer(service),
             Err(Stop::Failed(error)) => http_server::text(StatusCode::BAD_GATEWAY, error.to_string()),
+        }
+    }
+
+    /// Members whose wait in a hook ended go on: to their end, or into service.
+    async fn end_waits(&self) {
+        let ended = self.lifecycle().ended();
+        if ended.is_empty() {
+            return;
+        }
+        let mut world = self.world.lock().await;
+        for instance in ended {
+            if let Some(group) = world.group_of("us-east-1", &instance) {
+                let goes = group
+                    .member(&instance)
+                    .is_some_and(|member| member.state.starts_with("Terminating"));
+                group.fix(&instance, goes.then_some("Terminating:Proceed"));
+            }
         }
     }
 

@@ -9,6 +9,7 @@
 )]
 
 mod advice;
+mod hooks;
 mod several;
 mod sources;
 

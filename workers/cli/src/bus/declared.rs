@@ -180,6 +180,7 @@ mod tests {
                 "router-notices",
                 "router-outcomes",
                 "asg-swap",
+                "lifecycle",
                 "notify",
                 "metrics-notices",
                 "metrics-actions",

@@ -13,7 +13,7 @@ async fn everything_is_made_once() {
         .run("bus check --cluster prod")
         .ended(1)
         .says("HT_NOTICES: missing")
-        .says("21 differences; `hollowtrees bus apply`");
+        .says("22 differences; `hollowtrees bus apply`");
     stage
         .run("bus apply --cluster prod --worker page=page,call --worker mine@prod=x")
         .ended(0)
@@ -25,7 +25,7 @@ async fn everything_is_made_once() {
         .says("made     HT_ACTIONS/notify\n")
         .says("made     HT_ACTIONS/page\n")
         .says("made     HT_ACTIONS/mine-prod\n")
-        .says("11 streams and buckets (one copy each) and 12 consumers are as declared; 23 changes");
+        .says("11 streams and buckets (one copy each) and 13 consumers are as declared; 24 changes");
     stage
         .run("bus apply --cluster prod")
         .ended(0)
@@ -121,5 +121,5 @@ async fn it_waits_for_a_bus_that_is_not_there_yet() {
         .complains("cannot reach NATS");
     let mut waiting = stage.start("bus apply --wait 1m");
     stage.nats.restart().await.unwrap();
-    waiting.until(&["consumers are as declared; 20 changes"]);
+    waiting.until(&["consumers are as declared; 21 changes"]);
 }

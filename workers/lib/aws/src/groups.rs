@@ -13,6 +13,8 @@ pub struct Membership {
     pub group: String,
     /// Where it stands there.
     pub standing: Standing,
+    /// The same in AWS's own word: `Terminating:Wait`.
+    pub state: String,
 }
 
 /// Subnets asked for at once; EC2 takes 200 values a filter.
@@ -32,9 +34,11 @@ impl Region {
             .send()
             .await?;
         Ok(answer.auto_scaling_instances().first().and_then(|found| {
+            let state = found.lifecycle_state().unwrap_or_default();
             Some(Membership {
                 group: found.auto_scaling_group_name()?.to_owned(),
-                standing: read::standing(found.lifecycle_state().unwrap_or_default()),
+                standing: read::standing(state),
+                state: state.to_owned(),
             })
         }))
     }
@@ -190,7 +194,7 @@ impl Region {
 }
 
 /// One attempt: what it does depends on what is there, so nobody repeats it without looking.
-fn once() -> Builder {
+pub(crate) fn once() -> Builder {
     aws_sdk_autoscaling::Config::builder().retry_config(RetryConfig::disabled())
 }
 

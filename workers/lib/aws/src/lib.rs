@@ -5,6 +5,7 @@
 //! | [`connect`] | the way to AWS: regions, credentials, time limits, retries |
 //! | [`refusal`] | what an error means: which code is which [`Refusal`] |
 //! | `groups` | auto-scaling groups: seen, sized, joined, left |
+//! | [`hooks`] | lifecycle hooks: seen, prolonged, answered |
 //! | `instances` | EC2 instances, templates, prices |
 //! | `launch` | one instance from a template |
 //! | [`lookup`] | many instances at once: whose they are; how long a hook waits |
@@ -13,10 +14,11 @@
 //!
 //! Every call has a time limit, for each attempt and for all of them. The SDK repeats what may be repeated unseen:
 //! what only reads, a launch (by its token), the end of an instance. Of attaching, detaching and sizes it makes one
-//! attempt, for after a lost reply the group has to be looked at again before the next.
+//! attempt, for after a lost reply the group has to be looked at again before the next; of what is said to a hook.
 
 pub mod connect;
 mod groups;
+pub mod hooks;
 mod instances;
 mod launch;
 pub mod lookup;
@@ -26,6 +28,7 @@ pub mod refusal;
 
 pub use connect::{Aws, ConnectError, Keys, Options, Region, Role};
 pub use groups::Membership;
+pub use hooks::{Answer, Hook, Transition, Wait};
 pub use lookup::Machine;
 pub use queue::{Depth, Left, Queue, Taken};
 pub use refusal::Refusal;

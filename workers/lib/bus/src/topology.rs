@@ -153,7 +153,11 @@ impl Consumer {
 }
 
 /// Workers that serve all clusters, with the kinds of action they take.
-const CENTRAL: [(&str, &[&str]); 2] = [("asg-swap", &[kind::ASG_SWAP]), ("notify", &[kind::NOTIFY])];
+const CENTRAL: [(&str, &[&str]); 3] = [
+    ("asg-swap", &[kind::ASG_SWAP]),
+    ("lifecycle", &[kind::HOOK]),
+    ("notify", &[kind::NOTIFY]),
+];
 /// Workers that serve one cluster each.
 const PER_CLUSTER: [(&str, &[&str]); 1] = [(
     "drain",

@@ -9,6 +9,7 @@
 
 pub mod drain;
 pub mod duration;
+pub mod hook;
 pub mod incident;
 pub mod limits;
 pub mod notice;

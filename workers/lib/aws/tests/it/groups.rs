@@ -141,7 +141,8 @@ async fn a_member_comes_and_another_goes() {
         region.membership(&old).await,
         Ok(Some(Membership {
             group: "group".to_owned(),
-            standing: Standing::InService
+            standing: Standing::InService,
+            state: "InService".to_owned(),
         }))
     );
     let new = region

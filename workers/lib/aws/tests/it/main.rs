@@ -9,6 +9,7 @@
 
 mod faults;
 mod groups;
+mod hooks;
 mod instances;
 mod launch;
 mod queues;

@@ -1,0 +1,194 @@
+//! Holds a hook open while work is under way, and answers it.
+
+use std::time::Duration;
+
+use hollowtrees_aws::{Answer, Refusal};
+use hollowtrees_domain::hook::{Awaited, Bounds, Next, Work, decide};
+use hollowtrees_runtime::worker::{Failure, Job, Report};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    checkpoint::Checkpoint,
+    cloud::{Cloud, backoff},
+    config::LAST_WORDS,
+    params::{Params, Policy},
+    report::{self, Ended},
+    telemetry::End,
+    work,
+    worker::stopping,
+};
+
+/// One hook, from where it was found or another start left it.
+pub(crate) struct Hold {
+    pub(crate) job: Job,
+    pub(crate) cloud: Cloud,
+    pub(crate) params: Params,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) poll: Duration,
+    /// A heartbeat failed: the next one not before.
+    pub(crate) heartbeat_from: Option<Timestamp>,
+    /// Calls in a row that failed.
+    pub(crate) tries: u32,
+    /// What is waited for, as it was seen last.
+    pub(crate) waited: Vec<Awaited>,
+}
+
+impl Hold {
+    pub(crate) async fn run(mut self) -> Result<Report, Failure> {
+        if let Some(answer) = self.checkpoint.answering() {
+            // Another start was at it when it ended: whether AWS heard of it, its answer tells.
+            let (work, waited) = work::of(&self.job).await;
+            self.waited = waited;
+            return self.answer(work, answer, true).await;
+        }
+        let ends_by = self.ends_by();
+        loop {
+            if self.job.is_cancelled() {
+                self.ended(End::Left);
+                let message = format!(
+                    "The incident was withdrawn; hook {} of {} was left to time out.",
+                    self.checkpoint.hook, self.checkpoint.group
+                );
+                return Ok(Report::cancelled(message));
+            }
+            if self.job.is_stopping() {
+                return Err(stopping());
+            }
+            let (work, waited) = work::of(&self.job).await;
+            self.waited = waited;
+            let bounds = Bounds {
+                deadline: self.job.deadline(),
+                ends_by,
+                heartbeat_from: self.heartbeat_from,
+            };
+            let now = self.job.now();
+            match decide(&self.checkpoint.times(), work, &bounds, now) {
+                Next::Wait(until) => self.pause(until.duration_since(now)).await,
+                Next::Heartbeat => {
+                    if let Some(over) = self.heartbeat(now).await? {
+                        return Ok(over);
+                    }
+                }
+                Next::Answer(work) => {
+                    let policy = match work {
+                        Work::Done => self.params.result,
+                        Work::Amiss | Work::UnderWay => self.params.on_failure,
+                    };
+                    return match policy {
+                        Policy::Answer(answer) => self.answer(work, answer, false).await,
+                        Policy::Leave => {
+                            self.ended(End::Left);
+                            Ok(self.report(work, Ended::Left))
+                        }
+                    };
+                }
+            }
+        }
+    }
+
+    /// Has the hook wait on; the end, where it does not wait any more.
+    async fn heartbeat(&mut self, now: Timestamp) -> Result<Option<Report>, Failure> {
+        let wait = self.checkpoint.wait(&self.job.action().instance);
+        let answer = self.cloud.region.prolong(wait).await;
+        match self.cloud.told("heartbeat", answer) {
+            Ok(true) => {
+                self.checkpoint.prolong(now);
+                (self.heartbeat_from, self.tries) = (None, 0);
+                self.checkpoint.save(&self.job).await?;
+                Ok(None)
+            }
+            Ok(false) => {
+                self.ended(End::Over);
+                Ok(Some(report::over(
+                    &self.job.action().instance,
+                    &self.checkpoint,
+                    &self.waited,
+                )))
+            }
+            Err(refusal) => {
+                tracing::warn!(action = self.job.action().id, %refusal, "A lifecycle hook was not prolonged.");
+                let wait = backoff(self.tries, &refusal);
+                self.tries = self.tries.saturating_add(1);
+                let wait = SignedDuration::try_from(wait).unwrap_or_default();
+                self.heartbeat_from = self.job.now().checked_add(wait).ok();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Answers the hook, until AWS has said whether it was. `asked`: an earlier call may have been heard.
+    async fn answer(mut self, work: Work, answer: Answer, mut asked: bool) -> Result<Report, Failure> {
+        self.checkpoint.answering = Some(answer.as_str().to_owned());
+        if !asked {
+            self.checkpoint.save(&self.job).await?;
+        }
+        self.tries = 0;
+        loop {
+            self.job.fence().await?;
+            let wait = self.checkpoint.wait(&self.job.action().instance);
+            let told = self.cloud.region.answer(wait, answer).await;
+            let refusal = match self.cloud.told("answer", told) {
+                Ok(true) => return Ok(self.answered(work, answer, true)),
+                // Ours, or its time-out: nobody can tell.
+                Ok(false) if asked => return Ok(self.answered(work, answer, false)),
+                Ok(false) | Err(Refusal::Missing { .. }) => {
+                    self.ended(End::Over);
+                    let instance = &self.job.action().instance;
+                    return Ok(report::over(instance, &self.checkpoint, &self.waited));
+                }
+                Err(refusal) => refusal,
+            };
+            asked |= refusal.may_have_happened();
+            let wait = backoff(self.tries, &refusal);
+            let until = self.job.ends_by() - SignedDuration::from_secs(2);
+            let next = SignedDuration::try_from(wait)
+                .ok()
+                .and_then(|wait| self.job.now().checked_add(wait).ok());
+            if refusal.is_definite() || next.is_none_or(|next| next >= until) {
+                self.ended(End::Left);
+                let why = refusal.to_string();
+                return Ok(report::unanswered(&self.checkpoint, answer, &self.waited, &why));
+            }
+            tracing::warn!(action = self.job.action().id, %refusal, "A lifecycle hook was not answered; it is tried again.");
+            self.tries = self.tries.saturating_add(1);
+            tokio::time::sleep(wait).await;
+            if self.job.is_stopping() {
+                return Err(stopping());
+            }
+        }
+    }
+
+    fn answered(&self, work: Work, answer: Answer, confirmed: bool) -> Report {
+        self.ended(match answer {
+            Answer::Continue => End::Continue,
+            Answer::Abandon => End::Abandon,
+        });
+        self.report(work, Ended::Answered { answer, confirmed })
+    }
+
+    fn report(&self, work: Work, ended: Ended) -> Report {
+        let instance = &self.job.action().instance;
+        report::ended(instance, &self.checkpoint, work, ended, &self.waited)
+    }
+
+    fn ended(&self, end: End) {
+        self.cloud.telemetry.ended(&self.job.action().id, end);
+    }
+
+    /// The answer is given by then, so that we speak before the loop ends us.
+    fn ends_by(&self) -> Timestamp {
+        let (now, last) = (self.job.now(), self.job.ends_by());
+        let quarter = last.duration_since(now).max(SignedDuration::ZERO) / 4;
+        let words = SignedDuration::try_from(LAST_WORDS).unwrap_or_default();
+        last - words.min(quarter)
+    }
+
+    async fn pause(&mut self, at_most: SignedDuration) {
+        let at_most = Duration::try_from(at_most).unwrap_or_default();
+        let wait = self.poll.mul_f64(rand::random_range(0.8..=1.2)).min(at_most);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.job.changed() => {}
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! `hollowtrees-lifecycle`
+
+fn main() -> std::process::ExitCode {
+    hollowtrees_lifecycle::main()
+}

@@ -1,0 +1,37 @@
+//! The work a hook is held open for, as the runs of its incident have it.
+
+use hollowtrees_domain::hook::{self, Awaited, Work};
+use hollowtrees_runtime::worker::Job;
+use hollowtrees_schemas::{id::IncidentKey, key};
+
+/// How it stands. What cannot be read is under way: it may be in the middle of a drain.
+pub(crate) async fn of(job: &Job) -> (Work, Vec<Awaited>) {
+    match awaited(job).await {
+        Some(awaited) => (hook::work(&awaited), awaited),
+        None => (Work::UnderWay, Vec::new()),
+    }
+}
+
+/// None: not known.
+async fn awaited(job: &Job) -> Option<Vec<Awaited>> {
+    let action = job.action();
+    let incident = IncidentKey::from(action);
+    let found = job
+        .bus()
+        .incidents()
+        .get(&key::incident(&incident))
+        .await
+        .ok()??;
+    // This action is of a run: an incident without one is not read whole.
+    if found.value.generation != action.generation || found.value.runs.is_empty() {
+        return None;
+    }
+    let (mut awaited, mut has_it) = (Vec::new(), false);
+    for run in &found.value.runs {
+        let key = key::run(&incident, action.generation, &run.rule, &run.certainty);
+        let run = job.bus().runs().get(&key).await.ok()??.value;
+        has_it |= run.actions.iter().any(|known| known.id == action.id);
+        awaited.extend(hook::awaited(&run, &action.id));
+    }
+    has_it.then_some(awaited)
+}

@@ -1,0 +1,163 @@
+//! A hook is held open while work is under way, and answered when it has ended.
+
+use std::time::Duration;
+
+use hollowtrees_harness::{aws::Hook, eventually};
+use hollowtrees_schemas::proto;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::world::{BOUND, World, detail, params, word};
+
+const HEARTBEAT: Duration = Duration::from_secs(4);
+const HALF: Duration = Duration::from_secs(2);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heartbeats_at_half_the_time_out_until_the_drain_has_ended() {
+    let mut world = World::new().await;
+    let instance = world.terminating(HEARTBEAT).await;
+    world.drain(&instance, "published", "").await;
+    let worker = world.worker().await;
+    world.send(&world.action(&instance)).await;
+    world.heartbeats(&instance, 3).await;
+    assert!(world.answers().is_empty(), "the drain is under way");
+    world.drain(&instance, "done", "succeeded").await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    assert_eq!(
+        world.answers(),
+        [(format!("token-of-{instance}"), "CONTINUE".to_owned())]
+    );
+    let wait = world.wait(&instance);
+    assert_eq!(
+        (wait.result.as_deref(), wait.timed_out),
+        (Some("CONTINUE"), false)
+    );
+    // Not before half of it: earlier ones would be calls for nothing. Not after its end, or it would have timed out.
+    let mut before = Duration::ZERO;
+    for at in &wait.heartbeats {
+        let since = at.saturating_sub(before);
+        assert!(since > HALF - Duration::from_millis(300), "{:?}", wait.heartbeats);
+        before = *at;
+    }
+    let told = detail(&outcome);
+    assert_eq!(
+        told["heartbeats"].as_f64().unwrap() as usize,
+        wait.heartbeats.len(),
+        "{told}"
+    );
+    assert_eq!(told["waited_for"][0]["result"], "succeeded", "{told}");
+    assert!(outcome.message.contains("drain succeeded"), "{outcome:?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_agent_saw_is_answered_by_the_instance() {
+    let mut world = World::new().await;
+    let instance = world.terminating(HEARTBEAT).await;
+    world.incident(&instance, "open", None).await;
+    world.drain(&instance, "done", "skipped").await;
+    let worker = world.worker().await;
+    world.send(&world.action(&instance)).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    assert_eq!(world.answers(), [(instance.clone(), "CONTINUE".to_owned())]);
+    assert_eq!(world.wait(&instance).heartbeats, [] as [Duration; 0]);
+    worker.stop().await;
+}
+
+/// What becomes of the hook when the drain failed, under these parameters.
+async fn amiss(asked: serde_json::Value, answered: &[&str]) {
+    let mut world = World::new().await;
+    let instance = world.terminating(Duration::from_secs(60)).await;
+    world.drain(&instance, "done", "failed").await;
+    let worker = world.worker().await;
+    let action = proto::Action {
+        params: params(asked),
+        ..world.action(&instance)
+    };
+    world.send(&action).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "work-failed"), "{outcome:?}");
+    let answers: Vec<_> = world.answers().into_iter().map(|(_, answer)| answer).collect();
+    assert_eq!(answers, answered, "{outcome:?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_drain_abandons() {
+    amiss(json!({}), &["ABANDON"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_drain_continues_where_the_rule_says_so() {
+    amiss(json!({"on_failure": "continue"}), &["CONTINUE"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_drain_leaves_the_hook_where_the_rule_says_so() {
+    amiss(json!({"on_failure": "leave"}), &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_heartbeat_after_the_deadline_and_an_answer_before_the_time_out() {
+    let mut world = World::new().await;
+    let instance = world.terminating(HEARTBEAT).await;
+    let deadline = Timestamp::now() + SignedDuration::try_from(HEARTBEAT).unwrap();
+    world
+        .incident_until(&instance, "open", Some(""), Some(deadline))
+        .await;
+    world.drain(&instance, "published", "").await;
+    let worker = world.worker().await;
+    world.send(&world.action(&instance)).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "work-unfinished"), "{outcome:?}");
+    let wait = world.wait(&instance);
+    // One at half of it; the next would be due at the deadline.
+    assert_eq!(wait.heartbeats.len(), 1, "{wait:?}");
+    assert_eq!((wait.result.as_deref(), wait.timed_out), (Some("ABANDON"), false));
+    assert!(
+        Timestamp::now() > deadline,
+        "what is left of the heartbeat is used"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_held_no_longer_than_auto_scaling_allows_in_all() {
+    let mut world = World::new().await;
+    let hook = Hook::terminating(HEARTBEAT).global(Duration::from_secs(6));
+    let instance = world.terminating_in(hook).await;
+    world.drain(&instance, "published", "").await;
+    let worker = world.worker().await;
+    world.send(&world.action(&instance)).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "work-unfinished"), "{outcome:?}");
+    let wait = world.wait(&instance);
+    assert_eq!((wait.result.as_deref(), wait.timed_out), (Some("ABANDON"), false));
+    assert_eq!(
+        wait.heartbeats.len(),
+        1,
+        "the second would be for nothing: {wait:?}"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawn_incident_leaves_the_hook_to_its_time_out() {
+    let mut world = World::new().await;
+    let instance = world.terminating(HEARTBEAT).await;
+    world.drain(&instance, "published", "").await;
+    let worker = world.worker().await;
+    world.send(&world.action(&instance)).await;
+    world.heartbeats(&instance, 1).await;
+    world.incident(&instance, "cancelled", Some("")).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "cancelled", "{outcome:?}");
+    assert!(world.answers().is_empty());
+    eventually("the hook to time out", BOUND, async || {
+        world.wait(&instance).timed_out
+    })
+    .await;
+    worker.stop().await;
+}

@@ -1,0 +1,16 @@
+//! The worker between a real bus and a simulated AWS: actions in, answers to hooks and outcomes out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod faults;
+mod held;
+mod left_alone;
+mod process;
+mod together;
+mod world;

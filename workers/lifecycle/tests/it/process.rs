@@ -1,0 +1,77 @@
+//! The binary itself: killed, and told to go; and what it calls of AWS, beside what the page says it may.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use hollowtrees_harness::{Worker, eventually, http_get, ports::Port, supervise::Signal};
+
+use crate::world::{BOUND, World, word};
+
+/// The page that says which rights the worker needs.
+const PAGE: &str = include_str!("../../../../docs/hooks.md");
+
+fn process(world: &World, port: &Port) -> Worker {
+    Worker::builder("lifecycle", env!("CARGO_BIN_EXE_hollowtrees-lifecycle"))
+        .env("AWS_ENDPOINT_URL", world.aws.url())
+        .env("AWS_ACCESS_KEY_ID", "testbed")
+        .env("AWS_SECRET_ACCESS_KEY", "testbed")
+        .env("AWS_REGION", "us-east-1")
+        .env("HT_HOOK__POLL", "100ms")
+        .env("HT_NATS__URL", world.nats.url())
+        .env("HT_HEALTH__LISTEN", port.addr().to_string())
+        .start()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_heartbeats_another_goes_on_and_it_calls_what_the_page_says() {
+    let mut world = World::new().await;
+    let instance = world.terminating(Duration::from_secs(14)).await;
+    world.drain(&instance, "published", "").await;
+    let port = Port::reserve().unwrap();
+    let url = |path: &str| format!("http://{}{path}", port.addr());
+    let first = process(&world, &port);
+    first.ready(&url("/readyz"), BOUND).await.unwrap();
+    let mut action = world.action(&instance);
+    // Its region comes from the environment.
+    action.target.as_mut().unwrap().region = String::new();
+    world.send(&action).await;
+    eventually("a heartbeat to be noted", BOUND, async || {
+        world.checkpoint(&action, "heartbeats").await == "1"
+    })
+    .await;
+    first.signal(Signal::KILL).unwrap();
+    first.exited(BOUND).await.unwrap();
+    let second = process(&world, &port);
+    world.heartbeats(&instance, 2).await;
+    world.drain(&instance, "done", "succeeded").await;
+    let outcome = world.end().await;
+    assert_eq!(
+        (word(&outcome), outcome.attempt),
+        (("succeeded", ""), 2),
+        "{outcome:?}"
+    );
+    assert!(!world.wait(&instance).timed_out);
+    let (_, metrics) = http_get::get(&url("/metrics")).await.unwrap();
+    let metrics = String::from_utf8_lossy(&metrics);
+    for line in [
+        "hollowtrees_lifecycle_requests_total{answer=\"ok\",call=\"answer\"} 1",
+        "hollowtrees_lifecycle_hooks_total{end=\"continue\"} 1",
+        "hollowtrees_lifecycle_held 0",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line} is not in\n{metrics}"
+        );
+    }
+    let called: BTreeSet<_> = world.aws.calls().into_iter().map(|call| call.action).collect();
+    let may: BTreeSet<_> = PAGE
+        .split("\"autoscaling:")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(called, may, "called, and allowed by docs/hooks.md");
+    second.signal(Signal::TERM).unwrap();
+    let status = second.exited(Duration::from_secs(20)).await.unwrap();
+    assert!(status.success(), "{status}");
+}
