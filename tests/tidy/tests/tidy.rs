@@ -87,6 +87,7 @@ fn the_configuration_page_is_true() {
         ("asg-swap", hollowtrees_asg_swap::config::DEFAULTS),
         ("metrics", hollowtrees_metrics::config::DEFAULTS),
         ("gateway", hollowtrees_gateway::config::DEFAULTS),
+        ("recommender", hollowtrees_recommender::config::DEFAULTS),
     ];
     for (worker, own) in workers {
         write!(page, "\n## {worker}\n\n```toml\n{}\n```\n", own.trim()).unwrap();
@@ -267,6 +268,7 @@ fn the_arrows_point_one_way() {
         "hollowtrees-asg-swap",
         "hollowtrees-metrics",
         "hollowtrees-gateway",
+        "hollowtrees-recommender",
         "hollowtrees-cli",
     ];
     for worker in workers

@@ -12,13 +12,7 @@ use hollowtrees_runtime::{
 use hollowtrees_schemas::proto;
 
 use crate::{
-    auth::Guard,
-    config::Settings,
-    http::gate::Gate,
-    ingest::Ingest,
-    sqs,
-    telemetry::Telemetry,
-    ways,
+    auth::Guard, config::Settings, http::gate::Gate, ingest::Ingest, sqs, telemetry::Telemetry, ways,
 };
 
 /// How long the last acknowledgements may take.

@@ -177,12 +177,20 @@ impl config::Settings for Settings {
                 "sources.types",
                 "is empty, so that nothing could be recommended; give `*` for all types",
             ),
-            (every(sources.types_every), "sources.types_every", "expected 1s to 7d"),
-            (every(sources.prices_every), "sources.prices_every", "expected 1s to 7d"),
+            (
+                every(sources.types_every),
+                "sources.types_every",
+                "expected 1s to 168h",
+            ),
+            (
+                every(sources.prices_every),
+                "sources.prices_every",
+                "expected 1s to 168h",
+            ),
             (
                 every(sources.placement_every),
                 "sources.placement_every",
-                "expected 1s to 7d",
+                "expected 1s to 168h",
             ),
             (
                 scored == 0 || scored >= LEAST_SCORED,
@@ -197,7 +205,7 @@ impl config::Settings for Settings {
             (
                 self.ranking.window <= LONGEST_WINDOW,
                 "ranking.window",
-                "expected at most 90d, as far back as EC2 keeps prices",
+                "expected at most 2160h, as far back as EC2 keeps prices",
             ),
             (
                 (1..=65_536).contains(&http.connections),
@@ -285,9 +293,13 @@ mod tests {
             ("HT_AWS__ATTEMPTS", "0", "aws.attempts"),
             ("HT_SOURCES__TYPES", "M5.Large", "sources.types"),
             ("HT_SOURCES__PRICES_EVERY", "0s", "sources.prices_every"),
-            ("HT_SOURCES__PLACEMENT_TYPES", "m5.large", "sources.placement_types"),
+            (
+                "HT_SOURCES__PLACEMENT_TYPES",
+                "m5.large",
+                "sources.placement_types",
+            ),
             ("HT_RANKING__MOST_SHARE", "0", "most_share"),
-            ("HT_RANKING__WINDOW", "100d", "ranking.window"),
+            ("HT_RANKING__WINDOW", "2400h", "ranking.window"),
             ("HT_HTTP__CONNECTIONS", "0", "http.connections"),
             ("HT_HTTP__TOKEN", "short", "http.token"),
             ("HT_HTTP__BODY_BYTES", "1", "http.body_bytes"),

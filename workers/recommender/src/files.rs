@@ -74,10 +74,12 @@ pub fn read_on_demand(text: &str) -> Result<ByRegion<Price>, String> {
     })?;
     read.into_iter()
         .map(|(region, types)| {
-            let types = types.into_iter().map(|(name, dollars)| match Price::new(dollars) {
-                Ok(price) => Ok((name, price)),
-                Err(error) => Err(format!("{region}, {name}: {error}")),
-            });
+            let types = types
+                .into_iter()
+                .map(|(name, dollars)| match Price::new(dollars) {
+                    Ok(price) => Ok((name, price)),
+                    Err(error) => Err(format!("{region}, {name}: {error}")),
+                });
             Ok((region.clone(), types.collect::<Result<_, String>>()?))
         })
         .collect()
@@ -115,7 +117,9 @@ fn text(path: &Path) -> Result<String, BadFile> {
         path: path.to_owned(),
         problem,
     };
-    let size = std::fs::metadata(path).map_err(|error| bad(error.to_string()))?.len();
+    let size = std::fs::metadata(path)
+        .map_err(|error| bad(error.to_string()))?
+        .len();
     if size > LARGEST {
         return Err(bad(format!("has {size} bytes, expected at most {LARGEST}")));
     }
@@ -223,7 +227,10 @@ mod tests {
                 r#"{"eu-west-1": {"m5.large": 0}}"#,
                 "eu-west-1, m5.large: expected a price",
             ),
-            (r#"{"eu-west-1": {"m5.large": "0.1"}}"#, "expected prices in dollars"),
+            (
+                r#"{"eu-west-1": {"m5.large": "0.1"}}"#,
+                "expected prices in dollars",
+            ),
             ("[]", "expected prices in dollars"),
             ("", "expected prices in dollars"),
         ] {

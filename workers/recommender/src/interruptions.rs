@@ -10,7 +10,7 @@ use std::{
 };
 
 use hollowtrees_bus::{
-    Bus,
+    Bus, ConnectError, Options,
     read::{From, Message, ReadError, Until},
 };
 use hollowtrees_domain::{
@@ -18,6 +18,7 @@ use hollowtrees_domain::{
     recommend::{Interruption, Pool},
     words::{Mode, NoticeState},
 };
+use hollowtrees_runtime::health::Check;
 use hollowtrees_schemas::{
     envelope::Envelope,
     names::{Stream, kind},
@@ -162,18 +163,41 @@ impl Lost {
     }
 }
 
-/// Reads notices for ever: those of the last `back`, then what comes.
-pub async fn listen(bus: Bus, book: Book, back: SignedDuration, telemetry: Telemetry) -> Infallible {
+/// Reads notices for ever: those of the last `back`, then what comes. Whatever is amiss is told and keeps nobody from being
+/// ready: prices are enough to answer from.
+///
+/// # Errors
+/// The bus refuses this process.
+pub async fn listen(
+    options: Options,
+    book: Book,
+    back: SignedDuration,
+    telemetry: Telemetry,
+    check: Check,
+) -> Result<Infallible, ConnectError> {
+    check.tell("not connected yet");
     loop {
-        if let Err(error) = read(&bus, &book, back).await {
-            telemetry.deaf();
-            tracing::warn!(%error, "Notices cannot be read; interruptions known before still count.");
-        }
+        let ended = match Bus::connect(&options).await {
+            Ok(bus) => loop {
+                let Err(error) = read(&bus, &book, back, &check).await else {
+                    continue;
+                };
+                telemetry.deaf();
+                tracing::warn!(%error, "Notices cannot be read; interruptions known before still count.");
+                check.tell(error.to_string());
+                tokio::time::sleep(AGAIN).await;
+            },
+            Err(error) if error.is_transient() => error,
+            Err(error) => return Err(error),
+        };
+        telemetry.deaf();
+        tracing::warn!(error = %ended, "The bus cannot be reached yet; interruptions are not known.");
+        check.tell(ended.to_string());
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-async fn read(bus: &Bus, book: &Book, back: SignedDuration) -> Result<(), ReadError> {
+async fn read(bus: &Bus, book: &Book, back: SignedDuration, check: &Check) -> Result<(), ReadError> {
     let filters = [format!("ht.notice.v1.*.{}.*", kind::SPOT_INTERRUPTION)];
     let begin = Timestamp::now().checked_sub(back).unwrap_or(Timestamp::MIN);
     // First what is there, so that it is known when there is no more of it; then again with what comes.
@@ -187,6 +211,7 @@ async fn read(bus: &Bus, book: &Book, back: SignedDuration) -> Result<(), ReadEr
             }
         }
         book.inner().caught_up = true;
+        check.pass();
     }
     Ok(())
 }

@@ -278,10 +278,7 @@ mod tests {
         let pool = Pool::new("m5.large", "eu-west-1a");
         let first = grown(
             &Prices::new(),
-            vec![
-                (pool.clone(), point(-200, 0.1)),
-                (pool.clone(), point(-100, 0.2)),
-            ],
+            vec![(pool.clone(), point(-200, 0.1)), (pool.clone(), point(-100, 0.2))],
             hour(-168),
         );
         assert_eq!(first[&pool].points(), [point(-200, 0.1), point(-100, 0.2)]);

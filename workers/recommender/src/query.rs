@@ -55,7 +55,10 @@ impl Query {
         };
         let bad = || {
             let shown: String = text.chars().take(32).collect();
-            Problem::field(name, format!("`{name}` is `{shown}`, expected a whole number such as 4"))
+            Problem::field(
+                name,
+                format!("`{name}` is `{shown}`, expected a whole number such as 4"),
+            )
         };
         text.parse().map(Some).map_err(|_| bad())
     }
@@ -69,7 +72,10 @@ impl Query {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
-            Some(_) => Err(Problem::field(name, format!("`{name}` is neither true nor false"))),
+            Some(_) => Err(Problem::field(
+                name,
+                format!("`{name}` is neither true nor false"),
+            )),
         }
     }
 }
@@ -82,7 +88,11 @@ mod tests {
 
     #[test]
     fn parameters() {
-        let query = Query::of(Some("like=m5.large&vcpus=4&zones=a,%20b,,&burstable=true"), &KNOWN).unwrap();
+        let query = Query::of(
+            Some("like=m5.large&vcpus=4&zones=a,%20b,,&burstable=true"),
+            &KNOWN,
+        )
+        .unwrap();
         assert_eq!(query.text("like"), Some("m5.large"));
         assert_eq!(query.number::<u32>("vcpus"), Ok(Some(4)));
         assert_eq!(query.list("zones"), ["a", "b"]);
@@ -105,7 +115,9 @@ mod tests {
             told,
             "`vcpu` is no parameter here; use like, vcpus, zones, burstable"
         );
-        let told = Query::of(Some("vcpus=4&vcpus=5"), &KNOWN).unwrap_err().to_string();
+        let told = Query::of(Some("vcpus=4&vcpus=5"), &KNOWN)
+            .unwrap_err()
+            .to_string();
         assert_eq!(told, "`vcpus` is given twice; give it once, lists with commas");
     }
 }

@@ -162,9 +162,7 @@ impl Keeper {
         let Some(types) = &known.types else {
             return Err("the types are not known yet".to_owned());
         };
-        let window = now
-            .checked_sub(self.taste.window())
-            .unwrap_or(Timestamp::MIN);
+        let window = now.checked_sub(self.taste.window()).unwrap_or(Timestamp::MIN);
         let read_until = known.prices.read_at().and_then(|at| at.checked_sub(OVERLAP).ok());
         let since = read_until.map_or(window, |at| at.max(window));
         let mut names: Vec<String> = types
@@ -196,7 +194,10 @@ impl Keeper {
         let scores = self.region.placement_scores(types, capacity).await;
         let scores = self.told("get-spot-placement-scores", scores)?;
         let names = self.region.zone_names().await;
-        let names: BTreeMap<_, _> = self.told("describe-availability-zones", names)?.into_iter().collect();
+        let names: BTreeMap<_, _> = self
+            .told("describe-availability-zones", names)?
+            .into_iter()
+            .collect();
         Ok(scores
             .into_iter()
             .filter_map(|one| Some((names.get(&one.zone_id)?.clone(), one.score)))

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use hollowtrees_aws::Aws;
 use hollowtrees_domain::recommend::Taste;
 use hollowtrees_runtime::{
-    Context, Failure, bus,
+    Context, Failure,
     exit::Code,
     health::Check,
     http,
@@ -45,7 +45,11 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         .map_err(|error| Failure::new(Code::Unavailable, error))?;
     let mut regions = settings.regions.clone();
     if regions.is_empty() {
-        regions.extend(aws.default_region().filter(|name| is_region(name)).map(str::to_owned));
+        regions.extend(
+            aws.default_region()
+                .filter(|name| is_region(name))
+                .map(str::to_owned),
+        );
     }
     if regions.is_empty() {
         return Err(refused(
@@ -83,11 +87,11 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     context.critical("tell", tell_of(knowledge.clone(), check));
     at_scrape(&context, knowledge.clone(), telemetry.clone());
     if settings.sources.interruptions {
-        let told = context.clone();
+        let check = context.checks.register("notices");
+        let options = context.config.nats.options();
         context.critical("notices", async move {
-            let bus = bus::connect(&told).await?;
-            let back = half_lives(&taste);
-            match listen(bus, knowledge.book, back, telemetry).await {}
+            let heard = listen(options, knowledge.book, half_lives(&taste), telemetry, check);
+            match heard.await.map_err(|error| Failure::unavailable(&error))? {}
         });
     }
     context.checks.complete();
@@ -96,7 +100,10 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
 }
 
 fn half_lives(taste: &Taste) -> SignedDuration {
-    taste.half_life().checked_mul(HALF_LIVES).unwrap_or(SignedDuration::MAX)
+    taste
+        .half_life()
+        .checked_mul(HALF_LIVES)
+        .unwrap_or(SignedDuration::MAX)
 }
 
 /// Opens the server.
@@ -157,7 +164,10 @@ async fn tell_of(knowledge: Knowledge, check: Check) -> Result<(), Failure> {
                     any = true;
                     let age = now.duration_since(at);
                     if age > knowledge.taste.stale_after() {
-                        told.push(format!("prices of {region} are stale, read {}s ago", age.as_secs()));
+                        told.push(format!(
+                            "prices of {region} are stale, read {}s ago",
+                            age.as_secs()
+                        ));
                     }
                 }
                 None => {

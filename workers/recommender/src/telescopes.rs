@@ -22,7 +22,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use self::{
-    machine::{Machine, MIB},
+    machine::{MIB, Machine},
     read::{Cluster, Filters, ScaleOut},
 };
 use crate::{
@@ -101,7 +101,10 @@ pub fn scale_out(knowledge: &Knowledge, place: &Place, body: &[u8]) -> Result<Va
         ));
     }
     let share = f64::from(asked.on_demand_percent) / 100.0;
-    let spot = asked.layout.iter().filter(|pool| pool.market == Market::Spot && pool.nodes > 0);
+    let spot = asked
+        .layout
+        .iter()
+        .filter(|pool| pool.market == Market::Spot && pool.nodes > 0);
     let need = Need {
         // GPUs alone are made up by vCPUs in the same measure.
         sum: missing,
@@ -117,7 +120,10 @@ pub fn scale_out(knowledge: &Knowledge, place: &Place, body: &[u8]) -> Result<Va
 
 fn ground(knowledge: &Knowledge, place: &Place) -> Result<Ground, Problem> {
     if place.provider != "amazon" {
-        let detail = format!("provider `{}` is not looked at here; ask for `amazon`", place.provider);
+        let detail = format!(
+            "provider `{}` is not looked at here; ask for `amazon`",
+            place.provider
+        );
         return Err(Problem {
             field: "provider".to_owned(),
             ..Problem::new(StatusCode::NOT_FOUND, detail)
@@ -205,12 +211,7 @@ fn made_up(
     })
 }
 
-fn told(
-    place: &Place,
-    filters: &Filters,
-    machines: &BTreeMap<String, Machine>,
-    pools: &[NodePool],
-) -> Value {
+fn told(place: &Place, filters: &Filters, machines: &BTreeMap<String, Machine>, pools: &[NodePool]) -> Value {
     let mut all = Sum::default();
     let [mut regular, mut spot] = [(0_u32, Some(0.0)); 2];
     let mut shown = Vec::new();

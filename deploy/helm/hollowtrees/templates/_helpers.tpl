@@ -23,6 +23,7 @@ drain: drain
 asgSwap: asg-swap
 metrics: metrics
 gateway: gateway
+recommender: recommender
 {{- end -}}
 
 {{/* From here on the argument is a dictionary: root (the chart's own `.`), key (the worker's in the values, or busApply),

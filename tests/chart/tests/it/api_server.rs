@@ -163,7 +163,14 @@ async fn an_installed_release_comes_to_run() {
     // Roles belong to no namespace: the names of other tests are taken.
     render = render.set("fullnameOverride", &format!("{namespace:?}"));
     for worker in [
-        "agent", "router", "drain", "asgSwap", "metrics", "gateway", "busApply",
+        "agent",
+        "router",
+        "drain",
+        "asgSwap",
+        "metrics",
+        "gateway",
+        "recommender",
+        "busApply",
     ] {
         render = render.set(&format!("{worker}.nodeSelector"), &here);
     }

@@ -154,6 +154,7 @@ async fn each_set_brings_what_it_says() {
             "drain",
             "gateway",
             "metrics",
+            "recommender",
             "router",
         ],
     );
@@ -171,7 +172,14 @@ async fn each_set_brings_what_it_says() {
     of_full.sort();
     assert_eq!(
         of_full,
-        ["ht-asg-swap", "ht-drain", "ht-gateway", "ht-metrics", "ht-router"]
+        [
+            "ht-asg-swap",
+            "ht-drain",
+            "ht-gateway",
+            "ht-metrics",
+            "ht-recommender",
+            "ht-router"
+        ]
     );
     assert!(budgets(&tenant).is_empty());
 }

@@ -7,7 +7,15 @@ use serde_json::Value;
 
 use crate::documents::{find, rendered, root, with};
 
-const WORKERS: [&str; 6] = ["agent", "router", "drain", "asgSwap", "metrics", "gateway"];
+const WORKERS: [&str; 7] = [
+    "agent",
+    "router",
+    "drain",
+    "asgSwap",
+    "metrics",
+    "gateway",
+    "recommender",
+];
 /// Values that a person fills as Kubernetes or the programs have them: nothing below them is ours to name.
 const OPEN: [&str; 9] = [
     "config",

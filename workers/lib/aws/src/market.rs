@@ -2,9 +2,7 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_ec2::types::{
-    Filter, InstanceType as Name, InstanceTypeInfo, LocationType, UsageClassType,
-};
+use aws_sdk_ec2::types::{Filter, InstanceType as Name, InstanceTypeInfo, LocationType, UsageClassType};
 use hollowtrees_domain::recommend::{Architecture, InstanceType, PlacementScore, Point, Pool, Price};
 use jiff::Timestamp;
 
@@ -183,7 +181,9 @@ fn described(from: &InstanceTypeInfo) -> Option<Described> {
         spot: from.supported_usage_classes().contains(&UsageClassType::Spot),
         on_demand: None,
     };
-    let network = from.network_info().and_then(|network| network.network_performance());
+    let network = from
+        .network_info()
+        .and_then(|network| network.network_performance());
     Some(Described {
         instance_type,
         network: network.unwrap_or_default().to_owned(),

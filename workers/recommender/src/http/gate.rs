@@ -22,8 +22,9 @@ use crate::{
     known::{Known, Shelf, Types},
     pools,
     problem::{Names, Problem},
-    spot_recommender, telescopes,
+    spot_recommender,
     telemetry::Telemetry,
+    telescopes,
 };
 
 /// Answers worked out at one time: the widest takes some tens of milliseconds of a processor.
@@ -106,10 +107,11 @@ impl Ground {
     /// # Errors
     /// It cannot be read.
     pub fn wish(&self, asked: &Asked, names: Names) -> Result<(Wish, Evidence), Problem> {
-        let wish =
-            Wish::read(asked, &self.types.catalogue).map_err(|error| Problem::wish(&error, names))?;
+        let wish = Wish::read(asked, &self.types.catalogue).map_err(|error| Problem::wish(&error, names))?;
         let lost = self.book.of(&self.region);
-        let evidence = self.known.evidence(&wish, &self.types, &self.files, lost, self.now);
+        let evidence = self
+            .known
+            .evidence(&wish, &self.types, &self.files, lost, self.now);
         Ok((wish, evidence))
     }
 }

@@ -128,12 +128,19 @@ mod tests {
     fn paths() {
         let check = |method: Method, path: &str, expected: Result<&str, u16>| {
             let found = Route::of(&method, path);
-            let found = found.as_ref().map(Route::word).map_err(|(status, _)| status.as_u16());
+            let found = found
+                .as_ref()
+                .map(Route::word)
+                .map_err(|(status, _)| status.as_u16());
             assert_eq!(found, expected, "{method} {path}");
         };
         let cluster = "/api/v1/recommender/provider/amazon/service/eks/region/eu-west-1/cluster";
         check(Method::GET, "/api/v1/pools/eu-west-1", Ok("pools"));
-        check(Method::GET, "/api/v1/recommender/eu-west-1", Ok("spot-recommender"));
+        check(
+            Method::GET,
+            "/api/v1/recommender/eu-west-1",
+            Ok("spot-recommender"),
+        );
         check(Method::POST, cluster, Ok("cluster"));
         check(Method::PUT, cluster, Ok("scale-out"));
         check(Method::GET, cluster, Err(405));

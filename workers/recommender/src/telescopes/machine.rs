@@ -69,8 +69,7 @@ impl Machine {
         self.zones.push(one.pool.zone.clone());
         self.zones.sort_unstable();
         self.zones.dedup();
-        self.costs
-            .extend(one.cost.zip(one.statistics.map(|of| of.mean)));
+        self.costs.extend(one.cost.zip(one.statistics.map(|of| of.mean)));
     }
 
     /// What is paid on spot on average; none: not known.

@@ -180,7 +180,11 @@ impl ScaleOut {
 
 fn nodes(of: &Value) -> Result<Nodes, Problem> {
     let bad = |detail: &str| Problem::field("actualLayout", format!("`actualLayout`: {detail}"));
-    let fields = Fields(of.as_object().ok_or_else(|| bad("expected objects with instanceType, vmClass and sumNodes"))?.clone());
+    let fields = Fields(
+        of.as_object()
+            .ok_or_else(|| bad("expected objects with instanceType, vmClass and sumNodes"))?
+            .clone(),
+    );
     let instance_type = fields
         .text("instanceType")?
         .ok_or_else(|| bad("`instanceType` is missing; give it as m5.large"))?;
@@ -190,7 +194,9 @@ fn nodes(of: &Value) -> Result<Nodes, Problem> {
         _ => return Err(bad("`vmClass` is none of regular, ondemand and spot")),
     };
     let nodes = fields.0.get("sumNodes").and_then(Value::as_u64);
-    let nodes = nodes.and_then(|nodes| u32::try_from(nodes).ok()).filter(|nodes| *nodes <= MOST_NODES);
+    let nodes = nodes
+        .and_then(|nodes| u32::try_from(nodes).ok())
+        .filter(|nodes| *nodes <= MOST_NODES);
     Ok(Nodes {
         instance_type,
         market,
@@ -205,7 +211,10 @@ impl Fields {
     fn of(body: &[u8]) -> Result<Self, Problem> {
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
-            Ok(_) => Err(Problem::field("", "the body is no JSON object; send one, see /openapi.yaml")),
+            Ok(_) => Err(Problem::field(
+                "",
+                "the body is no JSON object; send one, see /openapi.yaml",
+            )),
             Err(error) => {
                 let detail = format!("the body is no JSON ({error}); send an object, see /openapi.yaml");
                 Err(Problem::field("", detail))
@@ -221,7 +230,12 @@ impl Fields {
     fn sum(&self, name: &str, least: f64) -> Result<f64, Problem> {
         let found = self.get(name).and_then(Value::as_f64);
         let good = found.filter(|number| (least..=MOST).contains(number));
-        good.ok_or_else(|| Problem::field(name, format!("`{name}` has to be a number from {least} to {MOST}")))
+        good.ok_or_else(|| {
+            Problem::field(
+                name,
+                format!("`{name}` has to be a number from {least} to {MOST}"),
+            )
+        })
     }
 
     fn optional(&self, name: &str) -> Result<f64, Problem> {
@@ -232,9 +246,17 @@ impl Fields {
     }
 
     fn count(&self, name: &str) -> Result<u32, Problem> {
-        let found = self.get(name).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+        let found = self
+            .get(name)
+            .and_then(Value::as_u64)
+            .and_then(|number| u32::try_from(number).ok());
         let good = found.filter(|number| (1..=MOST_NODES).contains(number));
-        good.ok_or_else(|| Problem::field(name, format!("`{name}` has to be a whole number from 1 to {MOST_NODES}")))
+        good.ok_or_else(|| {
+            Problem::field(
+                name,
+                format!("`{name}` has to be a whole number from 1 to {MOST_NODES}"),
+            )
+        })
     }
 
     fn percent(&self, name: &str) -> Result<u32, Problem> {
@@ -257,8 +279,13 @@ impl Fields {
     fn text(&self, name: &str) -> Result<Option<String>, Problem> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) if text.len() <= 64 => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
-            Some(_) => Err(Problem::field(name, format!("`{name}` has to be a text of at most 64 bytes"))),
+            Some(Value::String(text)) if text.len() <= 64 => {
+                Ok(Some(text.clone()).filter(|text| !text.is_empty()))
+            }
+            Some(_) => Err(Problem::field(
+                name,
+                format!("`{name}` has to be a text of at most 64 bytes"),
+            )),
         }
     }
 
@@ -266,14 +293,19 @@ impl Fields {
         match self.get(name) {
             None => Ok(&[]),
             Some(Value::Array(items)) if items.len() <= LONGEST => Ok(items),
-            Some(_) => Err(Problem::field(name, format!("`{name}` has to be a list of at most {LONGEST}"))),
+            Some(_) => Err(Problem::field(
+                name,
+                format!("`{name}` has to be a list of at most {LONGEST}"),
+            )),
         }
     }
 
     fn texts(&self, name: &str) -> Result<Vec<String>, Problem> {
         let bad = || Problem::field(name, format!("`{name}` has to be a list of texts"));
         let items = self.list(name)?.iter();
-        items.map(|item| item.as_str().map(str::to_owned).ok_or_else(bad)).collect()
+        items
+            .map(|item| item.as_str().map(str::to_owned).ok_or_else(bad))
+            .collect()
     }
 
     fn words(&self, name: &str, known: &[&'static str]) -> Result<Vec<&'static str>, Problem> {
@@ -298,7 +330,10 @@ mod tests {
             "excludes": null, "includes": [], "zone": "",
         });
         let read = Cluster::read(body.to_string().as_bytes()).unwrap();
-        assert_eq!((read.sum.vcpus, read.least_nodes, read.on_demand_percent), (32.0, 4, 25));
+        assert_eq!(
+            (read.sum.vcpus, read.least_nodes, read.on_demand_percent),
+            (32.0, 4, 25)
+        );
         assert_eq!(read.filters.networks, ["high"]);
         assert_eq!((read.filters.zone, read.filters.burstable), (None, true));
     }
@@ -334,7 +369,8 @@ mod tests {
 
     #[test]
     fn a_layout() {
-        let body = |layout: Value| json!({"desiredCpu": 40, "desiredMem": 160, "actualLayout": layout}).to_string();
+        let body =
+            |layout: Value| json!({"desiredCpu": 40, "desiredMem": 160, "actualLayout": layout}).to_string();
         let good = json!([
             {"instanceType": "m5.xlarge", "vmClass": "regular", "sumNodes": 1},
             {"instanceType": "m5.xlarge", "vmClass": "spot", "sumNodes": 4},

@@ -68,7 +68,9 @@ pub struct NodePool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoNodes {
     /// Nothing fits.
-    #[error("no type that fits makes up this sum in at most {MOST_NODES} nodes; ask for less, or allow more types")]
+    #[error(
+        "no type that fits makes up this sum in at most {MOST_NODES} nodes; ask for less, or allow more types"
+    )]
     Types,
     /// Nothing is asked for.
     #[error("nothing is asked for; ask for more than there is")]
@@ -193,9 +195,7 @@ fn spot<'a>(
         .iter()
         .filter_map(|of| Some((*of, of.spot? / measure.of(&of.size))))
         .collect();
-    types.sort_by(|(a, price_a), (b, price_b)| {
-        price_a.total_cmp(price_b).then_with(|| a.name.cmp(&b.name))
-    });
+    types.sort_by(|(a, price_a), (b, price_b)| price_a.total_cmp(price_b).then_with(|| a.name.cmp(&b.name)));
     let sizes: f64 = types.iter().map(|(of, _)| measure.of(&of.size)).sum();
     let mean = sizes / f64::from(u32::try_from(types.len()).ok().filter(|count| *count > 0)?);
     let several = need.spot_types.unwrap_or_else(|| spread_over(sum / mean));
@@ -330,7 +330,10 @@ mod tests {
     #[test]
     fn where_no_type_is_of_the_right_size_the_nearest_is_taken() {
         let found = nodes(&need(1_000.0, 1_000.0, 0.0), &types()).unwrap();
-        assert!(found.iter().all(|pool| pool.name.ends_with(".xlarge")), "{found:?}");
+        assert!(
+            found.iter().all(|pool| pool.name.ends_with(".xlarge")),
+            "{found:?}"
+        );
     }
 
     #[test]
