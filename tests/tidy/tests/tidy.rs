@@ -88,6 +88,7 @@ fn the_configuration_page_is_true() {
         ("lifecycle", hollowtrees_lifecycle::config::DEFAULTS),
         ("metrics", hollowtrees_metrics::config::DEFAULTS),
         ("gateway", hollowtrees_gateway::config::DEFAULTS),
+        ("recommender", hollowtrees_recommender::config::DEFAULTS),
     ];
     for (worker, own) in workers {
         write!(page, "\n## {worker}\n\n```toml\n{}\n```\n", own.trim()).unwrap();
@@ -269,6 +270,7 @@ fn the_arrows_point_one_way() {
         "hollowtrees-lifecycle",
         "hollowtrees-metrics",
         "hollowtrees-gateway",
+        "hollowtrees-recommender",
         "hollowtrees-cli",
     ];
     for worker in workers

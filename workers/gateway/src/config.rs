@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use alerts::Alerts;
 pub use auth::{Auth, Jwt, KeyForm};
-pub use http::{Http, Tls};
+pub use http::Http;
 pub use ingest::Ingest;
 
 pub use crate::sqs::settings::Sqs;

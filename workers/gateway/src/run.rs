@@ -3,21 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use hollowtrees_bus::apply;
-use hollowtrees_runtime::{Context, Failure, bus, exit::Code, http};
+use hollowtrees_runtime::{
+    Context, Failure, bus,
+    exit::Code,
+    http,
+    server::{Acceptor, Limits, serve},
+};
 use hollowtrees_schemas::proto;
 
 use crate::{
-    auth::Guard,
-    config::Settings,
-    http::{
-        gate::Gate,
-        serve::{Limits, serve},
-        tls::Acceptor,
-    },
-    ingest::Ingest,
-    sqs,
-    telemetry::Telemetry,
-    ways,
+    auth::Guard, config::Settings, http::gate::Gate, ingest::Ingest, sqs, telemetry::Telemetry, ways,
 };
 
 /// How long the last acknowledgements may take.

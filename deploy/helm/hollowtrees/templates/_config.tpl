@@ -82,6 +82,28 @@ how Helm hands them on. */}}
 {{- $_ := set $config "auth" (dict "clients" (print "/var/run/secrets/hollowtrees/clients/" $values.auth.clientsKey)) -}}
 {{- end -}}
 {{- end -}}
+{{- if eq .key "recommender" -}}
+{{- $values := .values -}}
+{{- $http := dict "listen" "0.0.0.0:9192" -}}
+{{- with $values.tls -}}
+{{- if .existingSecret -}}
+{{- $path := "/var/run/secrets/hollowtrees/recommender/" -}}
+{{- $tls := dict "cert" (print $path .certKey) "key" (print $path .keyKey) -}}
+{{- if .clientCaKey }}{{ $_ := set $tls "client_ca" (print $path .clientCaKey) }}{{ $_ := set $tls "client_required" true }}{{ end -}}
+{{- $_ := set $http "tls" $tls -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $config "http" $http -}}
+{{- with $values.files -}}
+{{- if .existingConfigMap -}}
+{{- $path := "/etc/hollowtrees/recommender/" -}}
+{{- $sources := dict -}}
+{{- if .onDemandKey }}{{ $_ := set $sources "on_demand" (print $path .onDemandKey) }}{{ end -}}
+{{- if .advisorKey }}{{ $_ := set $sources "advisor" (print $path .advisorKey) }}{{ end -}}
+{{- $_ := set $config "sources" $sources -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and (eq .key "router") (or .values.rules .values.existingRules) -}}
 {{- $_ := set $config "rules" (dict "file" "/etc/hollowtrees/rules/rules.yaml") -}}
 {{- end -}}

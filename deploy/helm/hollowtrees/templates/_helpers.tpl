@@ -24,6 +24,7 @@ asgSwap: asg-swap
 lifecycle: lifecycle
 metrics: metrics
 gateway: gateway
+recommender: recommender
 {{- end -}}
 
 {{/* From here on the argument is a dictionary: root (the chart's own `.`), key (the worker's in the values, or busApply),

@@ -120,6 +120,13 @@ spec:
         {{- end }}
         {{- end }}
         {{- end }}
+        {{- if and (eq .key "recommender") .values.auth.existingSecret }}
+        - name: HT_HTTP__TOKEN
+          valueFrom:
+            secretKeyRef:
+              name: {{ .values.auth.existingSecret }}
+              key: {{ .values.auth.tokenKey }}
+        {{- end }}
         {{- with .values.env }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -130,6 +137,10 @@ spec:
         {{- if eq .key "gateway" }}
         - name: sources
           containerPort: 9191
+        {{- end }}
+        {{- if eq .key "recommender" }}
+        - name: api
+          containerPort: 9192
         {{- end }}
       livenessProbe:
         httpGet:
@@ -189,6 +200,18 @@ spec:
           readOnly: true
         {{- end }}
         {{- end }}
+        {{- if eq .key "recommender" }}
+        {{- if .values.files.existingConfigMap }}
+        - name: files
+          mountPath: /etc/hollowtrees/recommender
+          readOnly: true
+        {{- end }}
+        {{- if .values.tls.existingSecret }}
+        - name: recommender
+          mountPath: /var/run/secrets/hollowtrees/recommender
+          readOnly: true
+        {{- end }}
+        {{- end }}
   volumes:
     - name: config
       configMap:
@@ -235,6 +258,24 @@ spec:
     {{- end }}
     {{- if .values.tls.existingSecret }}
     - name: gateway
+      secret:
+        secretName: {{ .values.tls.existingSecret }}
+        defaultMode: 288 # 0440
+        items:
+          {{- range compact (list .values.tls.certKey .values.tls.keyKey .values.tls.clientCaKey) }}
+          - key: {{ . }}
+            path: {{ . }}
+          {{- end }}
+    {{- end }}
+    {{- end }}
+    {{- if eq .key "recommender" }}
+    {{- if .values.files.existingConfigMap }}
+    - name: files
+      configMap:
+        name: {{ .values.files.existingConfigMap }}
+    {{- end }}
+    {{- if .values.tls.existingSecret }}
+    - name: recommender
       secret:
         secretName: {{ .values.tls.existingSecret }}
         defaultMode: 288 # 0440

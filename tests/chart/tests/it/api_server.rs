@@ -178,6 +178,7 @@ async fn an_installed_release_comes_to_run() {
         "lifecycle",
         "metrics",
         "gateway",
+        "recommender",
         "busApply",
     ] {
         render = render.set(&format!("{worker}.nodeSelector"), &here);

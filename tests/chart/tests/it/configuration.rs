@@ -57,7 +57,7 @@ fn load<T: Settings>(
             let name = one["name"].as_str().unwrap();
             // A token that can be guessed is refused.
             let secret = match name {
-                "HT_AUTH__TOKEN" => "secret that is long enough",
+                "HT_AUTH__TOKEN" | "HT_HTTP__TOKEN" => "secret that is long enough",
                 _ => "secret",
             };
             let value = one["value"].as_str().unwrap_or(secret);
@@ -108,6 +108,13 @@ async fn every_program_reads_its_file() {
             at,
         );
         assert_eq!(gateway.is_some(), *set == *"full");
+        let recommender = load::<hollowtrees_recommender::config::Settings>(
+            &objects,
+            "recommender",
+            hollowtrees_recommender::config::DEFAULTS,
+            at,
+        );
+        assert_eq!(recommender.is_some(), *set == *"full");
         load::<Any>(&objects, "bus-apply", "", at);
         for (worker, defaults) in [
             ("asg-swap", ASG_SWAP),
@@ -159,7 +166,19 @@ async fn every_program_reads_its_file() {
                     gateway.own.auth.token.unwrap().expose(),
                     "secret that is long enough"
                 );
-
+                let recommender = recommender.unwrap().own;
+                assert_eq!(recommender.regions, ["eu-west-1"]);
+                assert_eq!(recommender.http.listen.port(), 9192);
+                assert!(recommender.http.tls.identifies() && recommender.http.token.is_some());
+                let sources = &recommender.sources;
+                assert_eq!(sources.types, ["m5*.*"]);
+                assert_eq!(
+                    [sources.on_demand.as_deref(), sources.advisor.as_deref()],
+                    ["on-demand.json", "advisor.json"]
+                        .map(|name| Path::new("/etc/hollowtrees/recommender").join(name))
+                        .each_ref()
+                        .map(|path| Some(path.as_path()))
+                );
                 let router = router.unwrap();
                 assert_eq!((router.own.router.accepted, router.nats.url.len()), (512, 3));
                 assert_eq!(

@@ -155,6 +155,7 @@ async fn each_set_brings_what_it_says() {
             "gateway",
             "lifecycle",
             "metrics",
+            "recommender",
             "router",
         ],
     );
@@ -178,6 +179,7 @@ async fn each_set_brings_what_it_says() {
             "ht-gateway",
             "ht-lifecycle",
             "ht-metrics",
+            "ht-recommender",
             "ht-router"
         ]
     );

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::documents::{find, rendered, root, with};
 
-const WORKERS: [&str; 7] = [
+const WORKERS: [&str; 8] = [
     "agent",
     "router",
     "drain",
@@ -15,6 +15,7 @@ const WORKERS: [&str; 7] = [
     "lifecycle",
     "metrics",
     "gateway",
+    "recommender",
 ];
 /// Values that a person fills as Kubernetes or the programs have them: nothing below them is ours to name.
 const OPEN: [&str; 9] = [

@@ -4,6 +4,7 @@ use super::query::{Call, escape};
 use crate::http_server::{self, Body};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// How many entries an answer has at most: few, so that who does not ask on sees too little.
@@ -21,16 +22,45 @@ struct Price {
 #[derive(Debug, Default)]
 pub(super) struct Prices {
     history: Vec<Price>,
+    /// Placement scores by the zone's id.
+    scores: BTreeMap<String, u8>,
 }
 
 impl Prices {
-    pub(super) fn set(&mut self, instance_type: &str, zone: &str, dollars: f64) {
+    pub(super) fn set(&mut self, instance_type: &str, zone: &str, dollars: f64, since: Timestamp) {
         self.history.push(Price {
             instance_type: instance_type.to_owned(),
             zone: zone.to_owned(),
             dollars: format!("{dollars:.6}"),
-            since: Timestamp::now(),
+            since,
         });
+    }
+
+    pub(super) fn set_score(&mut self, zone_id: &str, score: u8) {
+        self.scores.insert(zone_id.to_owned(), score);
+    }
+
+    /// Scores by zone, whatever the types.
+    pub(super) fn scores(&self, call: &Call) -> Response<Body> {
+        let region = escape(&call.region);
+        let mut items = String::new();
+        for (zone_id, score) in &self.scores {
+            let zone_id = escape(zone_id);
+            write!(
+                items,
+                "<item><region>{region}</region><availabilityZoneId>{zone_id}</availabilityZoneId><score>{score}</score></item>"
+            )
+            .ok();
+        }
+        http_server::with_type(
+            StatusCode::OK,
+            "text/xml",
+            format!(
+                "<GetSpotPlacementScoresResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
+                 <requestId>testbed</requestId><spotPlacementScoreSet>{items}</spotPlacementScoreSet>\
+                 </GetSpotPlacementScoresResponse>"
+            ),
+        )
     }
 
     /// The newest first, as AWS: what came after `StartTime`, and of each pool what was in force then.

@@ -1,8 +1,11 @@
 //! `[http]`
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use hollowtrees_runtime::config::{self, Problem};
+use hollowtrees_runtime::{
+    config::{self, Problem},
+    server::Tls,
+};
 use serde::{Deserialize, Serialize};
 
 use super::check;
@@ -37,30 +40,9 @@ pub struct Http {
     pub tls: Tls,
 }
 
-/// `[http.tls]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Tls {
-    /// Own certificate, PEM; with `key`.
-    pub cert: Option<PathBuf>,
-    /// Own key, PEM; with `cert`.
-    pub key: Option<PathBuf>,
-    /// Authorities of clients' certificates, PEM.
-    pub client_ca: Option<PathBuf>,
-    /// Whether a client has to show a certificate.
-    pub client_required: bool,
-}
-
-impl Tls {
-    /// Whether nobody comes in without a certificate.
-    pub fn identifies(&self) -> bool {
-        self.client_ca.is_some() && self.client_required
-    }
-}
-
 impl Http {
     pub(super) fn validate(&self, problems: &mut Vec<Problem>) {
         let time = |time: Duration| (Duration::from_millis(100)..=Duration::from_secs(300)).contains(&time);
-        let tls = &self.tls;
         for (good, key, why) in [
             (
                 (1..=65_536).contains(&self.connections),
@@ -90,23 +72,9 @@ impl Http {
                 "http.burst",
                 "is zero, which lets nobody in; give at least 1",
             ),
-            (
-                tls.cert.is_some() == tls.key.is_some(),
-                "http.tls.cert",
-                "and http.tls.key go together; give both or neither",
-            ),
-            (
-                tls.client_ca.is_none() || tls.cert.is_some(),
-                "http.tls.client_ca",
-                "needs TLS; set http.tls.cert and http.tls.key too",
-            ),
-            (
-                !tls.client_required || tls.client_ca.is_some(),
-                "http.tls.client_required",
-                "needs authorities to check against; set http.tls.client_ca",
-            ),
         ] {
             check(problems, good, key, why);
         }
+        self.tls.validate(problems);
     }
 }

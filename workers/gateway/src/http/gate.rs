@@ -1,7 +1,6 @@
 //! Who speaks, how often, how much; then the handler of the path.
 
 use std::{
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,6 +8,7 @@ use std::{
 use hollowtrees_runtime::{
     Shutdown,
     http::{Answer, text, typed},
+    server::{Bodies, BodyError, Peer, Service},
 };
 use http::{Request, StatusCode, header, request};
 use hyper::body::Incoming;
@@ -18,7 +18,6 @@ use tokio::time::timeout;
 
 use super::{
     answer::{self, Style, failure},
-    body::{Bodies, BodyError},
     route::Route,
 };
 use crate::{
@@ -35,15 +34,6 @@ use crate::{
     status,
     telemetry::Telemetry,
 };
-
-/// The other end of a connection.
-#[derive(Debug)]
-pub struct Peer {
-    /// Its address.
-    pub address: IpAddr,
-    /// Names in its certificate.
-    pub certificate: Vec<String>,
-}
 
 /// Everything between a connection and the bus.
 pub struct Gate {
@@ -77,31 +67,6 @@ impl Gate {
             started: Timestamp::now(),
             settings,
         }
-    }
-
-    /// Answers a request.
-    pub async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Answer {
-        let start = Instant::now();
-        let (head, body) = request.into_parts();
-        let (word, answer) = match Route::of(&head.method, head.uri.path()) {
-            Ok(route) => (route.word(), self.routed(route, head, body, peer).await),
-            Err((status, allowed)) => {
-                let answer = failure(
-                    Style::Report,
-                    status,
-                    "",
-                    "there is nothing at this path, or not by this method",
-                );
-                let answer = match status {
-                    StatusCode::METHOD_NOT_ALLOWED => answer::with(answer, header::ALLOW, &allowed),
-                    _ => answer,
-                };
-                ("none", answer)
-            }
-        };
-        self.telemetry()
-            .answered(word, answer.status().as_u16(), start.elapsed());
-        answer
     }
 
     fn telemetry(&self) -> &Telemetry {
@@ -290,6 +255,32 @@ impl Gate {
                 Ok(Found::Parts(Vec::new()))
             }
         }
+    }
+}
+
+impl Service for Gate {
+    async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Answer {
+        let start = Instant::now();
+        let (head, body) = request.into_parts();
+        let (word, answer) = match Route::of(&head.method, head.uri.path()) {
+            Ok(route) => (route.word(), self.routed(route, head, body, peer).await),
+            Err((status, allowed)) => {
+                let answer = failure(
+                    Style::Report,
+                    status,
+                    "",
+                    "there is nothing at this path, or not by this method",
+                );
+                let answer = match status {
+                    StatusCode::METHOD_NOT_ALLOWED => answer::with(answer, header::ALLOW, &allowed),
+                    _ => answer,
+                };
+                ("none", answer)
+            }
+        };
+        self.telemetry()
+            .answered(word, answer.status().as_u16(), start.elapsed());
+        answer
     }
 }
 

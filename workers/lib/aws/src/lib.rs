@@ -8,6 +8,7 @@
 //! | [`hooks`] | lifecycle hooks: seen, prolonged, answered |
 //! | `instances` | EC2 instances, templates, prices |
 //! | `launch` | one instance from a template |
+//! | [`market`] | what a region offers, and what its spot pools cost over days |
 //! | [`lookup`] | many instances at once: whose they are; how long a hook waits |
 //! | [`queue`] | queues of SQS: take, delete, keep out of sight |
 //! | `read` | the SDK's types as those of `hollowtrees_domain::swap::world` |
@@ -22,6 +23,7 @@ pub mod hooks;
 mod instances;
 mod launch;
 pub mod lookup;
+pub mod market;
 pub mod queue;
 mod read;
 pub mod refusal;
@@ -30,5 +32,6 @@ pub use connect::{Aws, ConnectError, Keys, Options, Region, Role};
 pub use groups::Membership;
 pub use hooks::{Answer, Hook, Transition, Wait};
 pub use lookup::Machine;
+pub use market::{Described, Scored};
 pub use queue::{Depth, Left, Queue, Taken};
 pub use refusal::Refusal;

@@ -30,11 +30,12 @@
 //! | [`metrics`] | metrics that cannot be given the wrong labels |
 //! | `probe` | `--healthy`, for health checks where there is nothing but the worker |
 //! | [`process`], [`exit`] | who this process is, and how it ends |
+//! | `server` | a server for others than the platform, with TLS (feature `server`) |
 //! | `bus` | the connection to the bus (feature `bus`) |
 //! | `worker` | the action-worker loop (feature `worker`) |
 //!
 //! Feature `multi-thread` brings the many-threaded scheduler, `bus` the way from `[nats]` to a connection, `worker` the
-//! loop; without features this crate links neither a NATS
+//! loop, `server` a server with TLS; without features this crate links neither a NATS
 //! client nor anything else a small process does not need.
 
 /// The heap of processes with many threads. A message is made of many small pieces that one thread allocates and
@@ -56,6 +57,8 @@ pub mod metrics;
 mod probe;
 pub mod process;
 pub mod run;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod shutdown;
 #[cfg(feature = "worker")]
 pub mod worker;

@@ -12,6 +12,7 @@
 //! | [`eligible`] | which types fit the wish, and why the others do not |
 //! | [`plan`] | pools in order, how many instances from each, and why |
 //! | [`spread`] | that count |
+//! | [`nodes`] | how many nodes of which types make up a sum of vCPUs and memory |
 //! | [`reason`] | the reasons, in words and numbers |
 //! | [`reading`] | what was read last, kept when the next read fails |
 //!
@@ -21,6 +22,7 @@ pub mod catalogue;
 pub mod eligible;
 pub mod evidence;
 pub mod hazard;
+pub mod nodes;
 pub mod pattern;
 pub mod plan;
 pub mod price;

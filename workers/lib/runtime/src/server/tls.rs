@@ -12,11 +12,57 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::WebPkiClientVerifier,
 };
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use x509_parser::{extensions::GeneralName, prelude::parse_x509_certificate};
 
-use crate::config;
+use crate::config::Problem;
+
+/// `[http.tls]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Tls {
+    /// Own certificate, PEM; with `key`.
+    pub cert: Option<PathBuf>,
+    /// Own key, PEM; with `cert`.
+    pub key: Option<PathBuf>,
+    /// Authorities of clients' certificates, PEM.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client has to show a certificate.
+    pub client_required: bool,
+}
+
+impl Tls {
+    /// Whether nobody comes in without a certificate.
+    pub fn identifies(&self) -> bool {
+        self.client_ca.is_some() && self.client_required
+    }
+
+    /// What does not go together.
+    pub fn validate(&self, problems: &mut Vec<Problem>) {
+        for (good, key, why) in [
+            (
+                self.cert.is_some() == self.key.is_some(),
+                "http.tls.cert",
+                "and http.tls.key go together; give both or neither",
+            ),
+            (
+                self.client_ca.is_none() || self.cert.is_some(),
+                "http.tls.client_ca",
+                "needs TLS; set http.tls.cert and http.tls.key too",
+            ),
+            (
+                !self.client_required || self.client_ca.is_some(),
+                "http.tls.client_required",
+                "needs authorities to check against; set http.tls.client_ca",
+            ),
+        ] {
+            if !good {
+                problems.push(Problem::new(key, why));
+            }
+        }
+    }
+}
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +84,7 @@ pub enum TlsError {
 
 /// Shakes hands.
 pub struct Acceptor {
-    settings: config::Tls,
+    settings: Tls,
     current: RwLock<TlsAcceptor>,
 }
 
@@ -47,7 +93,7 @@ impl Acceptor {
     ///
     /// # Errors
     /// A file that cannot be used.
-    pub fn new(settings: &config::Tls) -> Result<Option<Self>, TlsError> {
+    pub fn new(settings: &Tls) -> Result<Option<Self>, TlsError> {
         let (Some(cert), Some(key)) = (&settings.cert, &settings.key) else {
             return Ok(None);
         };
@@ -89,7 +135,7 @@ impl Acceptor {
     }
 }
 
-fn read(settings: &config::Tls, cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+fn read(settings: &Tls, cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     let chain = certificates(cert, "HT_HTTP__TLS__CERT")?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::File {
         path: key.to_owned(),

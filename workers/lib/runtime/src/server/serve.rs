@@ -1,7 +1,14 @@
 //! Connections: so many at a time, none that dawdles, with TLS where there are certificates.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
+use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -12,15 +19,28 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    gate::{Gate, Peer},
-    tls::Acceptor,
-};
+use super::tls::Acceptor;
+use crate::http::Answer;
 
 /// A request's head, in bytes: hyper answers 431 to a larger one.
 const HEAD: usize = 64 * 1024;
 /// Wait after a connection could not be taken: out of file descriptors, mostly.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// The other end of a connection.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Names in its certificate.
+    pub certificate: Vec<String>,
+}
+
+/// What answers.
+pub trait Service: Send + Sync + 'static {
+    /// Answers a request.
+    fn answer(&self, request: Request<Incoming>, peer: &Peer) -> impl Future<Output = Answer> + Send;
+}
 
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug)]
@@ -32,10 +52,10 @@ pub struct Limits {
 }
 
 /// Serves until `end` is cancelled; then requests under way are answered, and it returns.
-pub async fn serve(
+pub async fn serve<S: Service>(
     listener: TcpListener,
     acceptor: Option<Arc<Acceptor>>,
-    gate: Arc<Gate>,
+    service: Arc<S>,
     limits: Limits,
     end: CancellationToken,
 ) {
@@ -58,9 +78,9 @@ pub async fn serve(
                 continue;
             }
         };
-        let (acceptor, gate, end) = (acceptor.clone(), Arc::clone(&gate), end.clone());
+        let (acceptor, service, end) = (acceptor.clone(), Arc::clone(&service), end.clone());
         open.spawn(async move {
-            if let Err(error) = one(stream, address, acceptor, gate, limits, end).await {
+            if let Err(error) = one(stream, address, acceptor, service, limits, end).await {
                 tracing::debug!(%error, peer = %address, "A connection ended early.");
             }
             drop(place);
@@ -71,11 +91,11 @@ pub async fn serve(
     open.wait().await;
 }
 
-async fn one(
+async fn one<S: Service>(
     stream: TcpStream,
     address: SocketAddr,
     acceptor: Option<Arc<Acceptor>>,
-    gate: Arc<Gate>,
+    service: Arc<S>,
     limits: Limits,
     end: CancellationToken,
 ) -> io::Result<()> {
@@ -86,7 +106,7 @@ async fn one(
                 address: address.ip(),
                 certificate: Vec::new(),
             };
-            spoken(stream, peer, gate, limits, end).await
+            spoken(stream, peer, service, limits, end).await
         }
         Some(acceptor) => {
             let shaken = timeout(limits.header_time, acceptor.accept(stream)).await;
@@ -95,25 +115,25 @@ async fn one(
                 address: address.ip(),
                 certificate,
             };
-            spoken(stream, peer, gate, limits, end).await
+            spoken(stream, peer, service, limits, end).await
         }
     }
 }
 
-async fn spoken<S>(
-    stream: S,
+async fn spoken<T, S: Service>(
+    stream: T,
     peer: Peer,
-    gate: Arc<Gate>,
+    service: Arc<S>,
     limits: Limits,
     end: CancellationToken,
 ) -> io::Result<()>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    T: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let peer = Arc::new(peer);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (gate, peer) = (Arc::clone(&gate), Arc::clone(&peer));
-        async move { Ok::<_, Infallible>(gate.answer(request, &peer).await) }
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (service, peer) = (Arc::clone(&service), Arc::clone(&peer));
+        async move { Ok::<_, Infallible>(service.answer(request, &peer).await) }
     });
     let mut builder = http1::Builder::new();
     builder

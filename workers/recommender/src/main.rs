@@ -1,0 +1,5 @@
+//! `hollowtrees-recommender`
+
+fn main() -> std::process::ExitCode {
+    hollowtrees_recommender::main()
+}
