@@ -92,7 +92,7 @@ pub(super) fn cordon(uid: &str, seen: &Seen, holder: &str, extent: Extent) -> Pl
 }
 
 pub(super) fn uncordon(uid: &str, seen: &Seen, holder: &str) -> Plan {
-    let mut held = seen.held().unwrap_or(Holders {
+    let mut held = seen.held().unwrap_or_else(|| Holders {
         taint_only: true,
         ..Holders::default()
     });
