@@ -52,7 +52,10 @@ async fn types_by_zone_as_the_first_recommender_answered() {
     hollowtrees_harness::eventually("the third zone", crate::world::BOUND, async || {
         let (_, body) = process.get(&format!("{path}&availabilityZones=us-east-1c")).await;
         match body["us-east-1c"].as_array() {
-            Some(types) if types.len() == 1 => Ok(assert_eq!(types[0]["CostScore"], "1.000000")),
+            Some(types) if types.len() == 1 => {
+                assert_eq!(types[0]["CostScore"], "1.000000");
+                Ok(())
+            }
             _ => Err(body.to_string()),
         }
     })
