@@ -3,7 +3,7 @@
 //!
 //! | part | what it does |
 //! |---|---|
-//! | [`serve`] | connections: so many, no slow ones, TLS |
+//! | [`mod@serve`] | connections: so many, no slow ones, TLS |
 //! | [`tls`] | certificates, and the names in a client's |
 //! | [`body`] | a request's body, bounded in size, time and memory |
 
