@@ -170,7 +170,7 @@ async fn an_alert_is_a_notice(stack: &Stack<'_>) {
             .0
     };
     assert_eq!(post("Bearer other").await, StatusCode::UNAUTHORIZED);
-    assert_eq!(post("Bearer local").await, StatusCode::OK);
+    assert_eq!(post("Bearer of-the-local-stack").await, StatusCode::OK);
     eventually("the alert's incident", START, async || {
         let story = told(&stack.cli(&["runs", "show", instance]));
         if story.contains("alert") {
