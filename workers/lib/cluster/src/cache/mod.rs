@@ -2,6 +2,7 @@
 //! nobody lists or reads for one node or pod.
 
 mod objects;
+mod protobuf;
 mod store;
 mod volumes;
 mod watch;

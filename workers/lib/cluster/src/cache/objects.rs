@@ -38,32 +38,32 @@ watched! {
 }
 
 #[derive(Deserialize)]
-struct RawPod {
-    metadata: Meta,
+pub(super) struct RawPod {
+    pub(super) metadata: Meta,
     #[serde(default)]
-    spec: PodSpec,
+    pub(super) spec: PodSpec,
     #[serde(default)]
-    status: PodStatus,
+    pub(super) status: PodStatus,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct PodSpec {
-    node_name: String,
-    termination_grace_period_seconds: Option<i64>,
-    priority: Option<i64>,
-    priority_class_name: String,
-    volumes: Vec<Volume>,
-    tolerations: Vec<Toleration>,
+pub(super) struct PodSpec {
+    pub(super) node_name: String,
+    pub(super) termination_grace_period_seconds: Option<i64>,
+    pub(super) priority: Option<i64>,
+    pub(super) priority_class_name: String,
+    pub(super) volumes: Vec<Volume>,
+    pub(super) tolerations: Vec<Toleration>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Toleration {
-    key: String,
-    operator: String,
-    value: String,
-    effect: String,
+pub(super) struct Toleration {
+    pub(super) key: String,
+    pub(super) operator: String,
+    pub(super) value: String,
+    pub(super) effect: String,
 }
 
 impl Toleration {
@@ -82,18 +82,18 @@ impl Toleration {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Volume {
-    name: String,
-    empty_dir: Option<IgnoredAny>,
-    persistent_volume_claim: Option<ClaimSource>,
+pub(super) struct Volume {
+    pub(super) name: String,
+    pub(super) empty_dir: Option<IgnoredAny>,
+    pub(super) persistent_volume_claim: Option<ClaimSource>,
     /// Its claim is made with the pod and named after it (Kubernetes documentation, "Generic ephemeral volumes").
-    ephemeral: Option<IgnoredAny>,
+    pub(super) ephemeral: Option<IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct ClaimSource {
-    claim_name: String,
+pub(super) struct ClaimSource {
+    pub(super) claim_name: String,
 }
 
 impl Volume {
@@ -108,25 +108,25 @@ impl Volume {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct PodStatus {
-    phase: String,
-    start_time: Option<Time>,
-    conditions: Vec<Condition>,
-    container_statuses: Vec<ContainerStatus>,
-    init_container_statuses: Vec<ContainerStatus>,
+pub(super) struct PodStatus {
+    pub(super) phase: String,
+    pub(super) start_time: Option<Time>,
+    pub(super) conditions: Vec<Condition>,
+    pub(super) container_statuses: Vec<ContainerStatus>,
+    pub(super) init_container_statuses: Vec<ContainerStatus>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ContainerStatus {
-    state: ContainerState,
+pub(super) struct ContainerStatus {
+    pub(super) state: ContainerState,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ContainerState {
-    running: Option<IgnoredAny>,
-    terminated: Option<IgnoredAny>,
+pub(super) struct ContainerState {
+    pub(super) running: Option<IgnoredAny>,
+    pub(super) terminated: Option<IgnoredAny>,
 }
 
 impl PodStatus {
@@ -155,11 +155,17 @@ impl PodStatus {
 
 impl<'de> Deserialize<'de> for WatchedPod {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        RawPod::deserialize(from).map(Self::from)
+    }
+}
+
+impl From<RawPod> for WatchedPod {
+    fn from(pod: RawPod) -> Self {
         let RawPod {
             metadata,
             spec,
             status,
-        } = RawPod::deserialize(from)?;
+        } = pod;
         let meta = metadata.for_watcher();
         let annotations = metadata.annotations.unwrap_or_default();
         let owner = match metadata
@@ -208,7 +214,7 @@ impl<'de> Deserialize<'de> for WatchedPod {
                 grace_seconds: metadata.deletion_grace_period_seconds.map_or(0, count),
             }),
         };
-        Ok(Self { meta, content })
+        Self { meta, content }
     }
 }
 
@@ -253,10 +259,10 @@ struct NodeInfo {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Condition {
+pub(super) struct Condition {
     #[serde(rename = "type")]
-    kind: String,
-    status: String,
+    pub(super) kind: String,
+    pub(super) status: String,
 }
 
 impl Condition {

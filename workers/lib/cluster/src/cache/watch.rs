@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     Inner, Kind, Node,
     objects::{WatchedBudget, WatchedNode, WatchedPod},
+    protobuf::{self, Events},
     store::Kept,
     volumes::{Attachment, Volume, WatchedAttachment, WatchedVolume},
 };
@@ -66,6 +67,24 @@ pub(super) trait Watched:
     type Content: Kept + Send;
 
     fn into_content(self) -> Self::Content;
+
+    /// The events of a watch.
+    fn events(
+        client: &Client,
+        params: &WatchParams,
+        version: &str,
+    ) -> impl Future<Output = Result<Events<Self>, kube::Error>> + Send {
+        json(client, params, version)
+    }
+}
+
+async fn json<W: Watched>(
+    client: &Client,
+    params: &WatchParams,
+    version: &str,
+) -> Result<Events<W>, kube::Error> {
+    let events = Api::<W>::all(client.clone()).watch(params, version).await?;
+    Ok(events.boxed())
 }
 
 impl Watched for WatchedNode {
@@ -86,6 +105,18 @@ impl Watched for WatchedPod {
 
     fn into_content(self) -> Pod {
         self.content
+    }
+
+    /// Of all objects pods change most.
+    async fn events(
+        client: &Client,
+        params: &WatchParams,
+        version: &str,
+    ) -> Result<Events<Self>, kube::Error> {
+        match protobuf::pods(client, params, version).await? {
+            Some(events) => Ok(events),
+            None => json(client, params, version).await,
+        }
     }
 }
 
@@ -122,7 +153,8 @@ impl Watched for WatchedAttachment {
 /// Follows all objects of a kind. A watch never ends: what goes wrong is told, and tried again with growing pauses.
 pub(super) async fn follow<W: Watched>(client: Client, inner: Arc<Inner>, limits: Limits) {
     let watch = Watch {
-        api: Api::<W>::all(client),
+        api: Api::<W>::all(client.clone()),
+        client,
         inner,
         limits,
     };
@@ -148,6 +180,7 @@ pub(super) async fn follow<W: Watched>(client: Client, inner: Arc<Inner>, limits
 }
 
 struct Watch<W> {
+    client: Client,
     api: Api<W>,
     inner: Arc<Inner>,
     limits: Limits,
@@ -228,8 +261,8 @@ impl<W: Watched> Watch<W> {
             was_well: heard || began.elapsed() >= LASTED,
             trouble: Some(Trouble::Broken(error)),
         };
-        let answer = timeout(self.limits.request, self.api.watch(&params, &version)).await;
-        let events = match answer {
+        let answer = timeout(self.limits.request, W::events(&self.client, &params, &version)).await;
+        let mut events = match answer {
             Ok(Ok(events)) => events,
             // The time it took to be refused says nothing good.
             Ok(Err(error)) => {
@@ -249,7 +282,6 @@ impl<W: Watched> Watch<W> {
                 };
             }
         };
-        let mut events = std::pin::pin!(events);
         // It stands again, whether or not anything happens on it.
         self.inner.well(W::KIND);
         loop {
