@@ -58,6 +58,11 @@ async fn what_is_withdrawn_while_it_is_worked_on_stops_where_it_is_safe() {
         world.pager.hold();
         world.notify(maintenance("i-1", 600, "active")).await;
         world.pager.asked(1).await;
+        // It has said so; a withdrawal that the router hears of before that ends what nobody is known to be at.
+        eventually("the router to know that it is begun", BOUND, async || {
+            world.is_begun("i-1").await
+        })
+        .await;
         world.notify(maintenance("i-1", 600, "cancelled")).await;
         eventually("the incident to be withdrawn", BOUND, async || {
             world

@@ -183,6 +183,14 @@ async fn what_is_not_live_or_no_action_touches_nothing_and_stops_nothing() {
         assert!(world.pager.pages().is_empty());
         world.notify(interruption("i-live", 60)).await;
         world.finished("i-live", "succeeded").await;
+        // What the router was at when the server went is handed out again later.
+        for (instance, result) in [
+            ("i-test", "succeeded"),
+            ("i-dry-run", "succeeded"),
+            ("i-nobody", "failed"),
+        ] {
+            world.finished(instance, result).await;
+        }
         world.assert_sound().await;
         assert_eq!(world.pager.people("i-live"), ["ann", "bob"]);
     })

@@ -11,7 +11,7 @@ use hollowtrees_e2e::{
     pipeline::{CLUSTER, Pipeline, Process, Programs, interruption},
 };
 use hollowtrees_harness::{Nats, Worker, eventually, nats::User, ports::Port};
-use hollowtrees_schemas::proto;
+use hollowtrees_schemas::{key, names::action_state, proto};
 
 use crate::{
     language::{Example, Language},
@@ -136,6 +136,21 @@ impl World {
 
     pub(crate) async fn books(&self) -> Books {
         Books::read(&self.pipeline.bus).await
+    }
+
+    /// Whether somebody is known to be at the action about an instance: by the ledger, or where no ledger is kept by what
+    /// its run was told.
+    pub(crate) async fn is_begun(&self, instance: &str) -> bool {
+        let books = self.books().await;
+        let runs = books.runs.values().filter(|run| run.instance == instance);
+        for action in runs.flat_map(|run| &run.actions) {
+            let key = key::ledger(CLUSTER, &action.id.parse().unwrap());
+            let is_kept = self.pipeline.bus.ledger().get(&key).await.unwrap().is_some();
+            if is_kept || action.state == action_state::STARTED {
+                return true;
+            }
+        }
+        false
     }
 
     /// Waits for the one final outcome about an instance.
