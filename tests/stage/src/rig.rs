@@ -135,7 +135,7 @@ impl Rig {
             Role::Drain => vec![
                 ("HT_CLUSTER__NAME", CLUSTER.to_owned()),
                 ("HT_CLUSTER__KUBECONFIG", self.drain_access.display().to_string()),
-                // A stage is small: a tenth of it is no node at all.
+                // Tests advise most of a small stage, and the cap on that is tested by the drain worker's own.
                 ("HT_DRAIN__ADVISORY_CORDONS", "100%".to_owned()),
             ],
             Role::AsgSwap | Role::Lifecycle => self.aws_settings(),
