@@ -13,7 +13,7 @@ pub use auth::{Auth, Jwt, KeyForm};
 pub use http::Http;
 pub use ingest::Ingest;
 
-pub use crate::sqs::settings::Sqs;
+pub use crate::{sns::settings::Sns, sqs::settings::Sqs};
 
 /// The documented defaults.
 pub const DEFAULTS: &str = include_str!("../gateway.toml");
@@ -33,6 +33,8 @@ pub struct Settings {
     pub alerts: Alerts,
     /// `[sqs]`
     pub sqs: Sqs,
+    /// `[sns]`
+    pub sns: Sns,
 }
 
 impl config::Settings for Settings {
@@ -42,6 +44,7 @@ impl config::Settings for Settings {
         self.auth.validate(problems);
         self.alerts.validate(problems);
         self.sqs.validate(problems);
+        self.sns.validate(problems);
         let told_apart = self.auth.is_set() || self.http.tls.identifies();
         if self.http.enabled && !self.http.listen.ip().is_loopback() && !told_apart {
             problems.push(Problem::new(

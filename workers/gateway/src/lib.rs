@@ -8,11 +8,12 @@
 //! | [`auth`] | who speaks, and for which clusters |
 //! | [`alerts`] | Alertmanager's API and webhook to notices |
 //! | [`events`] | CloudEvents to notices |
-//! | [`push`] | what Google and Azure push, to notices |
+//! | [`push`] | what Google, Azure and Oracle push, to notices |
 //! | [`settle`] | what a request holds, part by part, to the bus |
 //! | [`ingest`] | the one way onto the bus: stored, or put aside |
 //! | [`rate`] | so many in a time |
 //! | [`sqs`] | queues of SQS: events of EventBridge, Auto Scaling and AWS Health |
+//! | [`sns`] | topics of SNS that post the same by HTTPS |
 //! | [`telemetry`] | every metric there is |
 //!
 //! **Nothing is lost.** An origin is answered only after the bus has acknowledged; until then it says the same again, and
@@ -29,6 +30,7 @@ pub mod problem;
 pub mod push;
 pub mod rate;
 pub mod settle;
+pub mod sns;
 pub mod sqs;
 pub mod status;
 pub mod telemetry;

@@ -12,7 +12,8 @@ use hollowtrees_runtime::{
 use hollowtrees_schemas::proto;
 
 use crate::{
-    auth::Guard, config::Settings, http::gate::Gate, ingest::Ingest, sqs, telemetry::Telemetry, ways,
+    auth::Guard, config::Settings, http::gate::Gate, ingest::Ingest, sns::Topics, sqs, telemetry::Telemetry,
+    ways,
 };
 
 /// How long the last acknowledgements may take.
@@ -38,8 +39,9 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     let settings = &context.config.own;
     let ingest = Ingest::new(connection.clone(), worker, &settings.ingest, telemetry);
     let queues = sqs::start(&context, &ingest).await?;
+    let topics = queues.teller().map(|teller| Topics::new(&settings.sns, teller));
     let served = if settings.http.enabled {
-        Some(listen(&context, ingest).await?)
+        Some(listen(&context, ingest, topics.transpose()?).await?)
     } else {
         None
     };
@@ -57,7 +59,11 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
 }
 
 /// Opens the server; the task ends once a drain has begun and all requests are answered.
-async fn listen(context: &Context<Settings>, ingest: Ingest) -> Result<tokio::task::JoinHandle<()>, Failure> {
+async fn listen(
+    context: &Context<Settings>,
+    ingest: Ingest,
+    topics: Option<Topics>,
+) -> Result<tokio::task::JoinHandle<()>, Failure> {
     let settings = &context.config.own;
     let http = &settings.http;
     let guard = Guard::new(&settings.auth, http.tls.client_ca.is_some());
@@ -75,6 +81,7 @@ async fn listen(context: &Context<Settings>, ingest: Ingest) -> Result<tokio::ta
         settings.clone(),
         Arc::clone(&guard),
         ingest,
+        topics,
         context.shutdown.clone(),
     );
     let limits = Limits {

@@ -184,4 +184,13 @@ impl Telemetry {
             "A client is told to send again: the bus has not acknowledged in time."
         );
     }
+
+    pub(crate) fn put_off(&self, correlation: &str, why: &str) {
+        self.errors.error("unreachable", "sns");
+        tracing::warn!(
+            correlation,
+            why,
+            "A message of a topic cannot be told now; SNS posts it again."
+        );
+    }
 }

@@ -8,6 +8,10 @@ pub const CLOUDEVENTS: &str = "cloudevents";
 pub const PUBSUB: &str = "pubsub";
 /// Pushes of Azure's Event Grid.
 pub const EVENT_GRID: &str = "event-grid";
+/// Topics of Amazon's SNS.
+pub const SNS: &str = "sns";
+/// Topics of Oracle's Notifications.
+pub const ORACLE: &str = "oracle-notifications";
 
 /// All that come by HTTP.
-pub const ALL: [&str; 4] = [ALERTMANAGER, CLOUDEVENTS, PUBSUB, EVENT_GRID];
+pub const ALL: [&str; 6] = [ALERTMANAGER, CLOUDEVENTS, PUBSUB, EVENT_GRID, SNS, ORACLE];

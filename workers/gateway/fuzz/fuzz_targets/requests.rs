@@ -13,7 +13,7 @@ use hollowtrees_gateway::{
     auth::Client,
     config::{DEFAULTS, Settings},
     events, problem::Problem,
-    push::{event_grid, pubsub},
+    push::{event_grid, oracle, pubsub},
     settle::Part,
 };
 use hollowtrees_runtime::config::Loader;
@@ -48,11 +48,12 @@ fn asked(input: &[u8]) -> Asked {
 }
 
 fn parts(path: u8, asked: &Asked) -> Result<Vec<Part>, Problem> {
-    match path % 5 {
+    match path % 6 {
         0 => alerts::posted(asked, &SETTINGS),
         1 => alerts::webhook(asked, &SETTINGS),
         2 => events::parts(asked, &SETTINGS),
-        3 => pubsub::parts(asked, &SETTINGS),
+        3 => oracle::parts(asked, &SETTINGS),
+        4 => pubsub::parts(asked, &SETTINGS),
         _ => event_grid::parts(asked, &SETTINGS).map(|parts| parts.unwrap_or_default()),
     }
 }

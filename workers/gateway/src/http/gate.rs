@@ -28,9 +28,10 @@ use crate::{
     events::{self, Mode},
     ingest::{Ingest, Origin},
     problem::Problem,
-    push::{event_grid, pubsub},
+    push::{event_grid, oracle, pubsub},
     rate::Rates,
     settle::{Delivery, Part, Report, settle},
+    sns::{Posted, Topics},
     status,
     telemetry::Telemetry,
 };
@@ -42,6 +43,7 @@ pub struct Gate {
     rates: Rates,
     bodies: Bodies,
     ingest: Ingest,
+    topics: Option<Topics>,
     shutdown: Shutdown,
     started: Timestamp,
 }
@@ -55,14 +57,21 @@ enum Found {
 }
 
 impl Gate {
-    /// `guard` says who may speak, `ingest` is the way onto the bus.
-    pub fn new(settings: Settings, guard: Arc<Guard>, ingest: Ingest, shutdown: Shutdown) -> Self {
+    /// `guard` says who may speak, `ingest` is the way onto the bus; `topics` reads posts of SNS, where any is taken.
+    pub fn new(
+        settings: Settings,
+        guard: Arc<Guard>,
+        ingest: Ingest,
+        topics: Option<Topics>,
+        shutdown: Shutdown,
+    ) -> Self {
         let http = &settings.http;
         Self {
             rates: Rates::new(f64::from(http.rate), f64::from(http.burst)),
             bodies: Bodies::new(http.body_bytes, http.memory_bytes, http.body_time),
             guard,
             ingest,
+            topics,
             shutdown,
             started: Timestamp::now(),
             settings,
@@ -198,7 +207,7 @@ impl Gate {
             headers: asked.shown(),
             at: asked.at,
         };
-        let read = match self.read(route, asked) {
+        let read = match self.read(route, asked).await {
             Ok(Found::Parts(parts)) => parts,
             Ok(Found::Answer(answer)) => return *answer,
             Err(problem) => {
@@ -210,6 +219,10 @@ impl Gate {
                 };
                 let report = settle(&self.ingest, &delivery, vec![whole]).await;
                 return match route {
+                    // Who set it up is to see it; the topic does not post it again.
+                    Route::Sns if problem.forbidden && report.not_kept == 0 => {
+                        failure(style, StatusCode::FORBIDDEN, "", &problem.to_string())
+                    }
                     route if route.is_insistent() => insisted(style, &report),
                     _ => {
                         let status = if problem.forbidden {
@@ -231,7 +244,7 @@ impl Gate {
     }
 
     /// What a body is.
-    fn read(&self, route: Route, asked: &Asked) -> Result<Found, Problem> {
+    async fn read(&self, route: Route, asked: &Asked) -> Result<Found, Problem> {
         let settings = &self.settings;
         match route {
             Route::AlertsV2 | Route::AlertsV1 => alerts::posted(asked, settings).map(Found::Parts),
@@ -251,10 +264,33 @@ impl Gate {
                     Found::answer(answer::json(StatusCode::OK, &json!({"validationResponse": code})))
                 }
             }),
+            Route::Oracle => oracle::parts(asked, settings).map(Found::Parts),
+            Route::Sns => self.posted(asked).await,
             Route::Handshake | Route::Status | Route::Ready | Route::Healthy | Route::OpenApi => {
                 Ok(Found::Parts(Vec::new()))
             }
         }
+    }
+}
+
+impl Gate {
+    /// What a topic of SNS posts.
+    async fn posted(&self, asked: &Asked) -> Result<Found, Problem> {
+        let style = Route::Sns.style();
+        let Some(topics) = &self.topics else {
+            let error = "no topic may post; list it in sns.topics (HT_SNS__TOPICS)";
+            return Ok(Found::answer(failure(style, StatusCode::FORBIDDEN, "", error)));
+        };
+        Ok(match topics.posted(asked, &self.settings).await? {
+            Posted::Parts(parts) => Found::Parts(parts),
+            Posted::Nothing => Found::Parts(Vec::new()),
+            Posted::Later(why) => {
+                self.telemetry().put_off(&asked.correlation, &why);
+                let error = "it cannot be told now whose it is, or whether SNS signed it; post it again";
+                let answer = failure(style, StatusCode::SERVICE_UNAVAILABLE, "", error);
+                Found::answer(answer::later(answer, 5))
+            }
+        })
     }
 }
 

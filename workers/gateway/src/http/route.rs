@@ -19,6 +19,10 @@ pub enum Route {
     PubSub,
     /// A push of Event Grid.
     EventGrid,
+    /// A post of a topic of SNS.
+    Sns,
+    /// A post of a topic of Oracle's Notifications.
+    Oracle,
     /// A CloudEvents sender asks whether it may send.
     Handshake,
     /// Alertmanager's status.
@@ -32,7 +36,7 @@ pub enum Route {
 }
 
 /// Each path with its methods. `openapi.yaml` says the same; a test compares them.
-pub const PATHS: [(&str, &[(Method, Route)]); 10] = [
+pub const PATHS: [(&str, &[(Method, Route)]); 12] = [
     ("/api/v2/alerts", &[(Method::POST, Route::AlertsV2)]),
     ("/api/v1/alerts", &[(Method::POST, Route::AlertsV1)]),
     ("/alertmanager/webhook", &[(Method::POST, Route::Webhook)]),
@@ -48,6 +52,8 @@ pub const PATHS: [(&str, &[(Method, Route)]); 10] = [
             (Method::OPTIONS, Route::Handshake),
         ],
     ),
+    ("/aws/sns", &[(Method::POST, Route::Sns)]),
+    ("/oracle/notifications", &[(Method::POST, Route::Oracle)]),
     ("/api/v2/status", &[(Method::GET, Route::Status)]),
     (
         "/-/ready",
@@ -87,6 +93,8 @@ impl Route {
             Self::Events => "events",
             Self::PubSub => "pubsub",
             Self::EventGrid => "event-grid",
+            Self::Sns => "sns",
+            Self::Oracle => "oracle",
             Self::Handshake => "handshake",
             Self::Status => "status",
             Self::Ready => "ready",
@@ -102,6 +110,8 @@ impl Route {
             Self::Events => Some(ways::CLOUDEVENTS),
             Self::PubSub => Some(ways::PUBSUB),
             Self::EventGrid => Some(ways::EVENT_GRID),
+            Self::Sns => Some(ways::SNS),
+            Self::Oracle => Some(ways::ORACLE),
             Self::Handshake | Self::Status | Self::Ready | Self::Healthy | Self::OpenApi => None,
         }
     }
@@ -115,13 +125,13 @@ impl Route {
     pub fn takes_token(self) -> bool {
         matches!(
             self,
-            Self::AlertsV1 | Self::PubSub | Self::EventGrid | Self::Handshake
+            Self::AlertsV1 | Self::PubSub | Self::EventGrid | Self::Sns | Self::Oracle | Self::Handshake
         )
     }
 
     /// Whether its senders send what was refused again, for days: what was put aside is acknowledged to them.
     pub fn is_insistent(self) -> bool {
-        matches!(self, Self::PubSub | Self::EventGrid)
+        matches!(self, Self::PubSub | Self::EventGrid | Self::Sns | Self::Oracle)
     }
 
     /// How its answers are written.

@@ -6,6 +6,7 @@
 //! | [`read`] | the body of a message to what it says: pure |
 //! | [`route`] | whose an instance is: pure |
 //! | [`tell`] | to the notice: pure |
+//! | `teller` | looks up whose an event is, and tells it |
 //! | `lookup`, `pace` | instances and hooks, asked for together |
 //! | `pump` | polls a queue, as often as it pays |
 //! | `handle` | one message, from the body to its end |
@@ -27,15 +28,21 @@ pub mod route;
 pub mod settings;
 pub mod telemetry;
 pub mod tell;
+mod teller;
 
 use std::{collections::HashMap, sync::Arc};
 
 use hollowtrees_aws::{Aws, Role};
 use hollowtrees_runtime::{Context, Failure, exit::Code};
 
-use crate::{config::Settings, ingest::Ingest};
+use crate::{config::Settings, ingest::Ingest, ways};
 use lookup::Lookup;
 use pump::{Pump, Source};
+use route::Routes;
+use settings::Sqs;
+use telemetry::Telemetry;
+
+pub(crate) use teller::{Teller, Told};
 
 /// The label of this way in.
 pub const WAY: &str = "sqs";
@@ -47,27 +54,24 @@ pub const WAY: &str = "sqs";
 /// # Errors
 /// Settings by which AWS cannot be reached.
 pub async fn start(context: &Context<Settings>, ingest: &Ingest) -> Result<Running, Failure> {
-    let settings = &context.config.own.sqs;
-    let mut running = Running(tokio::task::JoinSet::new());
+    let own = &context.config.own;
+    let settings = &own.sqs;
+    let mut running = Running::default();
+    if settings.queues.is_empty() && own.sns.topics.is_empty() {
+        return Ok(running);
+    }
+    let telemetry = Telemetry::register(&context.metrics)?;
+    let mut doors = Doors::new(settings, telemetry.clone());
+    if !own.sns.topics.is_empty() {
+        let (_, teller) = doors.open(None, ways::SNS).await?;
+        running.teller = Some(teller);
+    }
     if settings.queues.is_empty() {
         return Ok(running);
     }
-    let telemetry = telemetry::Telemetry::register(&context.metrics)?;
     ingest.telemetry().announce(WAY);
-    let routes = Arc::new(settings.routes());
-    // One AWS for each role, so that queues share what is known of instances.
-    let mut doors: HashMap<Option<Role>, (Aws, Lookup)> = HashMap::new();
     for queue in &settings.queues {
-        let role = queue.role();
-        let (aws, lookup) = if let Some(door) = doors.get(&role) {
-            door.clone()
-        } else {
-            let aws = Box::pin(Aws::connect(&settings.access(role.clone())))
-                .await
-                .map_err(|error| Failure::new(Code::Refused, error))?;
-            let lookup = Lookup::new(aws.clone(), settings, telemetry.clone());
-            doors.entry(role).or_insert((aws, lookup)).clone()
-        };
+        let (aws, teller) = doors.open(queue.role(), WAY).await?;
         let region = queue
             .region()
             .or_else(|| aws.default_region())
@@ -79,33 +83,74 @@ pub async fn start(context: &Context<Settings>, ingest: &Ingest) -> Result<Runni
             account: queue.account().to_owned(),
             region,
             cluster: if queue.cluster.is_empty() {
-                context.config.own.cluster.clone()
+                own.cluster.clone()
             } else {
                 queue.cluster.clone()
             },
         };
         telemetry.announce(&source.name);
-        let pump = Pump::new(
-            source,
-            settings,
-            Arc::clone(&routes),
-            lookup,
-            ingest.clone(),
-            telemetry.clone(),
-        );
+        let pump = Pump::new(source, settings, teller, ingest.clone(), telemetry.clone());
         let check = context.checks.register(WAY);
-        running.0.spawn(pump.run(context.shutdown.clone(), check));
+        running.tasks.spawn(pump.run(context.shutdown.clone(), check));
     }
     Ok(running)
 }
 
+/// One AWS for each role, so that all that read by it share what is known of instances.
+struct Doors<'a> {
+    settings: &'a Sqs,
+    routes: Arc<Routes>,
+    telemetry: Telemetry,
+    open: HashMap<Option<Role>, (Aws, Lookup)>,
+}
+
+impl<'a> Doors<'a> {
+    fn new(settings: &'a Sqs, telemetry: Telemetry) -> Self {
+        Self {
+            settings,
+            routes: Arc::new(settings.routes()),
+            telemetry,
+            open: HashMap::new(),
+        }
+    }
+
+    async fn open(&mut self, role: Option<Role>, way: &'static str) -> Result<(Aws, Teller), Failure> {
+        let (aws, lookup) = if let Some(door) = self.open.get(&role) {
+            door.clone()
+        } else {
+            let aws = Box::pin(Aws::connect(&self.settings.access(role.clone())))
+                .await
+                .map_err(|error| Failure::new(Code::Refused, error))?;
+            let lookup = Lookup::new(aws.clone(), self.settings, self.telemetry.clone());
+            self.open.entry(role).or_insert((aws, lookup)).clone()
+        };
+        let teller = Teller {
+            routes: Arc::clone(&self.routes),
+            lookup,
+            telemetry: self.telemetry.clone(),
+            patience: self.settings.lookup.patience,
+            way,
+        };
+        Ok((aws, teller))
+    }
+}
+
 /// Queues that are read.
-pub struct Running(tokio::task::JoinSet<()>);
+#[derive(Default)]
+pub struct Running {
+    tasks: tokio::task::JoinSet<()>,
+    teller: Option<Teller>,
+}
 
 impl Running {
+    /// What tells events that come from topics of SNS, where there are any.
+    pub(crate) fn teller(&self) -> Option<Teller> {
+        self.teller.clone()
+    }
+
     /// Waits until all of them have ended, after the process began to drain.
     pub async fn ended(mut self) {
-        while let Some(ended) = self.0.join_next().await {
+        while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "The reader of a queue broke off.");
             }

@@ -23,10 +23,9 @@ use super::{
     delete::Deletions,
     handle::Handler,
     held::{Held, Holding},
-    lookup::Lookup,
-    route::Routes,
     settings::Sqs,
     telemetry::{Fate, Telemetry},
+    teller::Teller,
 };
 
 /// How long a poll beside the first one waits for a message; then it is not needed any more.
@@ -86,8 +85,7 @@ impl Pump {
     pub(super) fn new(
         source: Source,
         settings: &Sqs,
-        routes: Arc<Routes>,
-        lookup: Lookup,
+        teller: Teller,
         ingest: Ingest,
         telemetry: Telemetry,
     ) -> Self {
@@ -101,11 +99,9 @@ impl Pump {
         let handler = Handler {
             origin: Origin::new(WAY, format!("{WAY}/{name}")),
             source,
-            routes,
-            lookup,
+            teller,
             ingest,
             telemetry: telemetry.clone(),
-            patience: settings.lookup.patience,
         };
         Self {
             queue,

@@ -53,7 +53,9 @@ impl Pattern {
         }
     }
 
-    fn fits(&self, name: &str) -> bool {
+    /// Whether it stands for this name.
+    #[must_use]
+    pub fn fits(&self, name: &str) -> bool {
         if self.open {
             name.starts_with(&self.start)
         } else {

@@ -149,25 +149,31 @@ impl Telemetry {
             self.age.observe([queue], age);
         }
         match fate {
-            Fate::Foreign => {
-                tracing::info!(
-                    queue,
-                    id,
-                    "An event is about an instance of a cluster that is not in sqs.clusters; it is deleted."
-                );
-            }
-            Fate::Unrouted => {
-                tracing::warn!(
-                    queue,
-                    id,
-                    "Nothing says whose instance an event is about: no tag, group or account; it is deleted. Tag \
-                     instances with hollowtrees.io/cluster, or set sqs.groups, sqs.accounts or cluster."
-                );
-            }
+            Fate::Foreign => self.foreign(queue, id),
+            Fate::Unrouted => self.unrouted(queue, id),
             Fate::Told | Fate::Idle | Fate::Unusable | Fate::GivenBack => {
                 tracing::debug!(queue, id, fate = fate.as_str(), "A message is done with.");
             }
         }
+    }
+
+    /// `source`: the queue, or the topic.
+    pub(crate) fn foreign(&self, source: &str, id: &str) {
+        tracing::info!(
+            source,
+            id,
+            "An event is about an instance of a cluster that is not in sqs.clusters; it is left alone."
+        );
+    }
+
+    /// As [`Self::foreign`].
+    pub(crate) fn unrouted(&self, source: &str, id: &str) {
+        tracing::warn!(
+            source,
+            id,
+            "Nothing says whose instance an event is about: no tag, group or account; it is left alone. Tag instances \
+             with hollowtrees.io/cluster, or set sqs.groups, sqs.accounts or cluster."
+        );
     }
 
     pub(crate) fn given_back(&self, queue: &str, id: &str, receives: u32, why: &str) {

@@ -26,16 +26,18 @@ pub fn deadline(event: &Event, hook: Option<Duration>) -> Option<Timestamp> {
     }
 }
 
-/// The notice for one cluster, with its `ce-source`: `/aws/<account>/<region>/sqs`, whichever queue or process had it.
+/// The notice for one cluster, with its `ce-source`: `/aws/<account>/<region>/<way>`, whichever queue, topic or process had
+/// it.
 #[must_use]
 pub fn notice(
     event: &Event,
     machine: Option<&Machine>,
     cluster: &str,
     hook: Option<Duration>,
+    way: &str,
 ) -> (proto::Notice, String) {
     let account = account(event, machine);
-    let source = envelope::source(&["aws", account, &event.region, "sqs"]);
+    let source = envelope::source(&["aws", account, &event.region, way]);
     let known = machine.cloned().unwrap_or_default();
     let notice = proto::Notice {
         cluster: cluster.to_owned(),

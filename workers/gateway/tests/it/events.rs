@@ -349,3 +349,78 @@ async fn azures_pushes_are_notices_in_both_schemas_after_their_handshakes() {
     assert_eq!(ignored, Some(1.0));
     assert!(!process.worker.log().unwrap().contains("0123456789abcdef"));
 }
+
+/// As Oracle's documents show an event of Compute.
+fn preemption() -> Value {
+    json!({
+        "eventType": "com.oraclecloud.computeapi.instancepreemptionaction", "cloudEventsVersion": "0.1",
+        "eventTypeVersion": "2.0", "source": "ComputeApi", "eventID": "E1", "eventTime": "2026-10-01T12:00:00Z",
+        "contentType": "application/json",
+        "data": {
+            "compartmentId": "ocid1.compartment.oc1..c", "compartmentName": "c", "resourceName": "node-1",
+            "resourceId": "ocid1.instance.oc1.phx.a", "availabilityDomain": "AD-1", "freeformTags": {},
+            "additionalDetails": {"preemptionAction": "TERMINATE"},
+        },
+        "extensions": {"compartmentId": "ocid1.compartment.oc1..c"},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oracles_preemption_is_a_notice_with_two_minutes() {
+    let world = World::new().await;
+    let process = Process::start(&world, &[]).await;
+    const PATH: &str = "/oracle/notifications?cluster=oke";
+    let headers = [
+        ("x-oci-ns-messagetype", "SubscriptionConfirmation"),
+        (
+            "x-oci-ns-confirmationurl",
+            "https://cell1.notification.us-phoenix-1.oraclecloud.com/confirm",
+        ),
+    ];
+    let confirmation =
+        json!({"ConfirmationURL": "https://cell1.notification.us-phoenix-1.oraclecloud.com/confirm"});
+    let (status, _) = process.post(PATH, &headers, confirmation.to_string()).await;
+    assert_eq!(status, StatusCode::OK);
+    for (expected, headers) in [
+        ("stored", [("x-oci-ns-messageid", "1")]),
+        ("repeated", [("x-oci-ns-messageid", "2")]),
+    ] {
+        let (status, body) = process.post(PATH, &headers, preemption().to_string()).await;
+        assert_eq!((status, &body[expected]), (StatusCode::OK, &json!(1)), "{body}");
+    }
+    let notices = world.notices().await;
+    let notice = &notices[0].data;
+    assert_eq!(
+        (notices.len(), notice.cluster.as_str(), notice.kind.as_str()),
+        (1, "oke", "preempted")
+    );
+    assert_eq!(notice.instance, "ocid1.instance.oc1.phx.a");
+    assert_eq!(
+        notice.deadline.as_ref().unwrap().seconds - notice.noticed_at.as_ref().unwrap().seconds,
+        120
+    );
+    assert_eq!(notices[0].source, "/oracle/ocid1.compartment.oc1..c/phx/events");
+
+    let mut other = preemption();
+    other["eventType"] = json!("com.oraclecloud.computeapi.launchinstance.begin");
+    let (_, body) = process.json(PATH, &other).await;
+    assert_eq!(body["ignored"], 1, "{body}");
+    for (pointer, value, field) in [
+        ("/eventType", "com.example.other", "eventType"),
+        ("/data/resourceId", "", "data.resourceId"),
+        ("/eventTime", "soon", "eventTime"),
+    ] {
+        let mut bad = preemption();
+        *bad.pointer_mut(pointer).unwrap() = json!(value);
+        let (status, body) = process.json(PATH, &bad).await;
+        // It would be posted again for hours.
+        assert_eq!(
+            (status, &body["refused"][0]["field"]),
+            (StatusCode::OK, &json!(field)),
+            "{body}"
+        );
+    }
+    let (status, _) = process.post(PATH, &[], "no JSON").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(world.letters().await.len(), 4);
+}

@@ -17,5 +17,6 @@ mod openapi;
 mod page;
 mod process;
 mod security;
+mod sns;
 mod sqs;
 mod world;

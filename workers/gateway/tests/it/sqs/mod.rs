@@ -2,6 +2,6 @@
 
 mod burst;
 mod faults;
-mod ground;
+pub(crate) mod ground;
 mod routes;
 mod shapes;

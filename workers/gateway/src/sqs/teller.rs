@@ -1,0 +1,162 @@
+//! One event to its notices: whose instance it is about is looked up first.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hollowtrees_aws::{Machine, Refusal};
+use hollowtrees_schemas::outgoing::Outgoing;
+use jiff::Timestamp;
+
+use crate::ingest::{self, Refused};
+
+use super::{
+    lookup::Lookup,
+    read::{Deadline, Event},
+    route::{Routed, Routes},
+    telemetry::Telemetry,
+    tell,
+};
+
+/// Between two looks at what AWS did not say.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What an event is.
+pub(crate) enum Told {
+    /// A notice for each of these clusters.
+    Notices(Vec<(String, Result<Outgoing, Refused>)>),
+    /// Its instance is of a cluster that is not spoken for.
+    Foreign,
+    /// Nothing says whose its instance is.
+    Unrouted,
+    /// AWS did not say whose it is.
+    Later(String),
+}
+
+/// Tells events by one set of credentials. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Teller {
+    pub(super) routes: Arc<Routes>,
+    pub(super) lookup: Lookup,
+    pub(super) telemetry: Telemetry,
+    /// How long a look-up that fails is tried again.
+    pub(super) patience: Duration,
+    /// The way in, last word of `ce-source`.
+    pub(super) way: &'static str,
+}
+
+impl Teller {
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// `otherwise`: the cluster of an instance that nothing else names; or empty.
+    pub(crate) async fn tell(&self, event: &Event, otherwise: &str) -> Told {
+        let patience = Patience::new(self.patience);
+        let found = loop {
+            let asked = self
+                .lookup
+                .machine(&event.account, &event.region, &event.instance)
+                .await;
+            match asked {
+                Ok(machine) => break Ok(machine),
+                Err(refusal) => {
+                    if let Err(refusal) = patience.bear(refusal).await {
+                        break Err(refusal);
+                    }
+                }
+            }
+        };
+        let (machine, refusal) = match found {
+            Ok(machine) => (machine, None),
+            Err(refusal) => {
+                self.telemetry.not_looked_up(&event.instance, &refusal);
+                (None, Some(refusal))
+            }
+        };
+        let clusters = match self.routes.route(event, machine.as_deref(), otherwise) {
+            Routed::To(clusters) => clusters,
+            Routed::Foreign => return Told::Foreign,
+            Routed::Nowhere => {
+                return refusal.map_or(Told::Unrouted, |refusal| {
+                    Told::Later(format!(
+                        "whose instance it is about cannot be looked up ({refusal})"
+                    ))
+                });
+            }
+        };
+        let hook = self.hook(event).await;
+        let notices = clusters.into_iter().map(|cluster| {
+            let made = self.made(event, machine.as_deref(), &cluster, hook);
+            (cluster, made)
+        });
+        Told::Notices(notices.collect())
+    }
+
+    fn made(
+        &self,
+        event: &Event,
+        machine: Option<&Machine>,
+        cluster: &str,
+        hook: Option<Duration>,
+    ) -> Result<Outgoing, Refused> {
+        let (notice, source) = tell::notice(event, machine, cluster, hook, self.way);
+        ingest::message(notice, &source, Timestamp::now())
+    }
+
+    /// How long the event's hook waits, where it has one.
+    async fn hook(&self, event: &Event) -> Option<Duration> {
+        let Deadline::Hook(hook) = &event.deadline else {
+            return None;
+        };
+        let group = &event.group;
+        let patience = Patience::new(self.patience);
+        let asked = loop {
+            let asked = self.lookup.hook(&event.account, &event.region, group, hook).await;
+            match asked {
+                Ok(waits) => break Ok(waits),
+                Err(refusal) => {
+                    if let Err(refusal) = patience.bear(refusal).await {
+                        break Err(refusal);
+                    }
+                }
+            }
+        };
+        match asked {
+            Ok(Some(waits)) => return Some(waits),
+            Ok(None) => self.telemetry.no_hook(group, hook, "the group has no such hook"),
+            Err(refusal) => self.telemetry.no_hook(group, hook, &refusal.to_string()),
+        }
+        None
+    }
+}
+
+/// How long an unclear answer is borne.
+struct Patience {
+    until: Instant,
+}
+
+impl Patience {
+    fn new(lasts: Duration) -> Self {
+        Self {
+            until: Instant::now() + lasts,
+        }
+    }
+
+    /// Waits until the same may be asked again.
+    ///
+    /// # Errors
+    /// The refusal, where the same would be answered again, or where there is no time left.
+    async fn bear(&self, refusal: Refusal) -> Result<(), Refusal> {
+        let Some(after) = refusal.retry_after() else {
+            return Err(refusal);
+        };
+        let wait = after.max(LOOK_AGAIN).mul_f64(rand::random_range(0.75..=1.0));
+        if Instant::now() + wait > self.until {
+            return Err(refusal);
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
