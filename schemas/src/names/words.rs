@@ -12,6 +12,9 @@ pub mod kind {
     pub const SCHEDULED_MAINTENANCE: &str = "scheduled-maintenance";
     /// Notice: its auto-scaling group is ending it.
     pub const ASG_TERMINATING: &str = "asg-terminating";
+    /// Notice: its auto-scaling group has launched it, and a lifecycle hook holds it back from service. It comes; no other
+    /// kind of ours says so.
+    pub const ASG_LAUNCHING: &str = "asg-launching";
     /// Notice: the provider says it is stopping or gone.
     pub const INSTANCE_STATE_CHANGE: &str = "instance-state-change";
     /// Notice: an interruptible capacity reservation ends.
@@ -36,12 +39,13 @@ pub mod kind {
     pub const NOTIFY: &str = "notify";
 
     /// All of them.
-    pub const ALL: [&str; 16] = [
+    pub const ALL: [&str; 17] = [
         SPOT_INTERRUPTION,
         PREEMPTED,
         REBALANCE_RECOMMENDATION,
         SCHEDULED_MAINTENANCE,
         ASG_TERMINATING,
+        ASG_LAUNCHING,
         INSTANCE_STATE_CHANGE,
         CAPACITY_RESERVATION_INTERRUPTION,
         ALERT,

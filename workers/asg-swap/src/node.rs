@@ -5,29 +5,12 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use hollowtrees_cluster::{Nodes, Readiness};
+use hollowtrees_cluster::{Nodes, Readiness, Sight};
 use hollowtrees_domain::swap::{Node, Seen, Wait};
 use hollowtrees_runtime::health::Check;
 use hollowtrees_schemas::proto;
 
 use crate::{saga::Saga, worker::Swapper};
-
-/// The nodes of one cluster.
-#[derive(Clone)]
-pub struct Sight {
-    cluster: String,
-    nodes: Nodes,
-}
-
-impl Sight {
-    /// Those of the cluster of this name on the bus.
-    pub fn of(cluster: &str, nodes: Nodes) -> Self {
-        Self {
-            cluster: cluster.to_owned(),
-            nodes,
-        }
-    }
-}
 
 /// What one swap does about the node of its replacement.
 #[derive(Clone)]
@@ -41,11 +24,11 @@ pub(crate) struct NodeWait {
 impl NodeWait {
     /// What the action asks for; else, for the cluster that is seen, what the configuration says.
     pub(crate) fn of(swapper: &Swapper, action: &proto::Action, asked: Option<Duration>) -> Self {
-        let sight = swapper
+        let nodes = swapper
             .sight
             .as_ref()
-            .filter(|sight| sight.cluster == action.cluster);
-        let nodes = sight.map(|sight| sight.nodes.clone());
+            .and_then(|sight| sight.nodes_of(&action.cluster))
+            .cloned();
         let configured = if nodes.is_some() {
             swapper.settings.wait_for_node
         } else {
@@ -106,7 +89,7 @@ impl Saga<'_> {
 /// they may.
 pub(crate) async fn tell_trouble(sight: Option<Sight>, check: Option<Check>) -> Infallible {
     if let (Some(sight), Some(check)) = (sight, check) {
-        let mut health = sight.nodes.health();
+        let mut health = sight.health();
         loop {
             match health.borrow_and_update().trouble() {
                 Some(trouble) => check.tell(format!("{trouble}; swaps go on without")),

@@ -1,6 +1,6 @@
 //! What incidents, runs and the ledger say.
 
-use hollowtrees_domain::swap::Drain;
+use hollowtrees_domain::{notice::announces_arrival, swap::Drain};
 use hollowtrees_runtime::worker::{Failure, Job};
 use hollowtrees_schemas::{
     id::{ActionId, IncidentKey},
@@ -9,14 +9,19 @@ use hollowtrees_schemas::{
     proto::{self, time},
 };
 
-/// Whether an instance has an open incident of its own.
+/// Whether an instance has an open incident of its own that says that it goes.
 pub(crate) async fn is_doomed(job: &Job, instance: &str) -> Result<bool, Failure> {
     let action = job.action();
     let incident = IncidentKey::new(&action.cluster, instance, &action.mode);
     let found = job.bus().incidents().get(&key::incident(&incident)).await;
-    Ok(found
-        .map_err(Failure::transient)?
-        .is_some_and(|found| found.value.state == state::OPEN))
+    Ok(found.map_err(Failure::transient)?.is_some_and(|found| {
+        let mut facts = found
+            .value
+            .facts
+            .iter()
+            .filter(|fact| fact.state == state::ACTIVE);
+        found.value.state == state::OPEN && !facts.all(|fact| announces_arrival(&fact.kind))
+    }))
 }
 
 /// Not known is not none: what is read may be old, and the node may be in the middle of a drain.

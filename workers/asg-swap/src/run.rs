@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use hollowtrees_aws::Aws;
-use hollowtrees_cluster::{Limits, Nodes};
+use hollowtrees_cluster::{Limits, Nodes, Sight};
 use hollowtrees_runtime::{Context, Failure, exit::Code, worker};
 
 use crate::{
     cloud::{self, Cloud, Health},
     config::Settings,
-    node::{self, Sight},
+    node,
     telemetry::Telemetry,
     worker::Swapper,
 };

@@ -6,11 +6,12 @@ use std::{
 };
 
 use hollowtrees_aws::Aws;
+use hollowtrees_cluster::Sight;
 use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
 use hollowtrees_schemas::proto;
 
 pub use crate::cloud::Health;
-use crate::{cloud::Cloud, config, node::Sight, params::Params, saga::Saga, telemetry::Telemetry};
+use crate::{cloud::Cloud, config, params::Params, saga::Saga, telemetry::Telemetry};
 
 /// The provider whose groups these are.
 const PROVIDER: &str = "aws";

@@ -1,6 +1,6 @@
 //! What a later start of an action has to know.
 
-use hollowtrees_aws::{Answer, Hook, Wait};
+use hollowtrees_aws::{Answer, Hook, Transition, Wait};
 use hollowtrees_domain::hook::Times;
 use hollowtrees_runtime::worker::{Failure, Job};
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +13,9 @@ pub(crate) struct Checkpoint {
     pub(crate) group: String,
     /// Its hook.
     pub(crate) hook: String,
+    /// It is one of launches.
+    #[serde(default)]
+    pub(crate) launching: bool,
     /// The token of this wait, where the notice told it.
     pub(crate) token: Option<String>,
     /// The hook's time-out, in milliseconds as text: a `Struct` knows no integers.
@@ -33,6 +36,7 @@ impl Checkpoint {
         let mut new = Self {
             group: group.to_owned(),
             hook: hook.name.clone(),
+            launching: hook.transition == Some(Transition::Launching),
             token,
             heartbeat_ms: String::new(),
             expires_at: Timestamp::MIN,
@@ -104,8 +108,6 @@ impl Checkpoint {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use hollowtrees_aws::Transition;
 
     use super::*;
 

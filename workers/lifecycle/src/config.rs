@@ -1,7 +1,8 @@
 //! The lifecycle worker's own configuration; the frame's is described in `hollowtrees_runtime::config`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
+use hollowtrees_cluster::Access;
 use hollowtrees_runtime::{
     config::{self, Problem},
     worker::{self, Kind},
@@ -22,6 +23,8 @@ pub(crate) const LAST_WORDS: Duration = OPERATION_MAX.saturating_add(Duration::f
 pub struct Settings {
     /// `[aws]`
     pub aws: Aws,
+    /// `[cluster]`
+    pub cluster: Cluster,
     /// `[hook]`
     pub hook: Hook,
 }
@@ -39,6 +42,17 @@ pub struct Aws {
     pub operation_timeout: Duration,
     /// Attempts of a call.
     pub attempts: u32,
+}
+
+/// The cluster whose nodes are seen, and how to reach it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Cluster {
+    /// Its name on the bus; empty: none is.
+    pub name: String,
+    /// A kubeconfig file; empty for the usual places.
+    pub kubeconfig: PathBuf,
+    /// A context of that file; empty for its current one.
+    pub context: String,
 }
 
 /// How much is done at once, and how long it may take.
@@ -91,6 +105,15 @@ impl Settings {
             attempts: aws.attempts,
             ..hollowtrees_aws::Options::default()
         }
+    }
+
+    /// How the API server of the cluster that is seen is reached; none where none is.
+    pub fn api_server(&self) -> Option<Access> {
+        let cluster = &self.cluster;
+        (!cluster.name.is_empty()).then(|| Access {
+            kubeconfig: (!cluster.kubeconfig.as_os_str().is_empty()).then(|| cluster.kubeconfig.clone()),
+            context: (!cluster.context.is_empty()).then(|| cluster.context.clone()),
+        })
     }
 
     /// What the worker loop is told; `grace`: how long hooks that are answered just then are waited for at the end.

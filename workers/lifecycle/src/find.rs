@@ -1,12 +1,13 @@
 //! Which hook an instance waits in.
 
 use hollowtrees_aws::{Hook, Refusal, Transition};
+use hollowtrees_domain::notice::announces_arrival;
 use hollowtrees_runtime::worker::{Failure, Job, Report};
 use hollowtrees_schemas::{
     id::IncidentKey,
     key,
     names::{kind, state},
-    proto::time,
+    proto::{self, time},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,14 +32,17 @@ enum Place {
     Elsewhere,
 }
 
-/// Auto Scaling user guide, "instance lifecycle": the states of a member.
-fn place(state: &str) -> Place {
-    match state {
-        "Terminating:Wait" | "Warmed:Terminating:Wait" => Place::Waits,
-        "Terminating:Proceed" | "Warmed:Terminating:Proceed" | "Terminated" | "Warmed:Terminated" => {
-            Place::Past
+/// Auto Scaling user guide, "instance lifecycle": the states of a member. One that comes may go instead, and one that goes
+/// does not come again.
+fn place(state: &str, way: Transition) -> Place {
+    let state = state.strip_prefix("Warmed:").unwrap_or(state);
+    match (way, state) {
+        (Transition::Terminating, "Terminating:Wait") | (Transition::Launching, "Pending:Wait") => {
+            Place::Waits
         }
-        _ => Place::Elsewhere,
+        (Transition::Terminating, "Terminating:Proceed" | "Terminated") => Place::Past,
+        (Transition::Terminating, _) | (Transition::Launching, "Pending") => Place::Elsewhere,
+        (Transition::Launching, _) => Place::Past,
     }
 }
 
@@ -50,6 +54,7 @@ pub(crate) async fn hook(
     settings: &config::Hook,
 ) -> Result<Found, Failure> {
     let instance = job.action().instance.clone();
+    let way = way(&facts(job).await?);
     let seen_by = plus(job.now(), settings.seen_within);
     let group = loop {
         let asked = cloud.region.membership(&instance).await;
@@ -57,8 +62,8 @@ pub(crate) async fn hook(
             .told("describe-membership", asked)
             .map_err(|refusal| refused(&refusal))?;
         let told = match &member {
-            Some(member) if place(&member.state) == Place::Waits => break member.group.clone(),
-            Some(member) if place(&member.state) == Place::Past => {
+            Some(member) if place(&member.state, way) == Place::Waits => break member.group.clone(),
+            Some(member) if place(&member.state, way) == Place::Past => {
                 return Ok(Found::None(Report::skipped(
                     "hook-over",
                     format!(
@@ -104,12 +109,12 @@ pub(crate) async fn hook(
         }
         Err(refusal) => return Err(refused(&refusal)),
     };
-    hooks.retain(|hook| hook.transition == Some(Transition::Terminating));
-    let hook = match choose(&group, &hooks, params.hook.as_deref()) {
+    hooks.retain(|hook| hook.transition == Some(way));
+    let hook = match choose(&group, &hooks, way, params.hook.as_deref()) {
         Ok(hook) => hook,
         Err(report) => return Ok(Found::None(*report)),
     };
-    let (since, token) = told_by_notices(job).await?;
+    let (since, token) = told_by_notices(job, way).await?;
     let checkpoint = Checkpoint::new(&group, hook, token, since);
     if job.is_dry_run() {
         return Ok(Found::None(report::rehearsed(&instance, &checkpoint, params)));
@@ -119,7 +124,16 @@ pub(crate) async fn hook(
 }
 
 /// The one of this name, or the only one: another one may be waited in by somebody else's leave.
-fn choose<'a>(group: &str, hooks: &'a [Hook], named: Option<&str>) -> Result<&'a Hook, Box<Report>> {
+fn choose<'a>(
+    group: &str,
+    hooks: &'a [Hook],
+    way: Transition,
+    named: Option<&str>,
+) -> Result<&'a Hook, Box<Report>> {
+    let of = match way {
+        Transition::Launching => "launches",
+        Transition::Terminating => "terminations",
+    };
     let names = || {
         let names: Vec<_> = hooks.iter().map(|hook| hook.name.as_str()).collect();
         names.join(", ")
@@ -133,19 +147,14 @@ fn choose<'a>(group: &str, hooks: &'a [Hook], named: Option<&str>) -> Result<&'a
             let names = names();
             Report::failed(
                 "unknown-hook",
-                format!(
-                    "{group} has no lifecycle hook {named} of terminations, but {names}; nothing was answered."
-                ),
+                format!("{group} has no lifecycle hook {named} of {of}, but {names}; nothing was answered."),
             )
         }
-        (_, []) => Report::skipped(
-            "no-hook",
-            format!("{group} has no lifecycle hook of terminations."),
-        ),
+        (_, []) => Report::skipped("no-hook", format!("{group} has no lifecycle hook of {of}.")),
         _ => Report::failed(
             "ambiguous-hook",
             format!(
-                "{group} has several lifecycle hooks of terminations ({}); name one in the rule's params (hook: NAME). \
+                "{group} has several lifecycle hooks of {of} ({}); name one in the rule's params (hook: NAME). \
                  Nothing was answered.",
                 names()
             ),
@@ -154,9 +163,8 @@ fn choose<'a>(group: &str, hooks: &'a [Hook], named: Option<&str>) -> Result<&'a
     Err(Box::new(none))
 }
 
-/// Since when the instance waits, and the token of this wait: as its notices say. Without any word the wait began with
-/// the first notice of all. A token counts only where there is one: of several nobody knows whose hook each is.
-async fn told_by_notices(job: &Job) -> Result<(Timestamp, Option<String>), Failure> {
+/// What stands of the action's incident.
+async fn facts(job: &Job) -> Result<Vec<proto::Fact>, Failure> {
     let action = job.action();
     let found = job
         .bus()
@@ -164,12 +172,33 @@ async fn told_by_notices(job: &Job) -> Result<(Timestamp, Option<String>), Failu
         .get(&key::incident(&IncidentKey::from(action)))
         .await;
     let incident = found.map_err(Failure::transient)?;
-    let facts: Vec<_> = incident
+    Ok(incident
         .into_iter()
         .filter(|found| found.value.generation == action.generation)
         .flat_map(|found| found.value.facts)
-        .filter(|fact| fact.kind == kind::ASG_TERMINATING && fact.state == state::ACTIVE)
-        .collect();
+        .filter(|fact| fact.state == state::ACTIVE)
+        .collect())
+}
+
+/// An instance goes, unless all that is said of it is that it comes.
+fn way(facts: &[proto::Fact]) -> Transition {
+    if !facts.is_empty() && facts.iter().all(|fact| announces_arrival(&fact.kind)) {
+        Transition::Launching
+    } else {
+        Transition::Terminating
+    }
+}
+
+/// Since when the instance waits, and the token of this wait: as its notices say. Without any word the wait began with
+/// the first notice of all. A token counts only where there is one: of several nobody knows whose hook each is.
+async fn told_by_notices(job: &Job, way: Transition) -> Result<(Timestamp, Option<String>), Failure> {
+    let action = job.action();
+    let kind = match way {
+        Transition::Launching => kind::ASG_LAUNCHING,
+        Transition::Terminating => kind::ASG_TERMINATING,
+    };
+    let mut facts = facts(job).await?;
+    facts.retain(|fact| fact.kind == kind);
     let at = |time: &Option<pbjson_types::Timestamp>| time.as_ref().and_then(|at| time::from_proto(at).ok());
     let since = facts
         .iter()
@@ -208,7 +237,8 @@ mod tests {
 
     #[test]
     fn states_of_members() {
-        let check = |state: &str, expected| assert_eq!(place(state), expected, "{state}");
+        let check =
+            |state: &str, expected| assert_eq!(place(state, Transition::Terminating), expected, "{state}");
         check("Terminating:Wait", Place::Waits);
         check("Warmed:Terminating:Wait", Place::Waits);
         check("Terminating:Proceed", Place::Past);
@@ -217,6 +247,39 @@ mod tests {
         check("Terminating", Place::Elsewhere);
         check("Pending:Wait", Place::Elsewhere);
         check("InService", Place::Elsewhere);
+        let check =
+            |state: &str, expected| assert_eq!(place(state, Transition::Launching), expected, "{state}");
+        check("Pending:Wait", Place::Waits);
+        check("Warmed:Pending:Wait", Place::Waits);
+        check("Pending", Place::Elsewhere);
+        for past in [
+            "Pending:Proceed",
+            "InService",
+            "Warmed:Stopped",
+            "Terminating",
+            "Terminating:Wait",
+        ] {
+            check(past, Place::Past);
+        }
+    }
+
+    #[test]
+    fn which_way() {
+        let facts = |kinds: &[&str]| -> Vec<_> {
+            let fact = |kind: &&str| proto::Fact {
+                kind: (*kind).to_owned(),
+                ..proto::Fact::default()
+            };
+            kinds.iter().map(fact).collect()
+        };
+        assert_eq!(way(&facts(&["asg-launching"])), Transition::Launching);
+        for kinds in [
+            &[][..],
+            &["asg-terminating"],
+            &["asg-launching", "spot-interruption"],
+        ] {
+            assert_eq!(way(&facts(kinds)), Transition::Terminating, "{kinds:?}");
+        }
     }
 
     #[test]
@@ -230,7 +293,9 @@ mod tests {
             })
             .into();
         let check = |hooks: &[Hook], named: Option<&str>, expected: Option<&str>| {
-            let found = choose("g", hooks, named).ok().map(|hook| hook.name.clone());
+            let found = choose("g", hooks, Transition::Terminating, named)
+                .ok()
+                .map(|hook| hook.name.clone());
             assert_eq!(found.as_deref(), expected, "{named:?}");
         };
         check(&[], None, None);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hollowtrees_aws::{Answer, Refusal};
+use hollowtrees_cluster::Nodes;
 use hollowtrees_domain::hook::{Awaited, Bounds, Next, Work, decide};
 use hollowtrees_runtime::worker::{Failure, Job, Report};
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +23,8 @@ use crate::{
 pub(crate) struct Hold {
     pub(crate) job: Job,
     pub(crate) cloud: Cloud,
+    /// Nodes of the action's cluster, where they are seen.
+    pub(crate) nodes: Option<Nodes>,
     pub(crate) params: Params,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) poll: Duration,
@@ -37,7 +40,7 @@ impl Hold {
     pub(crate) async fn run(mut self) -> Result<Report, Failure> {
         if let Some(answer) = self.checkpoint.answering() {
             // Another start was at it when it ended: whether AWS heard of it, its answer tells.
-            let (work, waited) = work::of(&self.job).await;
+            let (work, waited) = self.work().await;
             self.waited = waited;
             return self.answer(work, answer, true).await;
         }
@@ -54,7 +57,7 @@ impl Hold {
             if self.job.is_stopping() {
                 return Err(stopping());
             }
-            let (work, waited) = work::of(&self.job).await;
+            let (work, waited) = self.work().await;
             self.waited = waited;
             let bounds = Bounds {
                 deadline: self.job.deadline(),
@@ -83,6 +86,15 @@ impl Hold {
                     };
                 }
             }
+        }
+    }
+
+    /// What the hook waits for: with a launch the node of the instance, else the other work of the incident.
+    async fn work(&self) -> (Work, Vec<Awaited>) {
+        if self.checkpoint.launching {
+            work::of_node(self.nodes.as_ref(), &self.job.action().instance)
+        } else {
+            work::of(&self.job).await
         }
     }
 
@@ -186,8 +198,11 @@ impl Hold {
     async fn pause(&mut self, at_most: SignedDuration) {
         let at_most = Duration::try_from(at_most).unwrap_or_default();
         let wait = self.poll.mul_f64(rand::random_range(0.8..=1.2)).min(at_most);
+        let nodes = self.nodes.as_ref().filter(|_| self.checkpoint.launching);
+        let instance = self.job.action().instance.clone();
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
+            () = work::changed(nodes, &instance) => {}
             () = self.job.changed() => {}
         }
     }

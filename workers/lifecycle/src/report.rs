@@ -84,6 +84,16 @@ pub(crate) fn unanswered(of: &Checkpoint, answer: Answer, waited: &[Awaited], wh
     )
 }
 
+/// Nobody here can tell when the instance is ready.
+pub(crate) fn sees_no_nodes(cluster: &str, of: &Checkpoint) -> Report {
+    let Checkpoint { group, hook, .. } = of;
+    let message = format!(
+        "Hook {hook} of {group} is one of launches, answered once the node is Ready, and this worker sees no nodes of \
+         {cluster}; set cluster.name (HT_CLUSTER__NAME) to it. It was left to time out."
+    );
+    detail(Report::failed("no-nodes", message), &told(of, &[], "", true))
+}
+
 /// What would be done.
 pub(crate) fn rehearsed(instance: &str, of: &Checkpoint, params: &Params) -> Report {
     let would = match params.result {
@@ -91,8 +101,13 @@ pub(crate) fn rehearsed(instance: &str, of: &Checkpoint, params: &Params) -> Rep
         Policy::Leave => "left to time out".to_owned(),
     };
     let Checkpoint { group, hook, .. } = of;
+    let until = if of.launching {
+        "until its node is Ready"
+    } else {
+        "while other actions are under way"
+    };
     let message = format!(
-        "Dry run: hook {hook} of {group} would be held open for {instance} while other actions are under way, and then {would}."
+        "Dry run: hook {hook} of {group} would be held open for {instance} {until}, and then {would}."
     );
     detail(Report::succeeded(message), &told(of, &[], "", true))
 }
@@ -117,7 +132,8 @@ fn told(of: &Checkpoint, waited: &[Awaited], answer: &str, confirmed: bool) -> V
 /// `drain succeeded, deregister skipped (not-registered)`
 fn described(waited: &[Awaited]) -> String {
     let one = |action: &Awaited| match (action.result.as_str(), action.reason.as_str()) {
-        ("", _) => format!("{} is under way", action.kind),
+        ("", "") => format!("{} is under way", action.kind),
+        ("", reason) => format!("{} is under way ({reason})", action.kind),
         (result, "") => format!("{} {result}", action.kind),
         (result, reason) => format!("{} {result} ({reason})", action.kind),
     };

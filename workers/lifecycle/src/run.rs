@@ -1,9 +1,10 @@
 //! The process: reaches AWS, serves hooks, ends.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use hollowtrees_aws::Aws;
-use hollowtrees_runtime::{Context, Failure, exit::Code, worker};
+use hollowtrees_cluster::{Limits, Nodes, Sight};
+use hollowtrees_runtime::{Context, Failure, exit::Code, health::Check, worker};
 
 use crate::{
     cloud::{self, Cloud, Health},
@@ -31,10 +32,39 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         telemetry: telemetry.clone(),
         health: health.clone(),
     });
-    let hooks = Hooks::new(aws, &settings.hook, telemetry, health.clone());
+    let sight = match settings.api_server() {
+        Some(access) => {
+            let nodes = Nodes::connect(&access, Limits::default()).await;
+            let nodes = nodes.map_err(|error| Failure::new(Code::Unavailable, error))?;
+            Some(Sight::of(&settings.cluster.name, nodes))
+        }
+        None => None,
+    };
+    let check = sight.is_some().then(|| context.checks.register("nodes"));
+    let hooks = Hooks::new(aws, &settings.hook, telemetry, health.clone()).seeing(sight.clone());
     let loop_settings = settings.loop_settings(context.shutdown.grace().saturating_sub(LAST_WORDS));
     tokio::select! {
         ended = worker::run(&context, loop_settings, hooks) => ended,
         never = cloud::probe(cloud, &health) => match never {},
+        never = tell_trouble(sight, check) => match never {},
     }
+}
+
+/// Tells what is wrong with the watch of nodes. The worker is ready without: hooks of terminations need none.
+async fn tell_trouble(sight: Option<Sight>, check: Option<Check>) -> Infallible {
+    if let (Some(sight), Some(check)) = (sight, check) {
+        let mut health = sight.health();
+        loop {
+            match health.borrow_and_update().trouble() {
+                Some(trouble) => {
+                    check.tell(format!("{trouble}; hooks of launches are held until their limit"))
+                }
+                None => check.pass(),
+            }
+            if health.changed().await.is_err() {
+                break;
+            }
+        }
+    }
+    std::future::pending().await
 }

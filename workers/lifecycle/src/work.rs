@@ -1,8 +1,38 @@
-//! The work a hook is held open for, as the runs of its incident have it.
+//! The work a hook is held open for: as the runs of its incident have it, or, with a launch, until the node is Ready.
 
+use hollowtrees_cluster::{Nodes, Readiness};
 use hollowtrees_domain::hook::{self, Awaited, Work};
 use hollowtrees_runtime::worker::Job;
-use hollowtrees_schemas::{id::IncidentKey, key};
+use hollowtrees_schemas::{id::IncidentKey, key, names::result};
+
+/// What is waited for with a launch, in outcomes.
+const NODE_READY: &str = "node-ready";
+
+/// How the node of an instance stands that was launched. Where none is seen it is not there yet.
+pub(crate) fn of_node(nodes: Option<&Nodes>, instance: &str) -> (Work, Vec<Awaited>) {
+    let seen = nodes.map_or(Readiness::Absent, |nodes| nodes.readiness(instance));
+    let (work, result, reason) = match seen {
+        Readiness::Ready => (Work::Done, result::SUCCEEDED, ""),
+        Readiness::NotReady => (Work::UnderWay, "", "not-ready"),
+        Readiness::Absent => (Work::UnderWay, "", "no-node"),
+    };
+    let awaited = Awaited {
+        kind: NODE_READY.to_owned(),
+        result: result.to_owned(),
+        reason: reason.to_owned(),
+    };
+    (work, vec![awaited])
+}
+
+/// Waits until the node of an instance is something else than it was; for ever without nodes.
+pub(crate) async fn changed(nodes: Option<&Nodes>, instance: &str) {
+    match nodes {
+        Some(nodes) => {
+            nodes.changed(instance, nodes.readiness(instance)).await;
+        }
+        None => std::future::pending().await,
+    }
+}
 
 /// How it stands. What cannot be read is under way: it may be in the middle of a drain.
 pub(crate) async fn of(job: &Job) -> (Work, Vec<Awaited>) {

@@ -1,6 +1,7 @@
 //! From an action to a hook that is held open.
 
 use hollowtrees_aws::Aws;
+use hollowtrees_cluster::Sight;
 use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
 use hollowtrees_schemas::proto;
 
@@ -12,6 +13,7 @@ use crate::{
     find::{self, Found},
     hold::Hold,
     params::Params,
+    report,
     telemetry::Telemetry,
 };
 
@@ -24,6 +26,7 @@ pub struct Hooks {
     settings: config::Hook,
     telemetry: Telemetry,
     health: Health,
+    sight: Option<Sight>,
 }
 
 impl Hooks {
@@ -34,7 +37,14 @@ impl Hooks {
             settings: settings.clone(),
             telemetry,
             health,
+            sight: None,
         }
+    }
+
+    /// With the nodes of a cluster, for hooks of launches there.
+    #[must_use]
+    pub fn seeing(self, sight: Option<Sight>) -> Self {
+        Self { sight, ..self }
     }
 
     fn region_of(&self, target: &proto::Target) -> Result<String, Failure> {
@@ -76,10 +86,18 @@ impl Handler for Hooks {
                 Found::None(report) => return Ok(report),
             },
         };
+        let sight = self.sight.as_ref();
+        let nodes = sight
+            .and_then(|sight| sight.nodes_of(&job.action().cluster))
+            .cloned();
+        if checkpoint.launching && nodes.is_none() {
+            return Ok(report::sees_no_nodes(&job.action().cluster, &checkpoint));
+        }
         let _held = self.telemetry.holding();
         let hold = Hold {
             job,
             cloud,
+            nodes,
             params,
             checkpoint,
             poll: self.settings.poll,

@@ -126,7 +126,7 @@ how Helm hands them on. */}}
 {{- define "hollowtrees.talksToApiServer" -}}
 {{- if eq .key "drain" -}}true
 {{- else if eq .key "agent" -}}{{ not (empty .values.cordonWhenCutOff) }}
-{{- else if eq .key "asgSwap" -}}
+{{- else if has .key (list "asgSwap" "lifecycle") -}}
 {{- $cluster := dig "cluster" (dict) (include "hollowtrees.settings" . | fromJson) -}}
 {{- and (not (empty $cluster.name)) (empty $cluster.kubeconfig) -}}
 {{- else -}}false

@@ -130,6 +130,19 @@ async fn only_who_talks_to_the_api_server_holds_a_token_and_a_role() {
             .set("asgSwap.config", config);
         only_these_have_rights(&rendered(&render).await, expected, config);
     }
+    for (config, expected) in [
+        ("{}", none),
+        (r#"{"cluster": {"name": "prod"}}"#, &["drain", "lifecycle"]),
+        (
+            r#"{"cluster": {"name": "prod", "kubeconfig": "/etc/kube"}}"#,
+            none,
+        ),
+    ] {
+        let render = with("minimal")
+            .set("lifecycle.enabled", "true")
+            .set("lifecycle.config", config);
+        only_these_have_rights(&rendered(&render).await, expected, config);
+    }
     // Rights of one's own making.
     let render = with("full").set("asgSwap.rbac.create", "false");
     let objects = rendered(&render).await;
@@ -146,7 +159,9 @@ async fn the_roles_are_those_of_the_plain_manifests() {
     let render = with("minimal")
         .set("asgSwap.enabled", "true")
         .set("drain.rbac.removeNodes", "true")
-        .set("asgSwap.config", r#"{"swap": {"wait_for_node": "2m"}}"#);
+        .set("asgSwap.config", r#"{"swap": {"wait_for_node": "2m"}}"#)
+        .set("lifecycle.enabled", "true")
+        .set("lifecycle.config", r#"{"cluster": {"name": "prod"}}"#);
     let chart = rendered(&render).await;
     let (cluster, namespaced) = (["ClusterRole", "ClusterRoleBinding"], ["Role", "RoleBinding"]);
     for (file, named, kinds) in [
@@ -157,6 +172,7 @@ async fn the_roles_are_those_of_the_plain_manifests() {
             cluster.to_vec(),
         ),
         ("asg-swap/rbac", "hollowtrees-asg-swap", cluster.to_vec()),
+        ("lifecycle/rbac", "hollowtrees-lifecycle", cluster.to_vec()),
     ] {
         let plain = std::fs::read_to_string(root().join(format!("workers/{file}.yaml"))).unwrap();
         let plain = objects(&plain);

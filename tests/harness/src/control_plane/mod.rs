@@ -8,11 +8,13 @@ mod audit;
 mod certificates;
 mod client;
 pub mod fixtures;
+mod ground;
 mod kubeconfig;
 mod part;
 
 pub use audit::{Audit, Entry};
 pub use client::{Answer, Client};
+pub use ground::Ground;
 pub use part::{KUBELET_USER, Part};
 
 use crate::process::Worker;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use hollowtrees_harness::{
     Error, Worker,
     aws::{Instance, NewGroup},
+    control_plane::Ground,
     eventually, http_get,
     ports::Port,
     proxy::Tcp,
@@ -16,7 +17,7 @@ use hollowtrees_schemas::{
 use serde_json::json;
 
 use crate::{
-    ground::Ground,
+    ground::ground,
     world::{BOUND, CLUSTER, World, detail, params},
 };
 
@@ -64,18 +65,18 @@ async fn attached(world: &World) -> Instant {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_attached_once_its_node_is_ready_and_not_before() {
-    let ground = Ground::new("node-ready").await;
+    let ground = ground("node-ready").await;
     let (mut world, old) = world(&ground, &[("HT_SWAP__WAIT_FOR_NODE", "90s")]).await;
     let worker = world.worker().await;
     world.send(&world.action(&old, "certain")).await;
     let new = launched(&mut world, &old).await;
     looks(&world, 5).await;
     assert_eq!(world.aws.count("AttachInstances"), 0, "it has no node");
-    ground.joins(&new).await;
+    ground.joins(&new.id, &new.zone).await.unwrap();
     looks(&world, 10).await;
     assert_eq!(world.aws.count("AttachInstances"), 0, "its node is not ready");
     assert_eq!(world.members("g").await, std::slice::from_ref(&old));
-    ground.is_ready(&new).await;
+    ground.is_ready(&new.id).await.unwrap();
     let outcome = world.end().await;
     assert_eq!(outcome.result, "succeeded", "{outcome:?}");
     assert_eq!(world.swapped("g", &old, (1, 1, 2)).await.id, new.id);
@@ -91,7 +92,7 @@ async fn it_is_attached_once_its_node_is_ready_and_not_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_attached_at_once_when_its_node_turns_ready_and_not_only_at_the_next_look() {
-    let ground = Ground::new("node-wakes").await;
+    let ground = ground("node-wakes").await;
     let slow = [("HT_SWAP__WAIT_FOR_NODE", "5m"), ("HT_SWAP__POLL", "60s")];
     let (mut world, old) = world(&ground, &slow).await;
     let worker = world.worker().await;
@@ -104,10 +105,10 @@ async fn it_is_attached_at_once_when_its_node_turns_ready_and_not_only_at_the_ne
     let new = launched(&mut world, &old).await;
     // It is in its first pause: between there and the next look is most of a minute.
     let (paused, before) = (Instant::now(), world.aws.count("DescribeInstances"));
-    ground.joins(&new).await;
+    ground.joins(&new.id, &new.zone).await.unwrap();
     looks_since(&world, before, 0).await;
     assert_eq!(world.aws.count("AttachInstances"), 0);
-    ground.is_ready(&new).await;
+    ground.is_ready(&new.id).await.unwrap();
     let took = attached(&world).await.duration_since(paused);
     assert!(
         took < Duration::from_secs(40),
@@ -118,7 +119,7 @@ async fn it_is_attached_at_once_when_its_node_turns_ready_and_not_only_at_the_ne
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_never_comes_is_waited_for_no_longer_than_is_said() {
-    let ground = Ground::new("node-never").await;
+    let ground = ground("node-never").await;
     let (mut world, old) = world(&ground, &[("HT_SWAP__WAIT_FOR_NODE", "5s")]).await;
     let worker = world.worker().await;
     world.send(&world.action(&old, "certain")).await;
@@ -138,13 +139,13 @@ async fn a_node_that_never_comes_is_waited_for_no_longer_than_is_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_withdrawn_in_the_wait_is_ended() {
-    let ground = Ground::new("node-withdrawn").await;
+    let ground = ground("node-withdrawn").await;
     let (mut world, old) = world(&ground, &[("HT_SWAP__WAIT_FOR_NODE", "5m")]).await;
     world.incident(&old, "open").await;
     let worker = world.worker().await;
     world.send(&world.action(&old, "advisory")).await;
     let new = launched(&mut world, &old).await;
-    ground.joins(&new).await;
+    ground.joins(&new.id, &new.zone).await.unwrap();
     looks(&world, 3).await;
     world.incident(&old, "cancelled").await;
     let outcome = world.end().await;
@@ -156,7 +157,7 @@ async fn what_is_withdrawn_in_the_wait_is_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_in_the_wait_for_a_node() {
-    let ground = Ground::new("node-dead").await;
+    let ground = ground("node-dead").await;
     let (mut world, old) = world(&ground, &[("HT_SWAP__WAIT_FOR_NODE", "90s")]).await;
     let action = world.action(&old, "certain");
     let first = world.worker().await;
@@ -171,8 +172,8 @@ async fn dead_in_the_wait_for_a_node() {
     looks(&world, 5).await;
     assert_eq!(world.checkpoint(&action, "running_at").await, began);
     assert_eq!(world.aws.count("AttachInstances"), 0);
-    ground.joins(&new).await;
-    ground.is_ready(&new).await;
+    ground.joins(&new.id, &new.zone).await.unwrap();
+    ground.is_ready(&new.id).await.unwrap();
     let outcome = world.end().await;
     assert_eq!(
         (outcome.result.as_str(), outcome.attempt),
@@ -188,7 +189,7 @@ async fn dead_in_the_wait_for_a_node() {
 /// The worker waits by its configuration for nodes of its cluster only; a rule may ask for more, less, or what it cannot do.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_waited_for() {
-    let ground = Ground::new("node-whose").await;
+    let ground = ground("node-whose").await;
     let (mut world, old) = world(&ground, &[("HT_SWAP__WAIT_FOR_NODE", "5m")]).await;
     let mut olds = vec![old];
     for name in ["asked", "other", "off"] {
@@ -254,7 +255,7 @@ async fn a_wait_that_is_no_duration_touches_nothing() {
 /// The binary: its API server is away, and it says so, is ready, and swaps after the wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_api_server_it_is_ready_says_so_and_swaps() {
-    let ground = Ground::new("node-blind").await;
+    let ground = ground("node-blind").await;
     let proxy = Tcp::start(ground.plane.addr()).await.unwrap();
     proxy.cut();
     let url = format!("https://{}", proxy.addr());

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use hollowtrees_asg_swap::{
     config,
-    node::Sight,
     telemetry::Telemetry,
     worker::{Health, Swapper},
 };
@@ -13,7 +12,7 @@ use hollowtrees_bus::{
     Bus, Deliveries, Options, apply,
     topology::{self, Consumer, Profile},
 };
-use hollowtrees_cluster::{Limits, Nodes};
+use hollowtrees_cluster::{Limits, Nodes, Sight};
 use hollowtrees_harness::{
     Aws, Nats,
     aws::{Instance, NewGroup},

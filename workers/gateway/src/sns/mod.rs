@@ -23,10 +23,7 @@ use crate::{
     config::Settings,
     problem::Problem,
     settle::Part,
-    sqs::{
-        Teller, Told,
-        read::{self, Origin},
-    },
+    sqs::{Teller, Told, read},
 };
 use message::{Message, Purpose, place};
 use settings::Sns;
@@ -133,11 +130,9 @@ impl Topics {
         let (account, region) = place(message.topic());
         let contents = read::contents(
             message.text(),
-            &Origin {
-                account: account.to_owned(),
-                region: region.to_owned(),
-                sent_at: time::parse(message.timestamp()).ok(),
-            },
+            &self
+                .teller
+                .origin(account, region, time::parse(message.timestamp()).ok()),
         );
         for idle in &contents.idle {
             self.teller.telemetry().idle(*idle);

@@ -49,11 +49,9 @@ impl Handler {
         });
         let contents = read::contents(
             &taken.body,
-            &read::Origin {
-                account: self.source.account.clone(),
-                region: self.source.region.clone(),
-                sent_at,
-            },
+            &self
+                .teller
+                .origin(&self.source.account, &self.source.region, sent_at),
         );
         for idle in &contents.idle {
             self.telemetry.idle(*idle);

@@ -130,6 +130,7 @@ impl<'a> Doors<'a> {
             telemetry: self.telemetry.clone(),
             patience: self.settings.lookup.patience,
             way,
+            launches: self.settings.launches,
         };
         Ok((aws, teller))
     }

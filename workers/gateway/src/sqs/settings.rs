@@ -25,6 +25,8 @@ pub struct Sqs {
     /// How long a message that was taken is out of others' sight.
     #[serde(with = "config::duration")]
     pub hidden: Duration,
+    /// Whether hooks of launches are told.
+    pub launches: bool,
     /// Clusters spoken for; none: all.
     pub clusters: Vec<String>,
     /// `<name in tags>=<cluster>`

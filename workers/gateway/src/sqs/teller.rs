@@ -13,7 +13,7 @@ use crate::ingest::{self, Refused};
 
 use super::{
     lookup::Lookup,
-    read::{Deadline, Event},
+    read::{Deadline, Event, Origin},
     route::{Routed, Routes},
     telemetry::Telemetry,
     tell,
@@ -44,11 +44,23 @@ pub(crate) struct Teller {
     pub(super) patience: Duration,
     /// The way in, last word of `ce-source`.
     pub(super) way: &'static str,
+    /// Whether hooks of launches are told.
+    pub(super) launches: bool,
 }
 
 impl Teller {
     pub(crate) fn telemetry(&self) -> &Telemetry {
         &self.telemetry
+    }
+
+    /// What a source in this account and region says of its events.
+    pub(crate) fn origin(&self, account: &str, region: &str, sent_at: Option<Timestamp>) -> Origin {
+        Origin {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            sent_at,
+            launches: self.launches,
+        }
     }
 
     /// `otherwise`: the cluster of an instance that nothing else names; or empty.

@@ -38,7 +38,7 @@ pub use connect::{Access, ConnectError};
 use cordon::{Cordoned, Cordons, Extent, Released, Room};
 use engine::{Engine, Observer, Ticket};
 use events::{Events, Happened};
-pub use nodes::{Nodes, Readiness};
+pub use nodes::{Nodes, Readiness, Sight};
 use removal::{Left, Removal, Write};
 pub use request::Refusal;
 use request::Requests;

@@ -29,6 +29,33 @@ pub enum Readiness {
     Ready,
 }
 
+/// The nodes of one cluster, by its name on the bus.
+#[derive(Clone)]
+pub struct Sight {
+    cluster: String,
+    nodes: Nodes,
+}
+
+impl Sight {
+    /// Those of the cluster of this name.
+    pub fn of(cluster: &str, nodes: Nodes) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            nodes,
+        }
+    }
+
+    /// The nodes of this cluster; none where another one is seen.
+    pub fn nodes_of(&self, cluster: &str) -> Option<&Nodes> {
+        (self.cluster == cluster).then_some(&self.nodes)
+    }
+
+    /// How the watch does, and every change of it.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.nodes.health()
+    }
+}
+
 impl Nodes {
     /// Connects and starts the watch. The API server need not answer yet: see [`Nodes::health`].
     ///

@@ -106,6 +106,13 @@ pub fn default_certainty(notice_kind: &str) -> Certainty {
     }
 }
 
+/// Whether a notice of this kind says that an instance comes, and not that it goes. Such a notice begins an incident of its
+/// own, which says nothing against the instance, and is only for rules that ask for its kind.
+#[must_use]
+pub fn announces_arrival(notice_kind: &str) -> bool {
+    notice_kind == kind::ASG_LAUNCHING
+}
+
 /// How long the provider leaves where its notice names no time; only kinds
 /// that take an instance back at once have one.
 #[must_use]

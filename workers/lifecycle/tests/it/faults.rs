@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hollowtrees_harness::{aws::Service, eventually, proxy::Fault};
 
-use crate::world::{BOUND, GROUP, HOOK, World, detail, word};
+use crate::world::{BOUND, GROUP, World, detail, word};
 
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -140,17 +140,7 @@ async fn a_hook_that_somebody_else_answered_is_over() {
     let worker = world.worker().await;
     world.send(&world.action(&instance)).await;
     world.heartbeats(&instance, 1).await;
-    let by = [
-        ("AutoScalingGroupName", GROUP),
-        ("LifecycleHookName", HOOK),
-        ("InstanceId", instance.as_str()),
-        ("LifecycleActionResult", "CONTINUE"),
-    ];
-    world
-        .aws
-        .call(Service::AutoScaling, "CompleteLifecycleAction", &by)
-        .await
-        .unwrap();
+    world.somebody_answers(&instance).await;
     let outcome = world.end().await;
     assert_eq!(word(&outcome), ("skipped", "hook-over"), "{outcome:?}");
     assert_eq!(world.answers().len(), 1, "ours was not needed");

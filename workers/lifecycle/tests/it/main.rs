@@ -10,6 +10,7 @@
 
 mod faults;
 mod held;
+mod launch;
 mod left_alone;
 mod process;
 mod together;

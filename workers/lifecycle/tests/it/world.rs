@@ -7,9 +7,10 @@ use hollowtrees_bus::{
     Bus, Deliveries, Options, apply,
     topology::{self, Consumer, Profile},
 };
+use hollowtrees_cluster::{Limits, Nodes, Sight};
 use hollowtrees_harness::{
     Aws, Error, Nats,
-    aws::{Hook, LifecycleAction, NewGroup},
+    aws::{Hook, LifecycleAction, NewGroup, Service},
     eventually,
 };
 use hollowtrees_lifecycle::{
@@ -73,12 +74,18 @@ impl Running {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With these settings besides.
+    pub(crate) async fn with(env: &[(&str, &str)]) -> Self {
         let (nats, aws) = tokio::join!(Nats::start(), Aws::start());
         let (nats, aws) = (nats.unwrap(), aws.unwrap());
         let bus = Bus::connect(&Options::new(nats.url())).await.unwrap();
-        let env = [("HT_HOOK__POLL", "100ms"), ("HT_HOOK__SEEN_WITHIN", "2s")];
-        let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let loader = Loader::new(config::DEFAULTS).env(env.into());
+        let fast = [("HT_HOOK__POLL", "100ms"), ("HT_HOOK__SEEN_WITHIN", "2s")];
+        let env = fast.iter().chain(env);
+        let env = env.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let loader = Loader::new(config::DEFAULTS).env(env.collect());
         let settings = loader.load::<config::Settings>().unwrap().own;
         let reader = Consumer {
             name: "test-outcomes".to_owned(),
@@ -110,7 +117,14 @@ impl World {
         };
         let aws = hollowtrees_aws::Aws::connect(&access).await.unwrap();
         let telemetry = Telemetry::register(&metrics).unwrap();
-        let hooks = Hooks::new(aws, &self.settings.hook, telemetry, Health::new(None));
+        let sight = match self.settings.api_server() {
+            Some(access) => {
+                let nodes = Nodes::connect(&access, Limits::default()).await.unwrap();
+                Some(Sight::of(&self.settings.cluster.name, nodes))
+            }
+            None => None,
+        };
+        let hooks = Hooks::new(aws, &self.settings.hook, telemetry, Health::new(None)).seeing(sight);
         let process = proto::Worker {
             kind: "lifecycle".to_owned(),
             process: identity.id.to_string(),
@@ -220,6 +234,19 @@ impl World {
         token: Option<&str>,
         deadline: Option<Timestamp>,
     ) {
+        self.incident_of("asg-terminating", instance, state, token, deadline)
+            .await;
+    }
+
+    /// One whose only notice is of this kind.
+    pub(crate) async fn incident_of(
+        &self,
+        kind: &str,
+        instance: &str,
+        state: &str,
+        token: Option<&str>,
+        deadline: Option<Timestamp>,
+    ) {
         let token = token.map(|_| format!("token-of-{instance}"));
         let record = proto::Incident {
             schema: 1,
@@ -231,7 +258,7 @@ impl World {
             changes: if state == "open" { 1 } else { 2 },
             deadline: deadline.map(to_proto),
             facts: vec![proto::Fact {
-                kind: "asg-terminating".to_owned(),
+                kind: kind.to_owned(),
                 event_id: token.unwrap_or_default(),
                 state: "active".to_owned(),
                 noticed_at: Some(to_proto(Timestamp::now())),
@@ -312,6 +339,20 @@ impl World {
                 return outcome;
             }
         }
+    }
+
+    /// Another one than we answers the hook.
+    pub(crate) async fn somebody_answers(&self, instance: &str) {
+        let by = [
+            ("AutoScalingGroupName", GROUP),
+            ("LifecycleHookName", HOOK),
+            ("InstanceId", instance),
+            ("LifecycleActionResult", "CONTINUE"),
+        ];
+        self.aws
+            .call(Service::AutoScaling, "CompleteLifecycleAction", &by)
+            .await
+            .unwrap();
     }
 
     /// Calls of this name in which the action of AWS is about this instance, or has its token.

@@ -19,6 +19,7 @@ mod lifecycle;
 mod unwrap;
 
 use jiff::Timestamp;
+use lifecycle::Way;
 use serde_json::{Map, Value};
 
 /// A JSON object.
@@ -33,6 +34,8 @@ pub struct Origin {
     pub region: String,
     /// When the message was sent.
     pub sent_at: Option<Timestamp>,
+    /// Whether hooks of launches are to be told.
+    pub launches: bool,
 }
 
 /// What one event says of one instance.
@@ -240,9 +243,11 @@ fn event(document: Document, origin: &Origin) -> Result<Said, Unusable> {
         }
         ("aws.health", _) => health::event(document, origin),
         ("aws.autoscaling", "EC2 Instance-terminate Lifecycle Action") => {
-            lifecycle::terminate(document, origin)
+            lifecycle::bridged(document, Way::Terminating, origin)
         }
-        ("aws.autoscaling", "EC2 Instance-launch Lifecycle Action") => Ok(Said::Nothing(Idle::Launch)),
+        ("aws.autoscaling", "EC2 Instance-launch Lifecycle Action") => {
+            lifecycle::bridged(document, Way::Launching, origin)
+        }
         ("aws.autoscaling", _) => Ok(Said::Nothing(Idle::ScalingActivity)),
         (source, kind) => Err(Unusable::Type {
             source_name: field::short(source),

@@ -190,6 +190,7 @@ fn origin() -> Origin {
         account: "444455556666".to_owned(),
         region: "eu-north-1".to_owned(),
         sent_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+        launches: false,
     }
 }
 
@@ -398,4 +399,39 @@ fn json() -> impl Strategy<Value = Value> {
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
+}
+
+#[test]
+fn a_launch_is_told_where_it_is_asked_for() {
+    let asked = Origin {
+        launches: true,
+        ..origin()
+    };
+    let bodies = bodies();
+    let told: Vec<_> = ["hook-launch", "hook-direct-launch"]
+        .map(|name| contents(&bodies[name], &asked).events.remove(0))
+        .into_iter()
+        .map(|event| {
+            (
+                event.kind,
+                event.certainty,
+                event.instance,
+                event.event_id,
+                event.action,
+                event.deadline,
+            )
+        })
+        .collect();
+    assert_eq!(told[0], told[1], "one fact, whichever way it comes");
+    assert_eq!(
+        told[0],
+        (
+            "asg-launching",
+            "advisory",
+            "i-0633ac2b0d9769723".to_owned(),
+            "87654321-4321-4321-4321-210987654321".to_owned(),
+            "launch".to_owned(),
+            Deadline::Unknown,
+        )
+    );
 }

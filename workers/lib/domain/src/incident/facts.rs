@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::fact::{Fact, FactState};
 use crate::limits::FACTS_MAX;
+use crate::notice::announces_arrival;
 use crate::words::Certainty;
 
 /// What adding a fact did.
@@ -46,6 +47,13 @@ impl Facts {
     /// Those that stand.
     pub fn standing(&self) -> impl Iterator<Item = &Fact> {
         self.list.iter().filter(|fact| fact.stands())
+    }
+
+    /// Whether all that stands says that the instance comes, and not that it goes.
+    #[must_use]
+    pub fn announce_arrival(&self) -> bool {
+        let mut standing = self.standing().peekable();
+        standing.peek().is_some() && standing.all(|fact| announces_arrival(&fact.kind))
     }
 
     /// The earliest deadline of those that stand.

@@ -6,7 +6,7 @@ use super::Incident;
 use super::fact::Fact;
 use super::facts::{Added, Facts};
 use crate::limits::PURGE_AFTER;
-use crate::notice::Notice;
+use crate::notice::{Notice, announces_arrival};
 use crate::record::minus;
 use crate::target;
 use crate::words::{Certainty, IncidentState};
@@ -62,6 +62,9 @@ pub fn merge(known: Option<&Incident>, notice: &Notice, now: Timestamp) -> Merge
         return told_again(known, notice);
     }
     match known.state {
+        IncidentState::Open if known.facts.announce_arrival() != announces_arrival(&fact.kind) => {
+            crossed(known, notice, fact, now)
+        }
         IncidentState::Open => joined(known, notice, fact),
         IncidentState::Cancelled | IncidentState::Closed if fact.stands() && !late(known, &fact, now) => {
             next_generation(known, notice, fact, now)
@@ -144,6 +147,18 @@ fn joined(known: &Incident, notice: &Notice, fact: Fact) -> Merged {
         change
     };
     Merged { incident, change }
+}
+
+/// An instance that came goes: another episode, of which its coming is no part. That it came is no news of one that goes.
+fn crossed(known: &Incident, notice: &Notice, fact: Fact, now: Timestamp) -> Merged {
+    match (known.facts.announce_arrival(), fact.stands()) {
+        (true, true) => next_generation(known, notice, fact, now),
+        (true, false) => recorded(known, fact),
+        (false, _) => Merged {
+            incident: known.clone(),
+            change: Change::Unchanged,
+        },
+    }
 }
 
 fn next_generation(known: &Incident, notice: &Notice, fact: Fact, now: Timestamp) -> Merged {

@@ -487,3 +487,29 @@ fn a_further_origin_of_the_same_word_adds_what_it_knows() {
         Change::Unchanged
     );
 }
+
+#[test]
+fn that_an_instance_came_is_no_part_of_its_going() {
+    use Change::{Opened, Recorded, Reopened, Unchanged};
+    let came = |seen| word("asg-launching", "token", "active", seen, None);
+    check(&[came(1)], &[Opened], 1, None, Certainty::Advisory);
+    check(
+        &[came(1), spot(20_000, 20_120), came(1)],
+        &[Opened, Reopened, Unchanged],
+        2,
+        Some(20_120),
+        Certain,
+    );
+    let (goes, _) = tell(&[came(1), spot(20_000, 20_120)]);
+    assert_eq!(goes.noticed_at, at(20_000));
+    assert!(!goes.facts.announce_arrival());
+    // Told late, it is no news; and it does not keep an incident that is withdrawn.
+    let back = || word("spot-interruption", "", "cancelled", 3, None);
+    let (withdrawn, changes) = tell(&[spot(1, 120), came(2), back()]);
+    assert_eq!(changes, [Opened, Unchanged, Change::Cancelled]);
+    assert!(withdrawn.withdrawn());
+    // What was withdrawn before it was heard of, stays so.
+    let (known, changes) = tell(&[came(1), back(), spot(2, 120)]);
+    assert_eq!(changes, [Opened, Recorded, Unchanged]);
+    assert!(known.facts.announce_arrival());
+}

@@ -32,6 +32,14 @@ impl Explanation {
             });
         }
         why(&rule.filter, true, candidate, &mut reasons);
+        if reasons.is_empty() && !rule.is_meant(candidate) {
+            let kind = &candidate.notice.message.kind;
+            reasons.push(Reason {
+                text: format!(
+                    "the instance comes and does not go: only a rule for data.kind \"{kind}\" and no other kind applies"
+                ),
+            });
+        }
         let matched = reasons.is_empty();
         if matched && rule.steps.is_empty() {
             reasons.push(Reason {

@@ -19,6 +19,9 @@ pub use explain::{Explanation, Reason};
 pub use filter::{Filter, Test};
 pub use path::{Attributes, Candidate, Path};
 
+use hollowtrees_schemas::names::kind;
+
+use crate::notice::announces_arrival;
 use crate::run::{PlannedAction, PlannedStep};
 use crate::words::Effect;
 
@@ -37,6 +40,25 @@ pub struct Rule {
     pub on_cancel: Vec<PlannedAction>,
     /// Hash of all the above but the description.
     pub version: String,
+}
+
+impl Rule {
+    /// Whether a notice that its filter matches is what it is written for. That an instance comes is for rules about just
+    /// that: one that would match a kind of those that go as well, or none, is about instances that go.
+    fn is_meant(&self, candidate: &Candidate<'_>) -> bool {
+        if !announces_arrival(&candidate.notice.message.kind) {
+            return true;
+        }
+        let mut notice = candidate.notice.clone();
+        let others = kind::ALL.into_iter().filter(|kind| !announces_arrival(kind));
+        others.chain([""]).all(|other| {
+            other.clone_into(&mut notice.message.kind);
+            !self.filter.matches(&Candidate {
+                attributes: candidate.attributes,
+                notice: &notice,
+            })
+        })
+    }
 }
 
 /// The rules of one file.
@@ -84,7 +106,7 @@ impl Rules {
         let active = !candidate.notice.state.withdraws();
         self.rules
             .iter()
-            .filter(move |rule| active && rule.filter.matches(candidate))
+            .filter(move |rule| active && rule.filter.matches(candidate) && rule.is_meant(candidate))
     }
 
     /// Why each rule applies to a notice or does not.
@@ -100,9 +122,9 @@ impl Rules {
 /// How often a kind of action exists where the rule does not say: telling
 /// people once each time it is asked for, everything else once an instance.
 #[must_use]
-pub fn default_effect(kind: &str) -> Effect {
-    match kind {
-        hollowtrees_schemas::names::kind::NOTIFY => Effect::PerAction,
+pub fn default_effect(of: &str) -> Effect {
+    match of {
+        kind::NOTIFY => Effect::PerAction,
         _ => Effect::PerInstance,
     }
 }

@@ -384,3 +384,38 @@ fn the_commented_examples_of_the_default_rules_are_rules() {
     let rules = Rules::parse(&format!("version: 1\nrules:\n{text}"), "examples").unwrap();
     assert_eq!(rules.as_slice().len(), 2);
 }
+
+#[test]
+fn an_arrival_is_only_for_rules_about_arrivals() {
+    let arrives = notice(|message| message.kind = "asg-launching".into());
+    let attributes = attributes();
+    let candidate = Candidate {
+        attributes: &attributes,
+        notice: &arrives,
+    };
+    for (filter, expected) in [
+        ("{ exact: { data.kind: asg-launching } }", true),
+        (
+            "{ all: [{ exact: { data.kind: asg-launching } }, { exact: { team: red } }] }",
+            true,
+        ),
+        ("{ prefix: { data.kind: asg-l } }", true),
+        ("{ prefix: { data.kind: asg- } }", false),
+        ("{ exact: { data.cluster: prod } }", false),
+        ("{ not: { exact: { data.kind: alert } } }", false),
+        (
+            "{ any: [{ exact: { data.kind: asg-launching } }, { exact: { data.kind: asg-terminating } }] }",
+            false,
+        ),
+        ("{ exact: { data.kind: asg-terminating } }", false),
+    ] {
+        let rules = Rules::parse(&rule_of(filter), "r.yaml").unwrap();
+        assert_eq!(rules.matching(&candidate).count() == 1, expected, "{filter}");
+        let explanation = &rules.explain(&candidate)[0];
+        assert_eq!(
+            (explanation.matched, explanation.reasons.is_empty()),
+            (expected, expected),
+            "{filter}"
+        );
+    }
+}
