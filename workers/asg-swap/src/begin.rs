@@ -1,11 +1,14 @@
 //! Chooses pools and enters the swap into the group's record.
 
-use hollowtrees_domain::swap::{
-    Checkpoint, End, Seen, Strategy, TAG_ACTION,
-    book::{self, Busy},
-    checkpoint::Plan,
-    choice::{self, Choice, Offer, choices},
-    world::{Group, Instance, Life, Standing},
+use hollowtrees_domain::{
+    recommend::Evidence,
+    swap::{
+        Checkpoint, End, Seen, Strategy, TAG_ACTION,
+        book::{self, Busy},
+        checkpoint::Plan,
+        choice::{self, Choice, Offer, choices},
+        world::{Group, Instance, Life, Standing},
+    },
 };
 use hollowtrees_runtime::worker::Failure;
 use hollowtrees_schemas::{
@@ -148,13 +151,14 @@ impl Saga<'_> {
                 .await?;
             templates.extend(template.map(|template| (named, template)));
         }
-        let offer = |prices| Offer {
+        let nothing = Evidence::none(self.job.now());
+        let offer = |evidence| Offer {
             group,
             old,
             templates: &templates,
-            prices,
+            evidence,
         };
-        let unpriced = match choices(offer(&[])) {
+        let unpriced = match choices(offer(&nothing)) {
             Ok(choices) => choices,
             Err(why) => return Ok(Err(why)),
         };
@@ -170,21 +174,11 @@ impl Saga<'_> {
             names.sort();
             names.dedup();
         }
-        let prices = self
-            .ask("describe-spot-prices", move |region| {
-                let (types, zones) = (types.clone(), zones.clone());
-                async move {
-                    match region.spot_prices(&types, &zones).await {
-                        // Prices only order the pools: without them the group's order is good enough.
-                        Err(refusal) if refusal.is_definite() => {
-                            tracing::warn!(%refusal, "Spot prices cannot be read; the group's order counts.");
-                            Ok(Vec::new())
-                        }
-                        answer => answer,
-                    }
-                }
-            })
-            .await?;
-        Ok(choices(offer(&prices)))
+        let evidence = self
+            .swapper
+            .prices
+            .evidence(&self.cloud, types, zones, self.job.now())
+            .await;
+        Ok(choices(offer(&evidence)))
     }
 }

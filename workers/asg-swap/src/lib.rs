@@ -14,6 +14,7 @@
 //! | `times` | until when what may go on |
 //! | `end` | what a swap leaves for a later step: the old instance is ended |
 //! | `begin` | chooses pools and enters the swap into the group's record |
+//! | `prices` | what spot pools cost over days, for that choice |
 //! | `group` | the group's record |
 //! | `records` | what incidents, runs and the ledger say |
 //! | `rehearsal` | the same in a dry run |
@@ -34,6 +35,7 @@ mod end;
 mod group;
 mod look;
 mod params;
+mod prices;
 mod records;
 mod rehearsal;
 mod report;

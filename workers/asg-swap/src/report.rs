@@ -30,6 +30,7 @@ pub(crate) fn of(action: &proto::Action, checkpoint: &Checkpoint, end: End, afte
         "type": choice.map(|choice| &choice.instance_type),
         "subnet": choice.map(|choice| &choice.subnet),
         "zone": choice.map(|choice| &choice.zone),
+        "why": choice.map(|choice| &choice.why),
         "market": if checkpoint.old.spot { "spot" } else { "on-demand" },
         "choices_tried": checkpoint.refused.len() + usize::from(checkpoint.launched.is_some()),
         "refused": checkpoint.refused,

@@ -10,7 +10,9 @@ use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
 use hollowtrees_schemas::proto;
 
 pub use crate::cloud::Health;
-use crate::{cloud::Cloud, config, node::Sight, params::Params, saga::Saga, telemetry::Telemetry};
+use crate::{
+    cloud::Cloud, config, node::Sight, params::Params, prices::Prices, saga::Saga, telemetry::Telemetry,
+};
 
 /// The provider whose groups these are.
 const PROVIDER: &str = "aws";
@@ -22,6 +24,7 @@ pub struct Swapper {
     pub(crate) telemetry: Telemetry,
     health: Health,
     pub(crate) sight: Option<Sight>,
+    pub(crate) prices: Prices,
     groups: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
@@ -34,6 +37,7 @@ impl Swapper {
             telemetry,
             health,
             sight: None,
+            prices: Prices::default(),
             groups: Mutex::default(),
         }
     }

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod choices;
 mod crash;
 mod end;
 mod faults;

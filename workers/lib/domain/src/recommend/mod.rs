@@ -16,7 +16,8 @@
 //! | [`reason`] | the reasons, in words and numbers |
 //! | [`reading`] | what was read last, kept when the next read fails |
 //!
-//! [`recommend`] is a function of its arguments alone; the order in which they are listed changes nothing. Formulae and how well it does: `docs/recommender.md`.
+//! [`recommend`], and [`rank`] of pools that somebody else has chosen, are functions of their arguments alone; the order in
+//! which these are listed changes nothing. Formulae and how well they do: `docs/recommender.md`.
 
 pub mod catalogue;
 pub mod eligible;
@@ -42,7 +43,7 @@ mod tests;
 pub use catalogue::{Architecture, Catalogue, InstanceType};
 pub use evidence::{Evidence, Interruption, Pool};
 pub use hazard::{Band, PlacementScore};
-pub use plan::{Market, NoPlan, Plan, Ranked, recommend};
+pub use plan::{Market, NoPlan, Plan, Ranked, rank, recommend};
 pub use price::{History, Point, Price, Statistics};
 pub use reading::Reading;
 pub use reason::Reason;

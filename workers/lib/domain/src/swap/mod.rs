@@ -9,7 +9,8 @@
 //! | [`world`] | what the cloud shows |
 //! | [`strategy`] | which way is asked for, by whom |
 //! | [`skip`] | why nothing is to be done |
-//! | [`choice`] | which pools to try, in which order |
+//! | [`choice`] | which pools to try |
+//! | [`order`] | in which order, and why |
 //! | [`checkpoint`] | what a swap remembers, and what answers do to it |
 //! | [`node`] | the wait for the replacement's node |
 //! | [`seen`] | one look at everything a decision needs |
@@ -25,6 +26,7 @@ pub mod decide;
 pub mod fresh;
 pub mod next;
 pub mod node;
+pub mod order;
 pub mod seen;
 pub mod skip;
 pub mod strategy;
