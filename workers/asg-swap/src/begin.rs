@@ -3,7 +3,7 @@
 use hollowtrees_domain::{
     recommend::Evidence,
     swap::{
-        Checkpoint, End, Seen, Strategy, TAG_ACTION,
+        Checkpoint, End, Seen, Strategy, TAG_ACTION, TAG_CLUSTER,
         book::{self, Busy},
         checkpoint::Plan,
         choice::{self, Choice, Offer, choices},
@@ -50,7 +50,7 @@ impl Saga<'_> {
         let ended = self.ended_swaps(&place).await?;
         let earlier = self.launched_before(strategy, seen).await?;
         let entered = place
-            .change(&self.job, |record| {
+            .change(self.job.bus(), |record| {
                 match book::enter(record, swap.clone(), &ended, now) {
                     Ok(()) => Changed::Write(Ok(())),
                     Err(busy) => Changed::Leave(Err(busy)),
@@ -115,6 +115,9 @@ impl Saga<'_> {
         if strategy == Strategy::Swap {
             plan.spot = choice::market(group, old);
             plan.tags = choice::propagated(group);
+            // Where the action's record is, for who finds the instance.
+            let cluster = self.job.action().cluster.clone();
+            plan.tags.entry(TAG_CLUSTER.to_owned()).or_insert(cluster);
             plan.choices = match self.choose(group, old).await? {
                 Ok(choices) => choices,
                 Err(why) => {

@@ -19,6 +19,7 @@
 //! | `records` | what incidents, runs and the ledger say |
 //! | `rehearsal` | the same in a dry run |
 //! | `report` | what is told of a swap |
+//! | [`sweep`] | what swaps left behind is looked for, and told or ended |
 //! | `cloud` | calls of AWS, counted |
 //! | [`telemetry`] | what is counted |
 //!
@@ -26,6 +27,7 @@
 
 pub mod config;
 pub mod node;
+pub mod sweep;
 pub mod telemetry;
 pub mod worker;
 

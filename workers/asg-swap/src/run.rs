@@ -5,11 +5,13 @@ use std::time::Duration;
 use hollowtrees_aws::Aws;
 use hollowtrees_cluster::{Limits, Nodes};
 use hollowtrees_runtime::{Context, Failure, exit::Code, worker};
+use hollowtrees_schemas::proto;
 
 use crate::{
     cloud::{self, Cloud, Health},
     config::Settings,
     node::{self, Sight},
+    sweep::Sweeper,
     telemetry::Telemetry,
     worker::Swapper,
 };
@@ -42,11 +44,19 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         None => None,
     };
     let check = sight.is_some().then(|| context.checks.register("nodes"));
+    let sweeper = Sweeper::new(aws.clone(), &settings.sweep, telemetry.clone(), health.clone());
+    let me = proto::Worker {
+        kind: "asg-swap".to_owned(),
+        process: context.identity.id.to_string(),
+        version: context.identity.version.to_owned(),
+    };
     let swapper = Swapper::new(aws, &settings.swap, telemetry, health.clone()).seeing(sight.clone());
+    let bus = context.config.nats.options();
     let loop_settings = settings.loop_settings(context.shutdown.grace().saturating_sub(LAST_WORDS));
     tokio::select! {
         ended = worker::run(&context, loop_settings, swapper) => ended,
         never = cloud::probe(cloud, &health) => match never {},
         never = node::tell_trouble(sight, check) => match never {},
+        never = sweeper.keep(bus, me) => match never {},
     }
 }

@@ -430,7 +430,7 @@ impl<'a> Saga<'a> {
             }
             let word = end.result;
             self.place(&self.checkpoint.group)
-                .change(&self.job, |record| {
+                .change(self.job.bus(), |record| {
                     book::close(record, &action, word, now);
                     Changed::Write(())
                 })

@@ -19,6 +19,7 @@ mod left_alone;
 mod node;
 mod process;
 mod strategies;
+mod sweep;
 mod together;
 mod withdrawal;
 mod world;

@@ -16,6 +16,8 @@
 //! | [`seen`] | one look at everything a decision needs |
 //! | [`next`] | one thing to do |
 //! | [`decide`](mod@decide) | which one it is |
+//! | [`orphan`] | what a swap left behind |
+//! | [`turn`] | whose turn it is to look for it |
 //! | [`book`] | the record of a group: lease, sizes, open swaps |
 //! | [`fresh`] | whether what is read of a group is as we left it |
 
@@ -27,9 +29,11 @@ pub mod fresh;
 pub mod next;
 pub mod node;
 pub mod order;
+pub mod orphan;
 pub mod seen;
 pub mod skip;
 pub mod strategy;
+pub mod turn;
 pub mod world;
 
 mod forward;
@@ -54,6 +58,8 @@ pub const TAG_STRATEGY: &str = "hollowtrees.io/strategy";
 pub const TAG_ACTION: &str = "hollowtrees.io/action";
 /// Tag of what we launched: the instance it replaces.
 pub const TAG_REPLACES: &str = "hollowtrees.io/replaces";
+/// Tag of an instance: its cluster's name on the bus. What we launched has its action's, unless its group says another.
+pub const TAG_CLUSTER: &str = "hollowtrees.io/cluster";
 /// Tag of what we launched: number of the choice, from 0.
 pub const TAG_CHOICE: &str = "hollowtrees.io/choice";
 /// Tag of a group of EKS, which replaces its instances itself (EKS user guide, "managed node groups").
