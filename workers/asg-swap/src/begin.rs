@@ -3,10 +3,10 @@
 use hollowtrees_domain::{
     recommend::Evidence,
     swap::{
-        Checkpoint, End, Seen, Strategy, TAG_ACTION, TAG_CLUSTER,
+        Checkpoint, End, Policy, Seen, Strategy, TAG_ACTION, TAG_CLUSTER,
         book::{self, Busy},
         checkpoint::Plan,
-        choice::{self, Choice, Offer, choices},
+        choice::{self, Choice, Choices, Offer, choices},
         world::{Group, Instance, Life, Standing},
     },
 };
@@ -16,7 +16,17 @@ use hollowtrees_schemas::{
     proto::{self, time::to_proto},
 };
 
-use crate::{group::Changed, saga::Saga};
+use crate::{
+    group::Changed,
+    policy::{ASKS_AGAIN, crowded},
+    saga::Saga,
+};
+
+/// What a swap begins with, and the pools that its policy takes out.
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    pub(crate) left_out: Vec<Choice>,
+}
 
 impl Saga<'_> {
     /// Begins. An end: there is nothing to begin with.
@@ -32,9 +42,15 @@ impl Saga<'_> {
             }));
         };
         let strategy = self.orders(seen)?.strategy;
-        let plan = match self.plan(strategy, group, &old).await? {
-            Ok(plan) => plan,
-            Err(end) => return Ok(Some(end)),
+        let policy = self.policy(group)?;
+        let place = self.place(&group.name);
+        self.wait_for_others(&place, &policy).await?;
+        let plan = match self.plan(strategy, group, &old, &policy).await? {
+            Ok(Planned { plan, .. }) => plan,
+            Err(end) => {
+                self.swapper.waiting.leave(&place.key(), &self.job.action().id);
+                return Ok(Some(end));
+            }
         };
         let action = self.job.action();
         let now = self.job.now();
@@ -46,12 +62,11 @@ impl Saga<'_> {
             opened_at: Some(to_proto(now)),
             ..proto::GroupSwap::default()
         };
-        let place = self.place(&group.name);
         let ended = self.ended_swaps(&place).await?;
         let earlier = self.launched_before(strategy, seen).await?;
         let entered = place
             .change(self.job.bus(), |record| {
-                match book::enter(record, swap.clone(), &ended, now) {
+                match book::enter(record, swap.clone(), &ended, policy.max_open, now) {
                     Ok(()) => Changed::Write(Ok(())),
                     Err(busy) => Changed::Leave(Err(busy)),
                 }
@@ -59,6 +74,7 @@ impl Saga<'_> {
             .await?;
         match entered {
             Ok(()) => {
+                self.swapper.waiting.leave(&place.key(), &self.job.action().id);
                 let mut checkpoint = Checkpoint::begin(&group.name, group.sizes, &old, plan);
                 if let Some(earlier) = &earlier {
                     checkpoint.adopt(earlier, now);
@@ -66,6 +82,8 @@ impl Saga<'_> {
                 self.keep(checkpoint).await?;
                 Ok(None)
             }
+            // Somebody was faster.
+            Err(Busy::Enough(open)) => Err(crowded(open, policy.max_open.unwrap_or_default(), ASKS_AGAIN)),
             // Asked again, it is waited for.
             Err(Busy::Other { .. }) => Ok(None),
             Err(Busy::Full) => Err(Failure::transient(format!(
@@ -106,7 +124,9 @@ impl Saga<'_> {
         strategy: Strategy,
         group: &Group,
         old: &Instance,
-    ) -> Result<Result<Plan, End>, Failure> {
+        policy: &Policy,
+    ) -> Result<Result<Planned, End>, Failure> {
+        let mut left_out = Vec::new();
         let mut plan = Plan {
             strategy,
             weight: choice::weight(group, old),
@@ -118,8 +138,11 @@ impl Saga<'_> {
             // Where the action's record is, for who finds the instance.
             let cluster = self.job.action().cluster.clone();
             plan.tags.entry(TAG_CLUSTER.to_owned()).or_insert(cluster);
-            plan.choices = match self.choose(group, old).await? {
-                Ok(choices) => choices,
+            plan.choices = match self.choose(group, old, policy).await? {
+                Ok(choices) => {
+                    left_out = choices.left_out;
+                    choices.pools
+                }
                 Err(why) => {
                     return Ok(Err(End {
                         result: result::FAILED,
@@ -129,14 +152,15 @@ impl Saga<'_> {
                 }
             };
         }
-        Ok(Ok(plan))
+        Ok(Ok(Planned { plan, left_out }))
     }
 
     async fn choose(
         &mut self,
         group: &Group,
         old: &Instance,
-    ) -> Result<Result<Vec<Choice>, choice::NoChoice>, Failure> {
+        policy: &Policy,
+    ) -> Result<Result<Choices, choice::NoChoice>, Failure> {
         let mut templates = Vec::new();
         for named in choice::templates(&group.source) {
             let asked = named.clone();
@@ -155,11 +179,14 @@ impl Saga<'_> {
             templates.extend(template.map(|template| (named, template)));
         }
         let nothing = Evidence::none(self.job.now());
+        let on_demand = self.on_demand().await;
         let offer = |evidence| Offer {
             group,
             old,
             templates: &templates,
             evidence,
+            on_demand: &on_demand,
+            policy,
         };
         let unpriced = match choices(offer(&nothing)) {
             Ok(choices) => choices,
@@ -169,10 +196,11 @@ impl Saga<'_> {
             return Ok(Ok(unpriced));
         }
         let mut types: Vec<String> = unpriced
+            .pools
             .iter()
             .map(|choice| choice.instance_type.clone())
             .collect();
-        let mut zones: Vec<String> = unpriced.iter().map(|choice| choice.zone.clone()).collect();
+        let mut zones: Vec<String> = unpriced.pools.iter().map(|choice| choice.zone.clone()).collect();
         for names in [&mut types, &mut zones] {
             names.sort();
             names.dedup();

@@ -87,6 +87,8 @@ pub struct Swap {
     pub strategy: Strategy,
     /// Groups that need no tag to be touched.
     pub groups: Vec<String>,
+    /// A file with prices on demand.
+    pub on_demand: Option<PathBuf>,
     /// How outcomes are written.
     pub format: Format,
 }

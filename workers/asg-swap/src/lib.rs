@@ -15,6 +15,8 @@
 //! | `end` | what a swap leaves for a later step: the old instance is ended |
 //! | `begin` | chooses pools and enters the swap into the group's record |
 //! | `prices` | what spot pools cost over days, for that choice |
+//! | `policy` | what a swap may do |
+//! | `waiting` | swaps that wait until fewer of their group are open |
 //! | `group` | the group's record |
 //! | `records` | what incidents, runs and the ledger say |
 //! | `rehearsal` | the same in a dry run |
@@ -37,6 +39,7 @@ mod end;
 mod group;
 mod look;
 mod params;
+mod policy;
 mod prices;
 mod records;
 mod rehearsal;
@@ -46,6 +49,7 @@ mod saga;
 mod section;
 mod step;
 mod times;
+mod waiting;
 
 pub use run::run;
 

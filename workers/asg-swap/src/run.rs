@@ -11,6 +11,7 @@ use crate::{
     cloud::{self, Cloud, Health},
     config::Settings,
     node::{self, Sight},
+    policy,
     sweep::Sweeper,
     telemetry::Telemetry,
     worker::Swapper,
@@ -25,6 +26,10 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// The bus cannot be reached or is not as declared, or the configuration of AWS or Kubernetes cannot be read.
 pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     let settings = &context.config.own;
+    if let Some(path) = &settings.swap.on_demand {
+        policy::read(path)
+            .map_err(|error| Failure::new(Code::Refused, format!("swap.on_demand: {error}")))?;
+    }
     let telemetry = Telemetry::register(&context.metrics)?;
     let aws = Box::pin(Aws::connect(&settings.access()))
         .await

@@ -12,6 +12,7 @@ use hollowtrees_schemas::proto;
 pub use crate::cloud::Health;
 use crate::{
     cloud::Cloud, config, node::Sight, params::Params, prices::Prices, saga::Saga, telemetry::Telemetry,
+    waiting::Waiting,
 };
 
 /// The provider whose groups these are.
@@ -25,6 +26,7 @@ pub struct Swapper {
     health: Health,
     pub(crate) sight: Option<Sight>,
     pub(crate) prices: Prices,
+    pub(crate) waiting: Waiting,
     groups: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
@@ -38,6 +40,7 @@ impl Swapper {
             health,
             sight: None,
             prices: Prices::default(),
+            waiting: Waiting::default(),
             groups: Mutex::default(),
         }
     }

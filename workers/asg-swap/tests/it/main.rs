@@ -17,6 +17,7 @@ mod happy;
 mod late;
 mod left_alone;
 mod node;
+mod policies;
 mod process;
 mod strategies;
 mod sweep;

@@ -6,6 +6,7 @@
 //! | [`catalogue`] | which instance types a region offers, in which zones |
 //! | [`pattern`] | instance types allowed or denied by name |
 //! | [`price`] | what a price history says: time-weighted mean, percentile, volatility |
+//! | [`on_demand`] | prices on demand, read from a text |
 //! | [`evidence`] | all that is known at one time of a region's pools |
 //! | [`hazard`] | how often a pool is likely to be interrupted |
 //! | [`taste`] | what an interruption is worth, how far to spread |
@@ -24,6 +25,7 @@ pub mod eligible;
 pub mod evidence;
 pub mod hazard;
 pub mod nodes;
+pub mod on_demand;
 pub mod pattern;
 pub mod plan;
 pub mod price;

@@ -6,10 +6,10 @@ use hollowtrees_schemas::id::Hash;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    TAG_ACTION, TAG_CHOICE, TAG_REPLACES, order,
+    Policy, TAG_ACTION, TAG_CHOICE, TAG_REPLACES, order,
     world::{Group, Instance, Launch, Source, SpotMarket, Subnet, Template, TemplateRef},
 };
-use crate::recommend::Evidence;
+use crate::recommend::{Evidence, Price};
 
 /// Pools tried at most.
 const LONGEST: usize = 24;
@@ -48,6 +48,19 @@ pub struct Offer<'a> {
     pub templates: &'a [(TemplateRef, Template)],
     /// What is known of spot pools; without prices the group's order counts.
     pub evidence: &'a Evidence,
+    /// On-demand prices by type, as far as they are known.
+    pub on_demand: &'a BTreeMap<String, Price>,
+    /// What is allowed.
+    pub policy: &'a Policy,
+}
+
+/// What was chosen from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choices {
+    /// Pools to try, best first.
+    pub pools: Vec<Choice>,
+    /// Those that the policy takes out, with its reason in their `why`.
+    pub left_out: Vec<Choice>,
 }
 
 /// Why there is no choice.
@@ -62,6 +75,16 @@ pub enum NoChoice {
     /// A template is not there.
     #[error("launch template {0} was not found")]
     Template(String),
+    /// The policy leaves none.
+    #[error(
+        "the policy takes out all {of} pools, of the best {why}; allow more by the rule's params or the group's tags"
+    )]
+    Policy {
+        /// How many there are.
+        of: usize,
+        /// Why the best of them is out.
+        why: String,
+    },
 }
 
 /// Templates a group names, each once.
@@ -118,7 +141,7 @@ pub fn weight(group: &Group, old: &Instance) -> u32 {
 ///
 /// # Errors
 /// There is none, and why.
-pub fn choices(offer: Offer<'_>) -> Result<Vec<Choice>, NoChoice> {
+pub fn choices(offer: Offer<'_>) -> Result<Choices, NoChoice> {
     let Offer { group, old, .. } = offer;
     let types = types(offer)?;
     if group.subnets.is_empty() {
@@ -143,8 +166,18 @@ pub fn choices(offer: Offer<'_>) -> Result<Vec<Choice>, NoChoice> {
     if old.spot {
         order::order(&mut found, offer);
     }
+    let left_out = offer.policy.apply(&mut found, old.spot, offer.on_demand);
+    if let (true, Some(best)) = (found.is_empty(), left_out.first()) {
+        return Err(NoChoice::Policy {
+            of: left_out.len(),
+            why: best.why.clone(),
+        });
+    }
     found.truncate(LONGEST);
-    Ok(found)
+    Ok(Choices {
+        pools: found,
+        left_out,
+    })
 }
 
 /// Types in the group's order, each with its template.

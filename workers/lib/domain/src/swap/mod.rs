@@ -16,6 +16,7 @@
 //! | [`seen`] | one look at everything a decision needs |
 //! | [`next`] | one thing to do |
 //! | [`decide`](mod@decide) | which one it is |
+//! | [`policy`] | which of them a rule and a group allow |
 //! | [`orphan`] | what a swap left behind |
 //! | [`turn`] | whose turn it is to look for it |
 //! | [`book`] | the record of a group: lease, sizes, open swaps |
@@ -30,6 +31,7 @@ pub mod next;
 pub mod node;
 pub mod order;
 pub mod orphan;
+pub mod policy;
 pub mod seen;
 pub mod skip;
 pub mod strategy;
@@ -47,6 +49,7 @@ pub use choice::Choice;
 pub use decide::{Decision, decide};
 pub use next::{End, Next, Wait};
 pub use node::Node;
+pub use policy::Policy;
 pub use seen::{Books, Drain, Orders, Seen};
 pub use strategy::Strategy;
 
@@ -54,6 +57,14 @@ pub use strategy::Strategy;
 pub const TAG_MANAGED: &str = "hollowtrees.io/managed";
 /// Tag of a group: its strategy.
 pub const TAG_STRATEGY: &str = "hollowtrees.io/strategy";
+/// Tag of a group: the only types a replacement may be of, as patterns apart by commas.
+pub const TAG_ALLOWED_TYPES: &str = "hollowtrees.io/allowed-types";
+/// Tag of a group: types no replacement may be of.
+pub const TAG_DENIED_TYPES: &str = "hollowtrees.io/denied-types";
+/// Tag of a group: up to which percentage of the on-demand price a spot pool is used.
+pub const TAG_PRICE_CEILING: &str = "hollowtrees.io/price-ceiling";
+/// Tag of a group: how many of its swaps may be open at once.
+pub const TAG_MAX_OPEN: &str = "hollowtrees.io/max-open";
 /// Tag of what we launched: the id of the action.
 pub const TAG_ACTION: &str = "hollowtrees.io/action";
 /// Tag of what we launched: the instance it replaces.

@@ -41,7 +41,10 @@ pub(super) fn order(choices: &mut [Choice], offer: Offer<'_>) {
         at: evidence.now,
     });
     let pools: BTreeSet<Pool> = choices.iter().map(pool).collect();
-    let listed: Vec<_> = pools.iter().map(|pool| (pool, None)).collect();
+    let listed: Vec<_> = pools
+        .iter()
+        .map(|pool| (pool, offer.on_demand.get(&pool.instance_type).copied()))
+        .collect();
     let ranked = rank(&listed, &evidence, &Taste::default());
     let cost = |one: &&Ranked| one.cost;
     let (own, others): (Vec<&Ranked>, Vec<&Ranked>) = ranked.iter().partition(|one| one.pool == interrupted);

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
+    Policy,
     choice::{Choice, Claim, NoChoice, Offer, choices, market, propagated, templates, weight},
+    policy::{max_open, patterns, price_ceiling},
     world::{Group, Instance, Life, Override, Sizes, Source, SpotMarket, Subnet, Tag, Template, TemplateRef},
 };
 use crate::recommend::{Evidence, History, Point, Pool, Price};
@@ -115,8 +117,11 @@ fn chosen(source: Source, old: &Instance, evidence: &Evidence) -> Vec<Choice> {
         old,
         templates: &resolved(),
         evidence,
+        on_demand: &BTreeMap::new(),
+        policy: &Policy::default(),
     })
     .unwrap()
+    .pools
 }
 
 fn order(source: Source, old: &Instance, evidence: &Evidence) -> Vec<String> {
@@ -288,8 +293,10 @@ fn each_choice_says_why_it_stands_where_it_stands() {
         old: &old("m5.large", "a", true),
         templates: &resolved(),
         evidence: &prices(),
+        on_demand: &BTreeMap::new(),
+        policy: &Policy::default(),
     };
-    let found = choices(offer).unwrap();
+    let found = choices(offer).unwrap().pools;
     assert!(found[0].why.ends_with("but there is no other"), "{found:?}");
 }
 
@@ -314,6 +321,8 @@ fn what_cannot_be_chosen_is_named() {
             old: &old("m5.large", "a", true),
             templates,
             evidence: &Evidence::none(now()),
+            on_demand: &BTreeMap::new(),
+            policy: &Policy::default(),
         };
         assert_eq!(choices(offer), Err(expected));
     };
@@ -364,8 +373,10 @@ fn a_launch_is_the_same_call_each_time_and_another_for_each_choice() {
         old: &old,
         templates: &resolved(),
         evidence: &prices(),
+        on_demand: &BTreeMap::new(),
+        policy: &Policy::default(),
     };
-    let choice = &choices(offer).unwrap()[0];
+    let choice = &choices(offer).unwrap().pools[0];
     let tags = propagated(&group);
     let call = |number, action, redrive| {
         let claim = Claim {
@@ -391,4 +402,113 @@ fn a_launch_is_the_same_call_each_time_and_another_for_each_choice() {
             "team"
         ]
     );
+}
+
+#[test]
+fn a_policy_takes_pools_out_and_says_why() {
+    let group = group(two());
+    let on_demand: BTreeMap<String, Price> = [("m5.large".to_owned(), Price::new(0.1).unwrap())].into();
+    let known = prices();
+    let under = |policy: &Policy, spot: bool| {
+        choices(Offer {
+            group: &group,
+            old: &old("m4.large", "b", spot),
+            templates: &resolved(),
+            evidence: &known,
+            on_demand: &on_demand,
+            policy,
+        })
+    };
+    let named = |list: &[Choice]| -> Vec<String> {
+        let named = list
+            .iter()
+            .map(|choice| format!("{}/{}", choice.instance_type, choice.zone));
+        named.collect()
+    };
+    let denied = Policy {
+        denied: Some(patterns("m5*.*").unwrap()),
+        ..Policy::default()
+    };
+    for spot in [true, false] {
+        let found = under(&denied, spot).unwrap();
+        assert!(
+            named(&found.pools).iter().all(|pool| pool.starts_with("m4")),
+            "{found:?}"
+        );
+        assert_eq!(found.pools.len(), 2);
+        assert!(
+            found
+                .left_out
+                .iter()
+                .all(|choice| choice.why == "its type is denied"),
+            "{found:?}"
+        );
+    }
+    let allowed = Policy {
+        allowed: Some(patterns("c5.*, m5.large").unwrap()),
+        ..Policy::default()
+    };
+    let found = under(&allowed, true).unwrap();
+    assert_eq!(named(&found.pools), ["m5.large/b", "m5.large/a"]);
+    assert_eq!(found.left_out[0].why, "its type is not among those allowed");
+    // m5.large costs 0.03 and 0.04 of 0.1 on demand; of m4.large that is not known.
+    let ceiling = Policy {
+        price_ceiling: Some(35),
+        ..Policy::default()
+    };
+    let found = under(&ceiling, true).unwrap();
+    assert_eq!(named(&found.pools), ["m5.large/b", "m4.large/a", "m4.large/b"]);
+    assert_eq!(named(&found.left_out), ["m5.large/a"]);
+    assert_eq!(
+        found.left_out[0].why,
+        "$0.0400 an hour is above the ceiling of 35 % of $0.1000 on demand"
+    );
+    assert!(
+        found.pools[1].why.contains("its on-demand price is not known"),
+        "{found:?}"
+    );
+    assert!(!found.pools[0].why.contains("not judged"), "{found:?}");
+    // On demand there is no ceiling.
+    assert!(under(&ceiling, false).unwrap().left_out.is_empty());
+    let nothing = Policy {
+        allowed: Some(patterns("r5.*").unwrap()),
+        ..Policy::default()
+    };
+    let none = under(&nothing, true).unwrap_err().to_string();
+    assert!(
+        none.starts_with("the policy takes out all 4 pools") && none.contains("not among those allowed"),
+        "{none}"
+    );
+}
+
+#[test]
+fn a_policy_is_read_key_by_key_the_actions_before_the_groups() {
+    let asked = Policy {
+        denied: Some(patterns("t3.*").unwrap()),
+        max_open: Some(max_open("2").unwrap()),
+        ..Policy::default()
+    };
+    let tagged = Policy {
+        denied: Some(patterns("*.metal").unwrap()),
+        price_ceiling: Some(price_ceiling(" 80 % ").unwrap()),
+        max_open: Some(9),
+        ..Policy::default()
+    };
+    let both = asked.clone().or(tagged);
+    assert_eq!(
+        (both.denied, both.price_ceiling, both.max_open),
+        (asked.denied, Some(80), Some(2))
+    );
+    for bad in ["", " , ", "M5.large", "m5.large;c5.large"] {
+        let told = patterns(bad).unwrap_err().to_string();
+        assert!(told.contains("m5"), "{told}");
+    }
+    for bad in ["0", "-1", "1001", "cheap", "", "0.5"] {
+        let told = price_ceiling(bad).unwrap_err().to_string();
+        assert!(told.contains("1 to 1000 percent"), "{told}");
+    }
+    for bad in ["0", "257", "all", ""] {
+        let told = max_open(bad).unwrap_err().to_string();
+        assert!(told.contains("1 to 256"), "{told}");
+    }
 }
