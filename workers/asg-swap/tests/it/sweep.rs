@@ -278,7 +278,7 @@ async fn of_two_replicas_one_sweeps_and_a_sweep_that_failed_is_soon_repeated() {
         .containing("Action=TerminateInstances&".to_owned())
         .times(1);
     world.aws.inject(lost);
-    assert_eq!(b.sweep(&world).await.ended, [orphan.clone()]);
+    assert_eq!(b.sweep(&world).await.ended, std::slice::from_ref(&orphan));
     assert_eq!(world.instance(&orphan).await.state, "terminated");
     over(&world).await;
     assert_eq!(a.sweep(&world).await, Swept::default());
