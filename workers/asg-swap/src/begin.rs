@@ -1,11 +1,14 @@
 //! Chooses pools and enters the swap into the group's record.
 
-use hollowtrees_domain::swap::{
-    Checkpoint, End, Seen, Strategy, TAG_ACTION,
-    book::{self, Busy},
-    checkpoint::Plan,
-    choice::{self, Choice, Offer, choices},
-    world::{Group, Instance, Life, Standing},
+use hollowtrees_domain::{
+    recommend::Evidence,
+    swap::{
+        Checkpoint, End, Policy, Seen, Strategy, TAG_ACTION, TAG_CLUSTER,
+        book::{self, Busy},
+        checkpoint::Plan,
+        choice::{self, Choice, Choices, Offer, choices},
+        world::{Group, Instance, Life, Standing},
+    },
 };
 use hollowtrees_runtime::worker::Failure;
 use hollowtrees_schemas::{
@@ -13,7 +16,17 @@ use hollowtrees_schemas::{
     proto::{self, time::to_proto},
 };
 
-use crate::{group::Changed, saga::Saga};
+use crate::{
+    group::Changed,
+    policy::{ASKS_AGAIN, crowded},
+    saga::Saga,
+};
+
+/// What a swap begins with, and the pools that its policy takes out.
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    pub(crate) left_out: Vec<Choice>,
+}
 
 impl Saga<'_> {
     /// Begins. An end: there is nothing to begin with.
@@ -29,9 +42,15 @@ impl Saga<'_> {
             }));
         };
         let strategy = self.orders(seen)?.strategy;
-        let plan = match self.plan(strategy, group, &old).await? {
-            Ok(plan) => plan,
-            Err(end) => return Ok(Some(end)),
+        let policy = self.policy(group)?;
+        let place = self.place(&group.name);
+        self.wait_for_others(&place, &policy).await?;
+        let plan = match self.plan(strategy, group, &old, &policy).await? {
+            Ok(Planned { plan, .. }) => plan,
+            Err(end) => {
+                self.swapper.waiting.leave(&place.key(), &self.job.action().id);
+                return Ok(Some(end));
+            }
         };
         let action = self.job.action();
         let now = self.job.now();
@@ -43,12 +62,11 @@ impl Saga<'_> {
             opened_at: Some(to_proto(now)),
             ..proto::GroupSwap::default()
         };
-        let place = self.place(&group.name);
         let ended = self.ended_swaps(&place).await?;
         let earlier = self.launched_before(strategy, seen).await?;
         let entered = place
-            .change(&self.job, |record| {
-                match book::enter(record, swap.clone(), &ended, now) {
+            .change(self.job.bus(), |record| {
+                match book::enter(record, swap.clone(), &ended, policy.max_open, now) {
                     Ok(()) => Changed::Write(Ok(())),
                     Err(busy) => Changed::Leave(Err(busy)),
                 }
@@ -56,6 +74,7 @@ impl Saga<'_> {
             .await?;
         match entered {
             Ok(()) => {
+                self.swapper.waiting.leave(&place.key(), &self.job.action().id);
                 let mut checkpoint = Checkpoint::begin(&group.name, group.sizes, &old, plan);
                 if let Some(earlier) = &earlier {
                     checkpoint.adopt(earlier, now);
@@ -63,6 +82,8 @@ impl Saga<'_> {
                 self.keep(checkpoint).await?;
                 Ok(None)
             }
+            // Somebody was faster.
+            Err(Busy::Enough(open)) => Err(crowded(open, policy.max_open.unwrap_or_default(), ASKS_AGAIN)),
             // Asked again, it is waited for.
             Err(Busy::Other { .. }) => Ok(None),
             Err(Busy::Full) => Err(Failure::transient(format!(
@@ -103,7 +124,9 @@ impl Saga<'_> {
         strategy: Strategy,
         group: &Group,
         old: &Instance,
-    ) -> Result<Result<Plan, End>, Failure> {
+        policy: &Policy,
+    ) -> Result<Result<Planned, End>, Failure> {
+        let mut left_out = Vec::new();
         let mut plan = Plan {
             strategy,
             weight: choice::weight(group, old),
@@ -112,8 +135,14 @@ impl Saga<'_> {
         if strategy == Strategy::Swap {
             plan.spot = choice::market(group, old);
             plan.tags = choice::propagated(group);
-            plan.choices = match self.choose(group, old).await? {
-                Ok(choices) => choices,
+            // Where the action's record is, for who finds the instance.
+            let cluster = self.job.action().cluster.clone();
+            plan.tags.entry(TAG_CLUSTER.to_owned()).or_insert(cluster);
+            plan.choices = match self.choose(group, old, policy).await? {
+                Ok(choices) => {
+                    left_out = choices.left_out;
+                    choices.pools
+                }
                 Err(why) => {
                     return Ok(Err(End {
                         result: result::FAILED,
@@ -123,14 +152,15 @@ impl Saga<'_> {
                 }
             };
         }
-        Ok(Ok(plan))
+        Ok(Ok(Planned { plan, left_out }))
     }
 
     async fn choose(
         &mut self,
         group: &Group,
         old: &Instance,
-    ) -> Result<Result<Vec<Choice>, choice::NoChoice>, Failure> {
+        policy: &Policy,
+    ) -> Result<Result<Choices, choice::NoChoice>, Failure> {
         let mut templates = Vec::new();
         for named in choice::templates(&group.source) {
             let asked = named.clone();
@@ -148,13 +178,17 @@ impl Saga<'_> {
                 .await?;
             templates.extend(template.map(|template| (named, template)));
         }
-        let offer = |prices| Offer {
+        let nothing = Evidence::none(self.job.now());
+        let on_demand = self.on_demand().await;
+        let offer = |evidence| Offer {
             group,
             old,
             templates: &templates,
-            prices,
+            evidence,
+            on_demand: &on_demand,
+            policy,
         };
-        let unpriced = match choices(offer(&[])) {
+        let unpriced = match choices(offer(&nothing)) {
             Ok(choices) => choices,
             Err(why) => return Ok(Err(why)),
         };
@@ -162,29 +196,20 @@ impl Saga<'_> {
             return Ok(Ok(unpriced));
         }
         let mut types: Vec<String> = unpriced
+            .pools
             .iter()
             .map(|choice| choice.instance_type.clone())
             .collect();
-        let mut zones: Vec<String> = unpriced.iter().map(|choice| choice.zone.clone()).collect();
+        let mut zones: Vec<String> = unpriced.pools.iter().map(|choice| choice.zone.clone()).collect();
         for names in [&mut types, &mut zones] {
             names.sort();
             names.dedup();
         }
-        let prices = self
-            .ask("describe-spot-prices", move |region| {
-                let (types, zones) = (types.clone(), zones.clone());
-                async move {
-                    match region.spot_prices(&types, &zones).await {
-                        // Prices only order the pools: without them the group's order is good enough.
-                        Err(refusal) if refusal.is_definite() => {
-                            tracing::warn!(%refusal, "Spot prices cannot be read; the group's order counts.");
-                            Ok(Vec::new())
-                        }
-                        answer => answer,
-                    }
-                }
-            })
-            .await?;
-        Ok(choices(offer(&prices)))
+        let evidence = self
+            .swapper
+            .prices
+            .evidence(&self.cloud, types, zones, self.job.now())
+            .await;
+        Ok(choices(offer(&evidence)))
     }
 }

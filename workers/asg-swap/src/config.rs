@@ -28,6 +28,8 @@ pub struct Settings {
     pub cluster: Cluster,
     /// `[swap]`
     pub swap: Swap,
+    /// `[sweep]`
+    pub sweep: Sweep,
 }
 
 /// How AWS is reached.
@@ -85,8 +87,35 @@ pub struct Swap {
     pub strategy: Strategy,
     /// Groups that need no tag to be touched.
     pub groups: Vec<String>,
+    /// A file with prices on demand.
+    pub on_demand: Option<PathBuf>,
     /// How outcomes are written.
     pub format: Format,
+}
+
+/// How what swaps left behind is looked for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Sweep {
+    /// What is done about it.
+    pub orphans: Orphans,
+    /// Between two sweeps of all processes.
+    #[serde(with = "config::duration")]
+    pub every: Duration,
+    /// What is younger is left alone.
+    #[serde(with = "config::duration")]
+    pub older_than: Duration,
+}
+
+/// What is done about orphans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Orphans {
+    /// They are told of.
+    Report,
+    /// They are ended.
+    Terminate,
+    /// Nobody looks.
+    Off,
 }
 
 /// `json` or `protobuf`.
@@ -205,6 +234,16 @@ impl config::Settings for Settings {
         ] {
             check(limit >= seconds(1), key, "expected at least 1s");
         }
+        check(
+            (seconds(60)..=seconds(86_400)).contains(&self.sweep.every),
+            "sweep.every",
+            "expected 1m to 24h",
+        );
+        check(
+            (seconds(300)..=seconds(7 * 86_400)).contains(&self.sweep.older_than),
+            "sweep.older_than",
+            "expected 5m to 168h: younger ones may be a swap's that is under way",
+        );
         for group in swap.groups.iter().filter(|group| group.trim().is_empty()) {
             check(false, "swap.groups", &format!("`{group}` is no name of a group"));
         }
@@ -228,6 +267,7 @@ mod tests {
         assert_eq!(config.access().region, None);
         assert!(config.api_server().is_none(), "no Kubernetes unless it is named");
         assert_eq!(config.swap.strategy, Strategy::Swap);
+        assert_eq!(config.sweep.orphans, Orphans::Report);
     }
 
     #[test]
@@ -247,6 +287,9 @@ mod tests {
         check("HT_SWAP__TIME_LIMIT", "1s", "swap.time_limit");
         check("HT_SWAP__POLL", "5m", "swap.poll");
         check("HT_SWAP__NONSENSE", "1", "nonsense");
+        check("HT_SWEEP__ORPHANS", "delete", "sweep.orphans");
+        check("HT_SWEEP__EVERY", "1s", "sweep.every");
+        check("HT_SWEEP__OLDER_THAN", "0s", "sweep.older_than");
         check("HT_SWAP__WAIT_FOR_NODE", "soon", "swap.wait_for_node");
         let unnamed = "swap.wait_for_node: needs cluster.name (HT_CLUSTER__NAME)";
         check("HT_SWAP__WAIT_FOR_NODE", "90s", unnamed);

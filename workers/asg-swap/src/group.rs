@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hollowtrees_bus::{StoreError, WriteError, store::SCHEMA};
-use hollowtrees_runtime::worker::{Failure, Job};
+use hollowtrees_bus::{Bus, StoreError, WriteError, store::SCHEMA};
+use hollowtrees_runtime::worker::Failure;
 use hollowtrees_schemas::{key, proto};
 
 /// First and longest wait before an unanswered read or write is tried again.
@@ -33,8 +33,8 @@ impl Place {
     }
 
     /// The record as it is read now; empty where there is none.
-    pub(crate) async fn read(&self, job: &Job) -> Result<proto::Group, Failure> {
-        let read = job.bus().groups().get(&self.key()).await;
+    pub(crate) async fn read(&self, bus: &Bus) -> Result<proto::Group, Failure> {
+        let read = bus.groups().get(&self.key()).await;
         Ok(read
             .map_err(unread)?
             .map_or_else(|| self.empty(), |found| found.value))
@@ -44,10 +44,10 @@ impl Place {
     /// it is still to be written.
     pub(crate) async fn change<T>(
         &self,
-        job: &Job,
+        bus: &Bus,
         mut change: impl FnMut(&mut proto::Group) -> Changed<T>,
     ) -> Result<T, Failure> {
-        let (store, key) = (job.bus().groups(), self.key());
+        let (store, key) = (bus.groups(), self.key());
         let mut tries = 0;
         loop {
             let found = store.get(&key).await.map_err(unread)?;

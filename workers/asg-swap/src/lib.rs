@@ -14,10 +14,14 @@
 //! | `times` | until when what may go on |
 //! | `end` | what a swap leaves for a later step: the old instance is ended |
 //! | `begin` | chooses pools and enters the swap into the group's record |
+//! | `prices` | what spot pools cost over days, for that choice |
+//! | `policy` | what a swap may do |
+//! | `waiting` | swaps that wait until fewer of their group are open |
 //! | `group` | the group's record |
 //! | `records` | what incidents, runs and the ledger say |
 //! | `rehearsal` | the same in a dry run |
 //! | `report` | what is told of a swap |
+//! | [`sweep`] | what swaps left behind is looked for, and told or ended |
 //! | `cloud` | calls of AWS, counted |
 //! | [`telemetry`] | what is counted |
 //!
@@ -25,6 +29,7 @@
 
 pub mod config;
 pub mod node;
+pub mod sweep;
 pub mod telemetry;
 pub mod worker;
 
@@ -34,6 +39,8 @@ mod end;
 mod group;
 mod look;
 mod params;
+mod policy;
+mod prices;
 mod records;
 mod rehearsal;
 mod report;
@@ -42,6 +49,7 @@ mod saga;
 mod section;
 mod step;
 mod times;
+mod waiting;
 
 pub use run::run;
 

@@ -61,7 +61,7 @@ impl Saga<'_> {
     /// when this one begins.
     async fn other_swap(&mut self, place: &Place) -> Result<bool, Failure> {
         let action = self.job.action();
-        let record = place.read(&self.job).await?;
+        let record = place.read(self.job.bus()).await?;
         let other = book::other(&record, &action.id, &action.cluster, &action.instance);
         match other {
             Some(Busy::Other { cluster, action }) => {
@@ -74,7 +74,7 @@ impl Saga<'_> {
     /// Open swaps of the group whose actions have ended, and how.
     pub(crate) async fn ended_swaps(&self, place: &Place) -> Result<Vec<(String, String)>, Failure> {
         let action = self.job.action();
-        let record = place.read(&self.job).await?;
+        let record = place.read(self.job.bus()).await?;
         let mut ended = Vec::new();
         for (cluster, other) in book::doubtful(
             &record,
@@ -133,7 +133,7 @@ impl Saga<'_> {
         let Some(group) = group else {
             return Ok(Books::default());
         };
-        let record = self.place(&group.name).read(&self.job).await?;
+        let record = self.place(&group.name).read(self.job.bus()).await?;
         Ok(fresh::read(&record, &self.job.action().id, group, self.job.now()))
     }
 

@@ -2,19 +2,29 @@
 
 use std::time::Duration;
 
-use hollowtrees_domain::{duration, swap::Strategy};
+use hollowtrees_domain::{
+    duration,
+    swap::{
+        Policy, Strategy,
+        policy::{self, BadPolicy},
+    },
+};
 use hollowtrees_runtime::worker::Failure;
 use hollowtrees_schemas::proto;
 use pbjson_types::value::Kind;
 
 const STRATEGY: &str = "strategy";
 const WAIT_FOR_NODE: &str = "wait_for_node";
+const ALLOWED_TYPES: &str = "allowed_types";
+const DENIED_TYPES: &str = "denied_types";
+const PRICE_CEILING: &str = "price_ceiling";
+const MAX_OPEN: &str = "max_open";
 
 /// The word of `strategy` that is of a rule alone.
 const END: &str = "end";
 
 /// Parameters of a swap. What is not said is as the group's tag and the worker's configuration have it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Params {
     /// The way.
     pub(crate) strategy: Option<Strategy>,
@@ -22,6 +32,8 @@ pub(crate) struct Params {
     pub(crate) end: bool,
     /// How long the replacement's node is waited for.
     pub(crate) wait_for_node: Option<Duration>,
+    /// What is allowed.
+    pub(crate) policy: Policy,
 }
 
 impl Params {
@@ -36,12 +48,18 @@ impl Params {
                 STRATEGY if text == Some(END) => params.end = true,
                 STRATEGY => params.strategy = Some(strategy(text)?),
                 WAIT_FOR_NODE => params.wait_for_node = Some(wait(text)?),
+                ALLOWED_TYPES => params.policy.allowed = Some(of_policy(name, value, policy::patterns)?),
+                DENIED_TYPES => params.policy.denied = Some(of_policy(name, value, policy::patterns)?),
+                PRICE_CEILING => {
+                    params.policy.price_ceiling = Some(of_policy(name, value, policy::price_ceiling)?);
+                }
+                MAX_OPEN => params.policy.max_open = Some(of_policy(name, value, policy::max_open)?),
                 _ => {
                     return Err(Failure::rejected(
                         "unknown-param",
                         format!(
-                            "asg-swap has no parameter `{name}`, only `{STRATEGY}` and `{WAIT_FOR_NODE}`; correct the rule and \
-                             redrive this"
+                            "asg-swap has no parameter `{name}`, only `{STRATEGY}`, `{WAIT_FOR_NODE}`, `{ALLOWED_TYPES}`, \
+                             `{DENIED_TYPES}`, `{PRICE_CEILING}` and `{MAX_OPEN}`; correct the rule and redrive this"
                         ),
                     ));
                 }
@@ -64,6 +82,27 @@ fn wait(text: Option<&str>) -> Result<Duration, Failure> {
     Duration::try_from(wait).map_err(|error| bad(&error.to_string()))
 }
 
+/// A text, a number or a list of texts, as the group's tag would have it.
+fn of_policy<T>(
+    name: &str,
+    value: &pbjson_types::Value,
+    read: impl Fn(&str) -> Result<T, BadPolicy>,
+) -> Result<T, Failure> {
+    read(&words(value)).map_err(|error| bad("bad-params", name, &error.to_string()))
+}
+
+fn words(value: &pbjson_types::Value) -> String {
+    match &value.kind {
+        Some(Kind::StringValue(text)) => text.clone(),
+        Some(Kind::NumberValue(number)) => number.to_string(),
+        Some(Kind::ListValue(list)) => {
+            let each: Vec<String> = list.values.iter().map(words).collect();
+            each.join(",")
+        }
+        Some(Kind::BoolValue(_) | Kind::NullValue(_) | Kind::StructValue(_)) | None => String::new(),
+    }
+}
+
 /// The rule is where it can be mended.
 fn bad(reason: &str, name: &str, why: &str) -> Failure {
     Failure::rejected(
@@ -77,6 +116,58 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn what_an_action_may_allow() {
+        let read = |params: Value| {
+            Params::of(&proto::Action {
+                params: serde_json::from_value(params).unwrap(),
+                ..proto::Action::default()
+            })
+        };
+        let expected = Policy {
+            allowed: Some(policy::patterns("m5*.*,c5.large").unwrap()),
+            denied: Some(policy::patterns("*.metal").unwrap()),
+            price_ceiling: Some(80),
+            max_open: Some(3),
+        };
+        for params in [
+            json!({"allowed_types": ["m5*.*", "c5.large"], "denied_types": "*.metal", "price_ceiling": 80, "max_open": 3}),
+            json!({"allowed_types": "m5*.*, c5.large", "denied_types": ["*.metal"], "price_ceiling": "80%", "max_open": "3"}),
+        ] {
+            assert_eq!(read(params).unwrap().policy, expected);
+        }
+        for (params, expected) in [
+            (
+                json!({"allowed_types": []}),
+                "`allowed_types`: 0 patterns are no list of types",
+            ),
+            (
+                json!({"denied_types": ["M5"]}),
+                "`denied_types`: expected an instance type like `m5.large`",
+            ),
+            (json!({"denied_types": true}), "`denied_types`: 0 patterns"),
+            (
+                json!({"price_ceiling": 0}),
+                "`price_ceiling`: `0` is no share of the on-demand price",
+            ),
+            (
+                json!({"price_ceiling": 80.5}),
+                "`price_ceiling`: `80.5` is no share",
+            ),
+            (
+                json!({"max_open": -1}),
+                "`max_open`: `-1` is no number of swaps at once",
+            ),
+            (json!({"max_open": null}), "`max_open`: `` is no number"),
+        ] {
+            let refused = read(params).unwrap_err().to_string();
+            assert!(
+                refused.contains(expected) && refused.contains("correct the rule"),
+                "{refused}"
+            );
+        }
+    }
 
     #[test]
     fn what_an_action_may_say() {
@@ -113,7 +204,7 @@ mod tests {
         check(json!({"strategy": 1}), Err("must be a text"));
         check(
             json!({"stratagy": "swap"}),
-            Err("no parameter `stratagy`, only `strategy` and `wait_for_node`"),
+            Err("no parameter `stratagy`, only `strategy`, `wait_for_node`, `allowed_types`, `denied_types`"),
         );
         check(
             json!({"wait_for_node": "1m30s", "strategy": "swap"}),

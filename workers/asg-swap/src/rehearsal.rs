@@ -4,7 +4,7 @@ use hollowtrees_domain::swap::{Seen, Strategy};
 use hollowtrees_runtime::worker::{Failure, Report};
 use serde_json::json;
 
-use crate::{report, saga::Saga};
+use crate::{begin::Planned, report, saga::Saga};
 
 /// Reads all a swap reads before it begins, and writes nothing.
 pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report, Failure> {
@@ -16,19 +16,32 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
         ));
     };
     let strategy = saga.orders(seen)?.strategy;
-    let plan = match saga.plan(strategy, group, &old).await? {
-        Ok(plan) => plan,
+    let policy = saga.policy(group)?;
+    let Planned { plan, left_out } = match saga.plan(strategy, group, &old, &policy).await? {
+        Ok(planned) => planned,
         Err(end) => return Ok(Report::failed(end.reason, format!("Dry run: {}", end.message))),
     };
     let name = &group.name;
-    let message = match (strategy, plan.choices.first()) {
+    let open = saga.others_open(&saga.place(name)).await?;
+    let waits = policy
+        .max_open
+        .is_some_and(|most| usize::try_from(most).is_ok_and(|most| open >= most));
+    let mut message = match (strategy, plan.choices.first()) {
         (Strategy::Swap, Some(first)) => format!(
-            "Dry run: {old_id} would be replaced in {name} by a {} in {}.",
-            first.instance_type, first.subnet
+            "Dry run: {old_id} would be replaced in {name} by a {} in {}: {}.",
+            first.instance_type, first.subnet, first.why
         ),
         (Strategy::Swap, None) => format!("Dry run: {name} offers no pool for {old_id}."),
         (strategy, _) => format!("Dry run: {old_id} would leave {name} by strategy {strategy}."),
     };
+    if !left_out.is_empty() {
+        message.push_str(&format!(" The policy takes out {} of its pools.", left_out.len()));
+    }
+    if waits {
+        message.push_str(&format!(
+            " It would wait first: {open} other swaps of the group are open."
+        ));
+    }
     let needed = group.sizes.desired.saturating_add(plan.weight);
     let room = match strategy {
         Strategy::Swap => needed.saturating_sub(group.sizes.max),
@@ -39,6 +52,9 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
         "strategy": strategy.as_str(),
         "market": if plan.spot.is_some() { "spot" } else { "on-demand" },
         "choices": plan.choices,
+        "left_out": left_out,
+        "max_open": policy.max_open,
+        "open": open,
         "sizes": group.sizes,
         "room": room,
     });

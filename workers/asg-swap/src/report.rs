@@ -30,6 +30,7 @@ pub(crate) fn of(action: &proto::Action, checkpoint: &Checkpoint, end: End, afte
         "type": choice.map(|choice| &choice.instance_type),
         "subnet": choice.map(|choice| &choice.subnet),
         "zone": choice.map(|choice| &choice.zone),
+        "why": choice.map(|choice| &choice.why),
         "market": if checkpoint.old.spot { "spot" } else { "on-demand" },
         "choices_tried": checkpoint.refused.len() + usize::from(checkpoint.launched.is_some()),
         "refused": checkpoint.refused,
@@ -87,9 +88,41 @@ fn whole(value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use hollowtrees_domain::swap::{Choice, checkpoint::Undo};
+    use hollowtrees_domain::swap::{Choice, checkpoint::Undo, choice::Claim};
 
     use super::*;
+
+    #[test]
+    fn a_swap_of_an_earlier_release_goes_on_with_its_choices() {
+        let saved = json!({
+            "group": "g", "at": 1.0, "in_doubt": true, "tags": {"team": "x"},
+            "choices": [
+                {"template": "lt-1", "version": "7", "type": "m5.large", "subnet": "s-a", "zone": "a", "price": 0.03},
+                {"template": "lt-1", "version": "7", "type": "m4.large", "subnet": "s-b", "zone": "b", "price": null},
+            ],
+        });
+        let checkpoint = from_struct(&serde_json::from_value(saved).unwrap()).unwrap();
+        let choice = checkpoint.choice().unwrap();
+        assert_eq!(
+            (choice.instance_type.as_str(), choice.why.as_str()),
+            ("m4.large", "")
+        );
+        let claim = Claim {
+            action: "a",
+            redrive: 0,
+            old: "i-old",
+        };
+        let call = choice.launch(checkpoint.at, claim, None, &checkpoint.tags);
+        // The same call under the same token: no tag more than it began with.
+        let tags: Vec<&str> = call.tags.keys().map(String::as_str).collect();
+        let ours = [
+            "hollowtrees.io/action",
+            "hollowtrees.io/choice",
+            "hollowtrees.io/replaces",
+            "team",
+        ];
+        assert_eq!(tags, ours);
+    }
 
     #[test]
     fn a_checkpoint_comes_back_as_it_was() {

@@ -5,11 +5,13 @@ use std::time::Duration;
 use hollowtrees_aws::Aws;
 use hollowtrees_cluster::{Limits, Nodes, Sight};
 use hollowtrees_runtime::{Context, Failure, exit::Code, worker};
+use hollowtrees_schemas::proto;
 
 use crate::{
     cloud::{self, Cloud, Health},
     config::Settings,
-    node,
+    node, policy,
+    sweep::Sweeper,
     telemetry::Telemetry,
     worker::Swapper,
 };
@@ -23,6 +25,10 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// The bus cannot be reached or is not as declared, or the configuration of AWS or Kubernetes cannot be read.
 pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     let settings = &context.config.own;
+    if let Some(path) = &settings.swap.on_demand {
+        policy::read(path)
+            .map_err(|error| Failure::new(Code::Refused, format!("swap.on_demand: {error}")))?;
+    }
     let telemetry = Telemetry::register(&context.metrics)?;
     let aws = Box::pin(Aws::connect(&settings.access()))
         .await
@@ -42,11 +48,19 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         None => None,
     };
     let check = sight.is_some().then(|| context.checks.register("nodes"));
+    let sweeper = Sweeper::new(aws.clone(), &settings.sweep, telemetry.clone(), health.clone());
+    let me = proto::Worker {
+        kind: "asg-swap".to_owned(),
+        process: context.identity.id.to_string(),
+        version: context.identity.version.to_owned(),
+    };
     let swapper = Swapper::new(aws, &settings.swap, telemetry, health.clone()).seeing(sight.clone());
+    let bus = context.config.nats.options();
     let loop_settings = settings.loop_settings(context.shutdown.grace().saturating_sub(LAST_WORDS));
     tokio::select! {
         ended = worker::run(&context, loop_settings, swapper) => ended,
         never = cloud::probe(cloud, &health) => match never {},
         never = node::tell_trouble(sight, check) => match never {},
+        never = sweeper.keep(bus, me) => match never {},
     }
 }

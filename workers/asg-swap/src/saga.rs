@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, future::Future, time::Duration};
 use hollowtrees_aws::{Refusal, Region};
 use hollowtrees_domain::{
     swap::{
-        Answer, Checkpoint, Decision, Drain, End, Next, Orders, Seen, Strategy, TAG_STRATEGY, book,
+        Answer, Checkpoint, Decision, Drain, End, Next, Orders, Policy, Seen, Strategy, TAG_STRATEGY, book,
         checkpoint::Undo,
         choice::Claim,
         decide,
@@ -43,6 +43,8 @@ pub(crate) struct Saga<'a> {
     pub(crate) checkpoint: Checkpoint,
     /// What the action asks for.
     asked: Option<Strategy>,
+    /// What the action allows; the group's tags may allow less where it says nothing.
+    pub(crate) policy: Policy,
     pub(crate) times: Times,
     /// The wait for the replacement's node.
     pub(crate) node: NodeWait,
@@ -81,6 +83,7 @@ impl<'a> Saga<'a> {
             cloud,
             checkpoint,
             asked: asked.strategy,
+            policy: asked.policy,
             times,
             node,
             whole_look: true,
@@ -430,7 +433,7 @@ impl<'a> Saga<'a> {
             }
             let word = end.result;
             self.place(&self.checkpoint.group)
-                .change(&self.job, |record| {
+                .change(self.job.bus(), |record| {
                     book::close(record, &action, word, now);
                     Changed::Write(())
                 })

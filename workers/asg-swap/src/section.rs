@@ -57,9 +57,11 @@ impl Saga<'_> {
                 self.job.now(),
             );
             let taken = place
-                .change(&self.job, |record| match book::lease(record, &me, &action, now) {
-                    Ok(()) => Changed::Write(true),
-                    Err(_) => Changed::Leave(false),
+                .change(self.job.bus(), |record| {
+                    match book::lease(record, &me, &action, now) {
+                        Ok(()) => Changed::Write(true),
+                        Err(_) => Changed::Leave(false),
+                    }
                 })
                 .await?;
             if taken {
@@ -126,7 +128,7 @@ impl Saga<'_> {
             return Ok(false);
         };
         place
-            .change(&self.job, |record| {
+            .change(self.job.bus(), |record| {
                 if !book::holds(record, &me, &action) || book::lease(record, &me, &action, now).is_err() {
                     return Changed::Leave(false);
                 }
@@ -147,7 +149,7 @@ impl Saga<'_> {
             self.job.now(),
         );
         place
-            .change(&self.job, |record| {
+            .change(self.job.bus(), |record| {
                 if !book::holds(record, &me, &action) {
                     return Changed::Leave(());
                 }
@@ -168,7 +170,7 @@ impl Saga<'_> {
     async fn was_refused(&self, place: &Place) -> Result<(), Failure> {
         let (me, action) = (self.job.worker().clone(), self.job.action().id.clone());
         place
-            .change(&self.job, |record| {
+            .change(self.job.bus(), |record| {
                 if !book::holds(record, &me, &action) || !book::is_noted(record, &action) {
                     return Changed::Leave(());
                 }
@@ -181,7 +183,7 @@ impl Saga<'_> {
     async fn release(&self, place: &Place) -> Result<(), Failure> {
         let (me, action) = (self.job.worker().clone(), self.job.action().id.clone());
         place
-            .change(&self.job, |record| {
+            .change(self.job.bus(), |record| {
                 if !book::holds(record, &me, &action) {
                     return Changed::Leave(());
                 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use hollowtrees_domain::swap::{Next, Node, node::Waited};
-use hollowtrees_runtime::metrics::{Counters, Definition, Error, Metrics};
-use prometheus::{Gauge, Histogram};
+use hollowtrees_runtime::metrics::{self, Counters, Definition, Error, Gauges, Metrics};
+use prometheus::{Gauge, Histogram, IntCounter};
+
+use crate::sweep::Swept;
 
 /// Calls of AWS.
 pub const REQUESTS: Definition = Definition::new(
@@ -32,6 +34,22 @@ pub const LEASE_WAIT: Definition = Definition::new(
     "How long a swap waited for its turn to change the sizes of its group.",
 );
 
+/// What swaps left behind.
+pub const ORPHANS: Definition = Definition::new(
+    "hollowtrees_asg_swap_orphans",
+    "What swaps left behind as this process found it at its last sweep, by what it is (instance: in no group, its action ended; unclaimed: the same, nobody knows what came of its action; record: an open swap of a group whose action ended); 0 once another process sweeps.",
+);
+/// Sweeps.
+pub const SWEEPS: Definition = Definition::new(
+    "hollowtrees_asg_swap_sweeps_total",
+    "Sweeps for what swaps left behind, by answer (done, failed).",
+);
+/// Orphans that were ended.
+pub const ORPHANS_ENDED: Definition = Definition::new(
+    "hollowtrees_asg_swap_orphans_ended_total",
+    "Instances that swaps left behind and a sweep ended.",
+);
+
 const IN_SERVICE_BUCKETS: [f64; 9] = [10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 900.0];
 const LEASE_BUCKETS: [f64; 8] = [0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 60.0];
 
@@ -43,6 +61,9 @@ pub struct Telemetry {
     open: Gauge,
     in_service: Histogram,
     lease_wait: Histogram,
+    orphans: Gauges<1>,
+    sweeps: Counters<1>,
+    ended: IntCounter,
 }
 
 impl Telemetry {
@@ -57,6 +78,9 @@ impl Telemetry {
             open: metrics.gauge(OPEN)?,
             in_service: metrics.histogram(IN_SERVICE, &IN_SERVICE_BUCKETS)?,
             lease_wait: metrics.histogram(LEASE_WAIT, &LEASE_BUCKETS)?,
+            orphans: metrics.gauges(ORPHANS, ["what"])?,
+            sweeps: metrics.counters(SWEEPS, ["answer"])?,
+            ended: metrics.counter(ORPHANS_ENDED)?,
         })
     }
 
@@ -91,6 +115,19 @@ impl Telemetry {
 
     pub(crate) fn in_service(&self, seconds: f64) {
         self.in_service.observe(seconds);
+    }
+
+    /// What was found, where this process swept last.
+    pub(crate) fn swept(&self, found: &Swept) {
+        let gauge = |what, number| self.orphans.set([what], metrics::count(number));
+        gauge("instance", found.orphans.len() - found.ended.len());
+        gauge("unclaimed", found.unclaimed.len());
+        gauge("record", found.stale.len());
+        self.ended.inc_by(found.ended.len() as u64);
+    }
+
+    pub(crate) fn sweep(&self, answer: &'static str) {
+        self.sweeps.increment([answer]);
     }
 
     /// Counts a swap as open until the guard is dropped.

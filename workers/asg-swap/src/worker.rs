@@ -11,7 +11,9 @@ use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
 use hollowtrees_schemas::proto;
 
 pub use crate::cloud::Health;
-use crate::{cloud::Cloud, config, params::Params, saga::Saga, telemetry::Telemetry};
+use crate::{
+    cloud::Cloud, config, params::Params, prices::Prices, saga::Saga, telemetry::Telemetry, waiting::Waiting,
+};
 
 /// The provider whose groups these are.
 const PROVIDER: &str = "aws";
@@ -23,6 +25,8 @@ pub struct Swapper {
     pub(crate) telemetry: Telemetry,
     health: Health,
     pub(crate) sight: Option<Sight>,
+    pub(crate) prices: Prices,
+    pub(crate) waiting: Waiting,
     groups: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
@@ -35,6 +39,8 @@ impl Swapper {
             telemetry,
             health,
             sight: None,
+            prices: Prices::default(),
+            waiting: Waiting::default(),
             groups: Mutex::default(),
         }
     }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use hollowtrees_domain::recommend::{Band, Price};
+use hollowtrees_domain::recommend::{Band, Price, on_demand};
 use serde::Deserialize;
 use tokio::sync::watch;
 
@@ -62,27 +62,6 @@ impl Files {
     pub fn bands(&self, region: &str) -> Option<&BTreeMap<String, Band>> {
         self.bands.get(region)
     }
-}
-
-/// Reads prices on demand.
-///
-/// # Errors
-/// Where the text is not as it should be.
-pub fn read_on_demand(text: &str) -> Result<ByRegion<Price>, String> {
-    let read: ByRegion<f64> = serde_json::from_str(text).map_err(|error| {
-        format!("{error}; expected prices in dollars an hour, as {{\"eu-west-1\": {{\"m5.large\": 0.107}}}}")
-    })?;
-    read.into_iter()
-        .map(|(region, types)| {
-            let types = types
-                .into_iter()
-                .map(|(name, dollars)| match Price::new(dollars) {
-                    Ok(price) => Ok((name, price)),
-                    Err(error) => Err(format!("{region}, {name}: {error}")),
-                });
-            Ok((region.clone(), types.collect::<Result<_, String>>()?))
-        })
-        .collect()
 }
 
 /// Reads interruption frequencies. What is not of Linux, and bands that there are not yet, are passed over.
@@ -154,9 +133,9 @@ impl Reader {
         let mut files = known.clone();
         let mut ended = Ok(());
         let Self { seen, .. } = self;
-        let [on_demand, advisor] = seen;
+        let [stamp_of_prices, advisor] = seen;
         if let Some(path) = &self.on_demand
-            && let Some(read) = changed(path, on_demand, read_on_demand)
+            && let Some(read) = changed(path, stamp_of_prices, on_demand::read)
         {
             self.telemetry.file("on-demand", read.is_ok());
             match read {
@@ -220,7 +199,7 @@ mod tests {
 
     #[test]
     fn prices_on_demand() {
-        let read = read_on_demand(r#"{"eu-west-1": {"m5.large": 0.107, "c5.large": 0.096}}"#).unwrap();
+        let read = on_demand::read(r#"{"eu-west-1": {"m5.large": 0.107, "c5.large": 0.096}}"#).unwrap();
         assert_eq!(read["eu-west-1"]["m5.large"].dollars(), 0.107);
         for (text, expected) in [
             (
@@ -234,7 +213,7 @@ mod tests {
             ("[]", "expected prices in dollars"),
             ("", "expected prices in dollars"),
         ] {
-            let told = read_on_demand(text).unwrap_err();
+            let told = on_demand::read(text).unwrap_err();
             assert!(told.contains(expected), "{told}");
         }
     }

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod choices;
 mod crash;
 mod end;
 mod faults;
@@ -16,8 +17,10 @@ mod happy;
 mod late;
 mod left_alone;
 mod node;
+mod policies;
 mod process;
 mod strategies;
+mod sweep;
 mod together;
 mod withdrawal;
 mod world;

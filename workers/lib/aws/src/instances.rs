@@ -1,12 +1,10 @@
-//! EC2 instances, the templates they come from, and what their pools cost.
-
-use std::{collections::BTreeMap, time::SystemTime};
+//! EC2 instances, and the templates they come from.
 
 use aws_sdk_ec2::{
     error::ProvideErrorMetadata,
-    types::{Filter, InstanceType, LaunchTemplateVersion},
+    types::{Filter, LaunchTemplateVersion},
 };
-use hollowtrees_domain::swap::world::{Instance, SpotPrice, Template, TemplateRef};
+use hollowtrees_domain::swap::world::{Instance, Template, TemplateRef};
 
 use crate::{Refusal, Region, read};
 
@@ -89,64 +87,6 @@ impl Region {
                 code: "InvalidLaunchTemplateId.VersionNotFound".into(),
                 message: format!("launch template {} has no version {}", of.id, of.version),
             })
-    }
-
-    /// What each spot pool of these types and zones costs now, for Linux: the newest price of each, in the order of
-    /// types and zones. A pool without a price is left out.
-    ///
-    /// With now as the start of the history, EC2 answers with the price in force for each pool (EC2 API reference,
-    /// `DescribeSpotPriceHistory`).
-    ///
-    /// # Errors
-    /// AWS did not say.
-    pub async fn spot_prices(&self, types: &[String], zones: &[String]) -> Result<Vec<SpotPrice>, Refusal> {
-        if types.is_empty() || zones.is_empty() {
-            // Without a filter EC2 would tell all.
-            return Ok(Vec::new());
-        }
-        let history = self
-            .ec2()
-            .describe_spot_price_history()
-            .set_instance_types(Some(
-                types
-                    .iter()
-                    .map(|name| InstanceType::from(name.as_str()))
-                    .collect(),
-            ))
-            .filters(filter("availability-zone", zones.to_vec()))
-            .product_descriptions("Linux/UNIX")
-            .start_time(SystemTime::now().into())
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await?;
-        let mut newest = BTreeMap::new();
-        for entry in &history {
-            let (Some(of), Some(zone), Some(dollars)) = (
-                entry.instance_type(),
-                entry.availability_zone(),
-                entry.spot_price().and_then(|price| price.parse::<f64>().ok()),
-            ) else {
-                continue;
-            };
-            let at = entry.timestamp().map(|at| (at.secs(), at.subsec_nanos()));
-            let known = newest.entry((of.as_str(), zone)).or_insert((at, dollars));
-            if at > known.0 {
-                *known = (at, dollars);
-            }
-        }
-        let place = |list: &[String], item: &str| list.iter().position(|other| other == item);
-        let mut prices: Vec<_> = newest
-            .into_iter()
-            .map(|((of, zone), (_, dollars))| SpotPrice {
-                instance_type: of.to_owned(),
-                zone: zone.to_owned(),
-                dollars,
-            })
-            .collect();
-        prices.sort_by_key(|price| (place(types, &price.instance_type), place(zones, &price.zone)));
-        Ok(prices)
     }
 
     /// Ends an instance. One that is gone already is well.

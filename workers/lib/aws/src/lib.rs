@@ -6,7 +6,7 @@
 //! | [`refusal`] | what an error means: which code is which [`Refusal`] |
 //! | `groups` | auto-scaling groups: seen, sized, joined, left |
 //! | [`hooks`] | lifecycle hooks: seen, prolonged, answered |
-//! | `instances` | EC2 instances, templates, prices |
+//! | `instances` | EC2 instances, templates |
 //! | `launch` | one instance from a template |
 //! | [`market`] | what a region offers, and what its spot pools cost over days |
 //! | [`lookup`] | many instances at once: whose they are; how long a hook waits |
@@ -32,6 +32,6 @@ pub use connect::{Aws, ConnectError, Keys, Options, Region, Role};
 pub use groups::Membership;
 pub use hooks::{Answer, Hook, Transition, Wait};
 pub use lookup::Machine;
-pub use market::{Described, Scored};
+pub use market::{Described, Most, Scored};
 pub use queue::{Depth, Left, Queue, Taken};
 pub use refusal::Refusal;

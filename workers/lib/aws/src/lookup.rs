@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_ec2::types::Filter;
+use jiff::Timestamp;
 
 use crate::{Refusal, Region, read};
 
@@ -27,6 +28,8 @@ pub struct Machine {
     pub group: String,
     /// Its account.
     pub account: String,
+    /// When it was launched.
+    pub launched_at: Option<Timestamp>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -47,10 +50,29 @@ impl Region {
             .name("instance-id")
             .set_values(Some(ids.to_vec()))
             .build();
+        self.found(vec![filter]).await
+    }
+
+    /// All instances that have a tag of this key, whatever its value, and have neither ended nor are ending.
+    ///
+    /// # Errors
+    /// AWS did not say.
+    pub async fn machines_with(&self, key: &str) -> Result<Vec<Machine>, Refusal> {
+        let states = ["pending", "running", "stopping", "stopped"].map(str::to_owned);
+        let filter =
+            |name: &str, values: Vec<String>| Filter::builder().name(name).set_values(Some(values)).build();
+        let filters = vec![
+            filter("tag-key", vec![key.to_owned()]),
+            filter("instance-state-name", states.to_vec()),
+        ];
+        self.found(filters).await
+    }
+
+    async fn found(&self, filters: Vec<Filter>) -> Result<Vec<Machine>, Refusal> {
         let reservations = self
             .ec2()
             .describe_instances()
-            .filters(filter)
+            .set_filters(Some(filters))
             .max_results(1000)
             .into_paginator()
             .items()
@@ -101,6 +123,9 @@ fn machine(from: &aws_sdk_ec2::types::Instance, account: &str) -> Machine {
         private_name: from.private_dns_name().unwrap_or_default().to_owned(),
         group: tags.get(GROUP).cloned().unwrap_or_default(),
         account: account.to_owned(),
+        launched_at: from
+            .launch_time()
+            .and_then(|at| Timestamp::from_second(at.secs()).ok()),
         tags,
     }
 }

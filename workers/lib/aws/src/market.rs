@@ -1,8 +1,11 @@
 //! What a region offers, and what its spot pools cost over days.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use aws_sdk_ec2::types::{Filter, InstanceType as Name, InstanceTypeInfo, LocationType, UsageClassType};
+use aws_sdk_ec2::{
+    operation::describe_spot_price_history::paginator::DescribeSpotPriceHistoryPaginator,
+    types::{Filter, InstanceType as Name, InstanceTypeInfo, LocationType, SpotPrice, UsageClassType},
+};
 use hollowtrees_domain::recommend::{Architecture, InstanceType, PlacementScore, Point, Pool, Price};
 use jiff::Timestamp;
 
@@ -31,6 +34,15 @@ pub struct Scored {
     pub zone_id: String,
     /// Its score.
     pub score: PlacementScore,
+}
+
+/// What a read may cost at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    /// Pages of 1,000 entries, a call each.
+    pub pages: usize,
+    /// All of them together.
+    pub time: Duration,
 }
 
 impl Region {
@@ -86,33 +98,66 @@ impl Region {
         let mut points = Vec::new();
         // Without types none is asked for: EC2 would tell all.
         for some in types.chunks(TYPES_AT_ONCE) {
-            let names = some.iter().map(|name| Name::from(name.as_str())).collect();
-            let zones = (!zones.is_empty()).then(|| {
-                let filter = Filter::builder().name("availability-zone");
-                vec![filter.set_values(Some(zones.to_vec())).build()]
-            });
-            let found = self
-                .ec2()
-                .describe_spot_price_history()
-                .set_instance_types(Some(names))
-                .set_filters(zones)
-                .product_descriptions("Linux/UNIX")
-                .start_time(SystemTime::from(since).into())
-                .max_results(PRICES_A_PAGE)
-                .into_paginator()
-                .items()
-                .send()
-                .collect::<Result<Vec<_>, _>>()
-                .await?;
-            points.extend(found.iter().filter_map(|entry| {
-                let pool = Pool::new(entry.instance_type()?.as_str(), entry.availability_zone()?);
-                let at = entry.timestamp()?;
-                let at = Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()?;
-                let price = Price::parse(entry.spot_price()?).ok()?;
-                Some((pool, Point { at, price }))
-            }));
+            let pages = self.prices(some, zones, since).items().send();
+            let found = pages.collect::<Result<Vec<_>, _>>().await?;
+            points.extend(found.iter().filter_map(point));
         }
         Ok(points)
+    }
+
+    /// The same, but no more than can be had within `most`: EC2 tells the newest first, so that what is left out is the oldest.
+    /// For some 100 types at most.
+    ///
+    /// # Errors
+    /// AWS did not say; `Unclear` where not even a page came in time.
+    pub async fn recent_prices(
+        &self,
+        types: &[String],
+        zones: &[String],
+        since: Timestamp,
+        most: Most,
+    ) -> Result<Vec<(Pool, Point)>, Refusal> {
+        let mut points = Vec::new();
+        if types.is_empty() {
+            return Ok(points);
+        }
+        let until = tokio::time::Instant::now() + most.time;
+        let mut pages = self.prices(types, zones, since).send();
+        for number in 0..most.pages {
+            match tokio::time::timeout_at(until, pages.next()).await {
+                Ok(Some(Ok(page))) => points.extend(page.spot_price_history().iter().filter_map(point)),
+                Ok(None) => break,
+                // What was told before is of use.
+                Ok(Some(Err(_))) | Err(_) if number > 0 => break,
+                Ok(Some(Err(error))) => return Err(error.into()),
+                Err(_) => {
+                    let message = format!("no spot prices were told within {:?}", most.time);
+                    return Err(Refusal::unclear(message));
+                }
+            }
+        }
+        Ok(points)
+    }
+
+    fn prices(
+        &self,
+        types: &[String],
+        zones: &[String],
+        since: Timestamp,
+    ) -> DescribeSpotPriceHistoryPaginator {
+        let names = types.iter().map(|name| Name::from(name.as_str())).collect();
+        let zones = (!zones.is_empty()).then(|| {
+            let filter = Filter::builder().name("availability-zone");
+            vec![filter.set_values(Some(zones.to_vec())).build()]
+        });
+        self.ec2()
+            .describe_spot_price_history()
+            .set_instance_types(Some(names))
+            .set_filters(zones)
+            .product_descriptions("Linux/UNIX")
+            .start_time(SystemTime::from(since).into())
+            .max_results(PRICES_A_PAGE)
+            .into_paginator()
     }
 
     /// How likely a launch of so many instances of these types is to succeed, zone by zone. EC2 answers a few different
@@ -156,6 +201,14 @@ impl Region {
             .filter_map(|zone| Some((zone.zone_id()?.to_owned(), zone.zone_name()?.to_owned())))
             .collect())
     }
+}
+
+fn point(entry: &SpotPrice) -> Option<(Pool, Point)> {
+    let pool = Pool::new(entry.instance_type()?.as_str(), entry.availability_zone()?);
+    let at = entry.timestamp()?;
+    let at = Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()?;
+    let price = Price::parse(entry.spot_price()?).ok()?;
+    Some((pool, Point { at, price }))
 }
 
 fn described(from: &InstanceTypeInfo) -> Option<Described> {

@@ -8,6 +8,10 @@ use hollowtrees_domain::swap::world::{
     Group, Instance, Life, Member, Override, Sizes, Source, Standing, Subnet, Tag, TemplateRef,
 };
 
+/// The one allocation strategy of spot instances that goes by the order of types (Auto Scaling API reference,
+/// `InstancesDistribution`).
+const PRIORITIZED: &str = "capacity-optimized-prioritized";
+
 /// A state name of EC2. An unknown one counts as on its way out: nothing is built on it.
 pub(crate) fn life(state: Option<&ec2::InstanceStateName>) -> Life {
     match state.map(ec2::InstanceStateName::as_str) {
@@ -136,6 +140,10 @@ fn mixed(policy: &asg::MixedInstancesPolicy) -> Result<Source, String> {
             .and_then(asg::InstancesDistribution::spot_max_price)
             .filter(|price| !price.is_empty())
             .map(str::to_owned),
+        prioritized: policy
+            .instances_distribution()
+            .and_then(asg::InstancesDistribution::spot_allocation_strategy)
+            .is_some_and(|strategy| strategy == PRIORITIZED),
     })
 }
 
@@ -298,6 +306,7 @@ mod tests {
                     },
                 ],
                 max_price: Some("0.05".into()),
+                prioritized: false,
             }
         );
         // No price is what Auto Scaling writes as an empty one.
@@ -305,6 +314,33 @@ mod tests {
             source(&mixed_group(Vec::new(), Some(""))),
             Source::Mixed { max_price: None, overrides, .. } if overrides.is_empty()
         ));
+    }
+
+    #[test]
+    fn whose_types_are_prioritized() {
+        for (strategy, expected) in [
+            (None, false),
+            (Some("lowest-price"), false),
+            (Some("price-capacity-optimized"), false),
+            (Some("capacity-optimized-prioritized"), true),
+        ] {
+            let launch = asg::LaunchTemplate::builder()
+                .launch_template_specification(template("lt-1", None))
+                .build();
+            let distribution = asg::InstancesDistribution::builder()
+                .set_spot_allocation_strategy(strategy.map(str::to_owned))
+                .on_demand_allocation_strategy("prioritized")
+                .build();
+            let policy = asg::MixedInstancesPolicy::builder()
+                .launch_template(launch)
+                .instances_distribution(distribution)
+                .build();
+            let found = mixed(&policy).unwrap();
+            assert!(
+                matches!(found, Source::Mixed { prioritized, .. } if prioritized == expected),
+                "{strategy:?}: {found:?}"
+            );
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use hollowtrees_aws::Refusal;
+use hollowtrees_aws::{Most, Refusal};
 use hollowtrees_domain::swap::world::{Life, TemplateRef};
 use hollowtrees_harness::aws::{Delays, NewGroup, Service};
 use hollowtrees_harness::eventually;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{A, B, Stage};
 
@@ -137,43 +138,63 @@ async fn a_template_is_resolved() {
 }
 
 #[tokio::test]
-async fn the_newest_price_of_each_pool() {
+async fn the_newest_prices_that_can_be_had() {
     let stage = Stage::new().await;
     let (cloud, region) = (&stage.cloud, &stage.region);
     let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    cloud.set_spot_price("m5.large", A, 0.9);
-    for (instance_type, zone, dollars) in [
-        ("m5.large", A, 0.04),
-        ("m5.large", B, 0.03),
-        ("c5.large", A, 0.05),
-        ("c5.large", B, 0.06),
-        ("r5.large", A, 0.01),
-        ("m5.large", "us-east-1c", 0.01),
+    let now = Timestamp::now();
+    let ago = |hours: i64| now - SignedDuration::from_hours(hours);
+    for (instance_type, zone, dollars, hours) in [
+        ("m5.large", A, 0.09, 400),
+        ("m5.large", A, 0.08, 200),
+        ("m5.large", A, 0.04, 30),
+        ("m5.large", B, 0.03, 20),
+        ("c5.large", A, 0.05, 10),
+        ("c5.large", B, 0.06, 5),
+        ("r5.large", A, 0.01, 1),
+        ("m5.large", "us-east-1c", 0.01, 1),
     ] {
-        cloud.set_spot_price(instance_type, zone, dollars);
+        cloud.set_spot_price_since(instance_type, zone, dollars, ago(hours));
     }
-    let prices = region
-        .spot_prices(&names(&["m5.large", "c5.large", "t3.large"]), &names(&[B, A]))
-        .await
-        .unwrap();
-    let found: Vec<_> = prices
-        .iter()
-        .map(|price| (price.instance_type.as_str(), price.zone.as_str(), price.dollars))
-        .collect();
+    let types = names(&["m5.large", "c5.large", "t3.large"]);
+    let asked = async |types: &[String], pages, time| {
+        let most = Most { pages, time };
+        let zones = names(&[B, A]);
+        let found = region.recent_prices(types, &zones, ago(168), most).await;
+        found.map(|found| {
+            let told = found.iter().map(|(pool, point)| {
+                (
+                    pool.instance_type.clone(),
+                    pool.zone.clone(),
+                    point.price.dollars(),
+                )
+            });
+            told.collect::<Vec<_>>()
+        })
+    };
+    let priced = |list: &[(&str, &str, f64)]| {
+        let owned = list
+            .iter()
+            .map(|(of, zone, dollars)| ((*of).to_owned(), (*zone).to_owned(), *dollars));
+        owned.collect::<Vec<_>>()
+    };
+    let newest = [
+        ("c5.large", B, 0.06),
+        ("c5.large", A, 0.05),
+        ("m5.large", B, 0.03),
+    ];
+    // The one in force a week ago is told, the one before it is not.
+    let older = [("m5.large", A, 0.04), ("m5.large", A, 0.08)];
+    let long = Duration::from_secs(30);
     assert_eq!(
-        found,
-        [
-            ("m5.large", B, 0.03),
-            ("m5.large", A, 0.04),
-            ("c5.large", B, 0.06),
-            ("c5.large", A, 0.05)
-        ]
+        asked(&types, 9, long).await,
+        Ok(priced(&[newest.as_slice(), older.as_slice()].concat()))
     );
     assert_eq!(cloud.count("DescribeSpotPriceHistory"), 2, "pages of 3");
-    assert_eq!(region.spot_prices(&[], &names(&[A])).await, Ok(Vec::new()));
-    assert_eq!(
-        region.spot_prices(&names(&["m5.large"]), &[]).await,
-        Ok(Vec::new())
-    );
-    assert_eq!(cloud.count("DescribeSpotPriceHistory"), 2, "nothing to ask for");
+    assert_eq!(asked(&types, 1, long).await, Ok(priced(&newest)));
+    assert_eq!(cloud.count("DescribeSpotPriceHistory"), 3, "one page");
+    assert_eq!(asked(&[], 9, long).await, Ok(Vec::new()));
+    assert_eq!(cloud.count("DescribeSpotPriceHistory"), 3, "nothing to ask for");
+    let late = asked(&types, 9, Duration::from_nanos(1)).await.unwrap_err();
+    assert!(matches!(late, Refusal::Unclear { .. }), "{late:?}");
 }

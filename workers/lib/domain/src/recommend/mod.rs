@@ -6,6 +6,7 @@
 //! | [`catalogue`] | which instance types a region offers, in which zones |
 //! | [`pattern`] | instance types allowed or denied by name |
 //! | [`price`] | what a price history says: time-weighted mean, percentile, volatility |
+//! | [`on_demand`] | prices on demand, read from a text |
 //! | [`evidence`] | all that is known at one time of a region's pools |
 //! | [`hazard`] | how often a pool is likely to be interrupted |
 //! | [`taste`] | what an interruption is worth, how far to spread |
@@ -16,13 +17,15 @@
 //! | [`reason`] | the reasons, in words and numbers |
 //! | [`reading`] | what was read last, kept when the next read fails |
 //!
-//! [`recommend`] is a function of its arguments alone; the order in which they are listed changes nothing. Formulae and how well it does: `docs/recommender.md`.
+//! [`recommend`], and [`rank`] of pools that somebody else has chosen, are functions of their arguments alone; the order in
+//! which these are listed changes nothing. Formulae and how well they do: `docs/recommender.md`.
 
 pub mod catalogue;
 pub mod eligible;
 pub mod evidence;
 pub mod hazard;
 pub mod nodes;
+pub mod on_demand;
 pub mod pattern;
 pub mod plan;
 pub mod price;
@@ -42,7 +45,7 @@ mod tests;
 pub use catalogue::{Architecture, Catalogue, InstanceType};
 pub use evidence::{Evidence, Interruption, Pool};
 pub use hazard::{Band, PlacementScore};
-pub use plan::{Market, NoPlan, Plan, Ranked, recommend};
+pub use plan::{Market, NoPlan, Plan, Ranked, rank, recommend};
 pub use price::{History, Point, Price, Statistics};
 pub use reading::Reading;
 pub use reason::Reason;

@@ -123,7 +123,9 @@ pub fn recommend(
     };
     let mut pools = Vec::new();
     if wish.spot() > 0 {
-        pools.extend(spot(wish.spot(), &fitting(Market::Spot)?, evidence, taste));
+        let fitting = fitting(Market::Spot)?;
+        let priced: Vec<_> = fitting.iter().map(|(pool, of)| (*pool, of.on_demand)).collect();
+        pools.extend(spot(wish.spot(), &priced, evidence, taste));
     }
     if wish.on_demand() > 0 {
         pools.extend(on_demand(wish.on_demand(), &fitting(Market::OnDemand)?));
@@ -141,15 +143,23 @@ struct Cost {
     risk: f64,
 }
 
-fn spot(count: u32, pools: &[(&Pool, &InstanceType)], evidence: &Evidence, taste: &Taste) -> Vec<Ranked> {
+/// These spot pools, the best first, whatever their types are; each with the type's on-demand price, where that is known. No
+/// pool has an instance.
+#[must_use]
+pub fn rank(pools: &[(&Pool, Option<Price>)], evidence: &Evidence, taste: &Taste) -> Vec<Ranked> {
+    let ordered = ordered(pools, evidence, taste);
+    ordered.into_iter().map(|(one, _)| one).collect()
+}
+
+fn ordered(pools: &[(&Pool, Option<Price>)], evidence: &Evidence, taste: &Taste) -> Vec<(Ranked, Cost)> {
     let interrupted = ours(evidence, taste);
     // An interruption costs work, whatever the machine: one measure for all pools.
-    let hour = pools.iter().filter_map(|(_, of)| of.on_demand).min();
+    let hour = pools.iter().filter_map(|(_, on_demand)| *on_demand).min();
     let mut found: Vec<(Ranked, Cost)> = pools
         .iter()
-        .map(|(pool, of)| {
+        .map(|(pool, on_demand)| {
             let ours = interrupted.get(pool).copied().unwrap_or_default();
-            one_spot(pool, of, hour, evidence, taste, ours)
+            one_spot(pool, *on_demand, hour, evidence, taste, ours)
         })
         .collect();
     found.sort_by(|(a, of_a), (b, of_b)| {
@@ -159,6 +169,11 @@ fn spot(count: u32, pools: &[(&Pool, &InstanceType)], evidence: &Evidence, taste
             .then((of_a.paid + of_a.risk).total_cmp(&(of_b.paid + of_b.risk)))
             .then_with(|| a.pool.cmp(&b.pool))
     });
+    found
+}
+
+fn spot(count: u32, pools: &[(&Pool, Option<Price>)], evidence: &Evidence, taste: &Taste) -> Vec<Ranked> {
+    let found = ordered(pools, evidence, taste);
     // A pool without a price is a last resort.
     let priced = found.iter().filter(|(one, _)| one.cost.is_some()).count();
     let taken = if priced == 0 { found.len() } else { priced };
@@ -181,7 +196,7 @@ fn spot(count: u32, pools: &[(&Pool, &InstanceType)], evidence: &Evidence, taste
 
 fn one_spot(
     pool: &Pool,
-    of: &InstanceType,
+    on_demand: Option<Price>,
     hour: Option<Price>,
     evidence: &Evidence,
     taste: &Taste,
@@ -196,7 +211,7 @@ fn one_spot(
         .map_or(evidence.now, |at| at.min(evidence.now));
     let prices: Option<&History> = evidence.prices.get(pool);
     let statistics = prices.and_then(|history| history.statistics(from.min(until), until));
-    let full = of.on_demand.map(Price::dollars);
+    let full = on_demand.map(Price::dollars);
     let hazard = hazard(pool, statistics.as_ref(), full, evidence, ours);
     let paid =
         statistics.map(|of| NOW_SHARE * of.now.dollars() + MEAN_SHARE * of.mean + HIGH_SHARE * of.high);
@@ -212,13 +227,13 @@ fn one_spot(
         cost: paid.map(|paid| paid + cost.risk),
         statistics,
         hazard: Some(hazard),
-        reasons: spot_reasons(of, statistics, &hazard, cost, evidence, taste),
+        reasons: spot_reasons(on_demand, statistics, &hazard, cost, evidence, taste),
     };
     (ranked, cost)
 }
 
 fn spot_reasons(
-    of: &InstanceType,
+    on_demand: Option<Price>,
     statistics: Option<Statistics>,
     hazard: &Hazard,
     cost: Cost,
@@ -227,7 +242,7 @@ fn spot_reasons(
 ) -> Vec<Reason> {
     let mut reasons = vec![statistics.map_or(Reason::NoPrice, |statistics| Reason::Price {
         statistics,
-        on_demand: of.on_demand,
+        on_demand,
     })];
     if statistics.is_some_and(|of| of.changes == 0) {
         reasons.push(Reason::Unchanged);

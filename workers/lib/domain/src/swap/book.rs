@@ -32,6 +32,8 @@ pub enum Busy {
     },
     /// There are too many open swaps.
     Full,
+    /// As many are open as may be at once: this many.
+    Enough(usize),
 }
 
 /// Enters a swap, once. Forgets what ended long ago.
@@ -91,12 +93,36 @@ pub fn enter(
     record: &mut proto::Group,
     swap: proto::GroupSwap,
     ended: &[(String, String)],
+    max_open: Option<u32>,
     now: Timestamp,
 ) -> Result<(), Busy> {
     for (action, result) in ended {
         end(record, action, result, now);
     }
+    let others = others_open(record, &swap.action_id, &[]);
+    if !has_entered(record, &swap.action_id)
+        && max_open.is_some_and(|most| usize::try_from(most).is_ok_and(|most| others >= most))
+    {
+        return Err(Busy::Enough(others));
+    }
     open(record, swap, now)
+}
+
+/// Whether this action's swap is open.
+#[must_use]
+pub fn has_entered(record: &proto::Group, action: &str) -> bool {
+    let mut swaps = record.swaps.iter();
+    swaps.any(|swap| swap.action_id == action && is_open(swap))
+}
+
+/// How many swaps of other actions are open, those apart whose actions (first) have ended.
+#[must_use]
+pub fn others_open(record: &proto::Group, action: &str, ended: &[(String, String)]) -> usize {
+    let counts = |swap: &&proto::GroupSwap| {
+        let has_ended = ended.iter().any(|(id, _)| *id == swap.action_id);
+        is_open(swap) && swap.action_id != action && !has_ended
+    };
+    record.swaps.iter().filter(counts).count()
 }
 
 /// Another action's open swap of the same instance.

@@ -1,14 +1,15 @@
-//! Which pools a replacement may come from, in which order.
+//! Which pools a replacement may come from.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use hollowtrees_schemas::id::Hash;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    TAG_ACTION, TAG_CHOICE, TAG_REPLACES,
-    world::{Group, Instance, Launch, Source, SpotMarket, SpotPrice, Subnet, Template, TemplateRef},
+    Policy, TAG_ACTION, TAG_CHOICE, TAG_REPLACES, order,
+    world::{Group, Instance, Launch, Source, SpotMarket, Subnet, Template, TemplateRef},
 };
+use crate::recommend::{Evidence, Price};
 
 /// Pools tried at most.
 const LONGEST: usize = 24;
@@ -32,6 +33,8 @@ pub struct Choice {
     pub zone: String,
     /// Current spot price in US dollars an hour, where it is known.
     pub price: Option<f64>,
+    /// Why it stands where it stands, in a line.
+    pub why: String,
 }
 
 /// What there is to choose from.
@@ -43,8 +46,21 @@ pub struct Offer<'a> {
     pub old: &'a Instance,
     /// What each template the group names is now.
     pub templates: &'a [(TemplateRef, Template)],
-    /// Current spot prices.
-    pub prices: &'a [SpotPrice],
+    /// What is known of spot pools; without prices the group's order counts.
+    pub evidence: &'a Evidence,
+    /// On-demand prices by type, as far as they are known.
+    pub on_demand: &'a BTreeMap<String, Price>,
+    /// What is allowed.
+    pub policy: &'a Policy,
+}
+
+/// What was chosen from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choices {
+    /// Pools to try, best first.
+    pub pools: Vec<Choice>,
+    /// Those that the policy takes out, with its reason in their `why`.
+    pub left_out: Vec<Choice>,
 }
 
 /// Why there is no choice.
@@ -59,6 +75,16 @@ pub enum NoChoice {
     /// A template is not there.
     #[error("launch template {0} was not found")]
     Template(String),
+    /// The policy leaves none.
+    #[error(
+        "the policy takes out all {of} pools, of the best {why}; allow more by the rule's params or the group's tags"
+    )]
+    Policy {
+        /// How many there are.
+        of: usize,
+        /// Why the best of them is out.
+        why: String,
+    },
 }
 
 /// Templates a group names, each once.
@@ -110,13 +136,12 @@ pub fn weight(group: &Group, old: &Instance) -> u32 {
     }
 }
 
-/// All pools, best first: the group's types of the old one's weight in its subnets. Spot: by price, unknown prices
-/// after known ones, the interrupted pool last. On demand: in the group's order, each type in the old one's subnet
-/// first, so that zones stay as balanced as they were.
+/// All pools, best first: the group's types of the old one's weight in its subnets. Spot: as [`order`](mod@order) says. On
+/// demand: in the group's order, each type in the old one's subnet first, so that zones stay as balanced as they were.
 ///
 /// # Errors
 /// There is none, and why.
-pub fn choices(offer: Offer<'_>) -> Result<Vec<Choice>, NoChoice> {
+pub fn choices(offer: Offer<'_>) -> Result<Choices, NoChoice> {
     let Offer { group, old, .. } = offer;
     let types = types(offer)?;
     if group.subnets.is_empty() {
@@ -133,36 +158,26 @@ pub fn choices(offer: Offer<'_>) -> Result<Vec<Choice>, NoChoice> {
                 instance_type: instance_type.clone(),
                 subnet: subnet.id.clone(),
                 zone: subnet.zone.clone(),
-                price: price(offer, instance_type, &subnet.zone).filter(|_| old.spot),
+                price: None,
+                why: order::AS_LISTED.to_owned(),
             })
         })
         .collect();
     if old.spot {
-        let interrupted =
-            |choice: &Choice| choice.instance_type == old.instance_type && choice.zone == old.zone;
-        found.sort_by(|a, b| {
-            interrupted(a)
-                .cmp(&interrupted(b))
-                .then(cheaper(a.price, b.price))
+        order::order(&mut found, offer);
+    }
+    let left_out = offer.policy.apply(&mut found, old.spot, offer.on_demand);
+    if let (true, Some(best)) = (found.is_empty(), left_out.first()) {
+        return Err(NoChoice::Policy {
+            of: left_out.len(),
+            why: best.why.clone(),
         });
     }
     found.truncate(LONGEST);
-    Ok(found)
-}
-
-fn cheaper(a: Option<f64>, b: Option<f64>) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => a.total_cmp(&b),
-        (known, other) => known.is_none().cmp(&other.is_none()),
-    }
-}
-
-fn price(offer: Offer<'_>, instance_type: &str, zone: &str) -> Option<f64> {
-    offer
-        .prices
-        .iter()
-        .find(|price| price.instance_type == instance_type && price.zone == zone)
-        .map(|price| price.dollars)
+    Ok(Choices {
+        pools: found,
+        left_out,
+    })
 }
 
 /// Types in the group's order, each with its template.

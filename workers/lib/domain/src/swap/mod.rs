@@ -9,12 +9,16 @@
 //! | [`world`] | what the cloud shows |
 //! | [`strategy`] | which way is asked for, by whom |
 //! | [`skip`] | why nothing is to be done |
-//! | [`choice`] | which pools to try, in which order |
+//! | [`choice`] | which pools to try |
+//! | [`order`] | in which order, and why |
 //! | [`checkpoint`] | what a swap remembers, and what answers do to it |
 //! | [`node`] | the wait for the replacement's node |
 //! | [`seen`] | one look at everything a decision needs |
 //! | [`next`] | one thing to do |
 //! | [`decide`](mod@decide) | which one it is |
+//! | [`policy`] | which of them a rule and a group allow |
+//! | [`orphan`] | what a swap left behind |
+//! | [`turn`] | whose turn it is to look for it |
 //! | [`book`] | the record of a group: lease, sizes, open swaps |
 //! | [`fresh`] | whether what is read of a group is as we left it |
 
@@ -25,9 +29,13 @@ pub mod decide;
 pub mod fresh;
 pub mod next;
 pub mod node;
+pub mod order;
+pub mod orphan;
+pub mod policy;
 pub mod seen;
 pub mod skip;
 pub mod strategy;
+pub mod turn;
 pub mod world;
 
 mod forward;
@@ -41,6 +49,7 @@ pub use choice::Choice;
 pub use decide::{Decision, decide};
 pub use next::{End, Next, Wait};
 pub use node::Node;
+pub use policy::Policy;
 pub use seen::{Books, Drain, Orders, Seen};
 pub use strategy::Strategy;
 
@@ -48,10 +57,20 @@ pub use strategy::Strategy;
 pub const TAG_MANAGED: &str = "hollowtrees.io/managed";
 /// Tag of a group: its strategy.
 pub const TAG_STRATEGY: &str = "hollowtrees.io/strategy";
+/// Tag of a group: the only types a replacement may be of, as patterns apart by commas.
+pub const TAG_ALLOWED_TYPES: &str = "hollowtrees.io/allowed-types";
+/// Tag of a group: types no replacement may be of.
+pub const TAG_DENIED_TYPES: &str = "hollowtrees.io/denied-types";
+/// Tag of a group: up to which percentage of the on-demand price a spot pool is used.
+pub const TAG_PRICE_CEILING: &str = "hollowtrees.io/price-ceiling";
+/// Tag of a group: how many of its swaps may be open at once.
+pub const TAG_MAX_OPEN: &str = "hollowtrees.io/max-open";
 /// Tag of what we launched: the id of the action.
 pub const TAG_ACTION: &str = "hollowtrees.io/action";
 /// Tag of what we launched: the instance it replaces.
 pub const TAG_REPLACES: &str = "hollowtrees.io/replaces";
+/// Tag of an instance: its cluster's name on the bus. What we launched has its action's, unless its group says another.
+pub const TAG_CLUSTER: &str = "hollowtrees.io/cluster";
 /// Tag of what we launched: number of the choice, from 0.
 pub const TAG_CHOICE: &str = "hollowtrees.io/choice";
 /// Tag of a group of EKS, which replaces its instances itself (EKS user guide, "managed node groups").

@@ -1,4 +1,4 @@
-//! What the cloud shows of a swap: instances, groups, templates, prices. Read anew before every decision.
+//! What the cloud shows of a swap: instances, groups, templates. Read anew before every decision.
 
 use std::collections::BTreeMap;
 
@@ -109,6 +109,8 @@ pub enum Source {
         overrides: Vec<Override>,
         /// `SpotMaxPrice`, in US dollars an hour; none: up to the on-demand price.
         max_price: Option<String>,
+        /// The types' order is the order in which spot pools are to be tried (`capacity-optimized-prioritized`).
+        prioritized: bool,
     },
     /// Something a swap does not know: a launch configuration, types by requirements. Says what.
     Unknown(String),
@@ -161,17 +163,6 @@ pub struct Subnet {
     pub id: String,
     /// `us-east-1a`
     pub zone: String,
-}
-
-/// The newest price of a spot pool.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SpotPrice {
-    /// `m5.large`
-    pub instance_type: String,
-    /// `us-east-1a`
-    pub zone: String,
-    /// US dollars an hour.
-    pub dollars: f64,
 }
 
 /// One launch, whole: the same value is the same call, and by its token the same instance.

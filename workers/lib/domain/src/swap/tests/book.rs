@@ -5,7 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
     Next,
-    book::{Busy, LEASE, books, close, doubtful, enter, lease, open, plan, settle, was_refused, wrote},
+    book::{
+        Busy, LEASE, books, close, doubtful, enter, has_entered, lease, open, others_open, plan, settle,
+        was_refused, wrote,
+    },
     fresh::{SHOWS_WITHIN, read},
     world::{Group, Member, Sizes, Source, Standing},
 };
@@ -295,8 +298,31 @@ fn swaps_whose_actions_ended_without_a_word_are_closed_and_their_room_is_taken_b
     assert_eq!(ask("i-1", 1), dead);
     assert_eq!(doubtful(&record, "dead", "c", "i-1", at(99)), []);
     let ended = [("dead".to_owned(), "failed".to_owned())];
-    enter(&mut record, swap("b", "i-1"), &ended, at(61)).unwrap();
+    enter(&mut record, swap("b", "i-1"), &ended, None, at(61)).unwrap();
     assert_eq!(doubtful(&record, "b", "c", "i-1", at(200)), []);
     let ours = books(&record, "b", sizes(1, 2));
     assert_eq!((ours.room_of_others, ours.base_max, ours.written_max), (0, 1, 2));
+}
+
+#[test]
+fn no_more_swaps_are_open_at_once_than_may_be() {
+    let mut record = proto::Group::default();
+    let most = Some(2);
+    for (action, instance) in [("a", "i-1"), ("b", "i-2")] {
+        enter(&mut record, swap(action, instance), &[], most, at(0)).unwrap();
+    }
+    let third = |record: &mut proto::Group, ended: &[(String, String)]| {
+        enter(record, swap("c", "i-3"), ended, most, at(1))
+    };
+    assert_eq!(third(&mut record, &[]), Err(Busy::Enough(2)));
+    // Who is in is in: what it waited for is over.
+    enter(&mut record, swap("b", "i-2"), &[], Some(1), at(1)).unwrap();
+    assert!(has_entered(&record, "b") && !has_entered(&record, "c"));
+    assert_eq!(others_open(&record, "b", &[]), 1);
+    // One whose action has ended does not either.
+    let ended = [("a".to_owned(), "failed".to_owned())];
+    assert_eq!(others_open(&record, "c", &ended), 1);
+    assert_eq!(third(&mut record, &ended), Ok(()));
+    close(&mut record, "b", "succeeded", at(2));
+    assert_eq!(others_open(&record, "d", &[]), 1);
 }

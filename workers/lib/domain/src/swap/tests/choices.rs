@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::super::{
-    choice::{Claim, NoChoice, Offer, choices, market, propagated, templates, weight},
-    world::{
-        Group, Instance, Life, Override, Sizes, Source, SpotMarket, SpotPrice, Subnet, Tag, Template,
-        TemplateRef,
-    },
+    Policy,
+    choice::{Choice, Claim, NoChoice, Offer, choices, market, propagated, templates, weight},
+    policy::{max_open, patterns, price_ceiling},
+    world::{Group, Instance, Life, Override, Sizes, Source, SpotMarket, Subnet, Tag, Template, TemplateRef},
 };
+use crate::recommend::{Evidence, History, Point, Pool, Price};
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
 
 fn reference(id: &str, version: &str) -> TemplateRef {
     TemplateRef {
@@ -62,6 +68,7 @@ fn mixed(overrides: &[(&str, u32, Option<&str>)]) -> Source {
             })
             .collect(),
         max_price: Some("0.5".to_owned()),
+        prioritized: false,
     }
 }
 
@@ -77,31 +84,48 @@ fn resolved() -> Vec<(TemplateRef, Template)> {
         .to_vec()
 }
 
-fn prices() -> Vec<SpotPrice> {
-    [
-        ("m5.large", "a", 0.04),
-        ("m5.large", "b", 0.03),
-        ("m4.large", "a", 0.05),
-        ("m4.large", "b", 0.02),
-    ]
-    .map(|(instance_type, zone, dollars)| SpotPrice {
-        instance_type: instance_type.to_owned(),
-        zone: zone.to_owned(),
-        dollars,
-    })
-    .to_vec()
+/// Each pool's price in force for 100 hours, then for 10 more.
+fn evidence(prices: &[(&str, &str, f64, f64)]) -> Evidence {
+    let point = |hours: i64, dollars: f64| Point {
+        at: now() - SignedDuration::from_hours(hours),
+        price: Price::new(dollars).unwrap(),
+    };
+    let histories = prices.iter().map(|(instance_type, zone, before, dollars)| {
+        let history = History::new(vec![point(110, *before), point(10, *dollars)]);
+        (Pool::new(instance_type, zone), history)
+    });
+    Evidence {
+        prices_read_at: Some(now()),
+        prices: histories.collect(),
+        ..Evidence::none(now())
+    }
 }
 
-fn order(source: Source, old: &Instance, prices: &[SpotPrice]) -> Vec<String> {
+fn prices() -> Evidence {
+    evidence(&[
+        ("m5.large", "a", 0.04, 0.04),
+        ("m5.large", "b", 0.03, 0.03),
+        ("m4.large", "a", 0.05, 0.05),
+        ("m4.large", "b", 0.02, 0.02),
+    ])
+}
+
+fn chosen(source: Source, old: &Instance, evidence: &Evidence) -> Vec<Choice> {
     let group = group(source);
-    let offer = Offer {
+    choices(Offer {
         group: &group,
         old,
         templates: &resolved(),
-        prices,
-    };
-    let found = choices(offer).unwrap();
-    found
+        evidence,
+        on_demand: &BTreeMap::new(),
+        policy: &Policy::default(),
+    })
+    .unwrap()
+    .pools
+}
+
+fn order(source: Source, old: &Instance, evidence: &Evidence) -> Vec<String> {
+    chosen(source, old, evidence)
         .iter()
         .map(|choice| {
             format!(
@@ -112,64 +136,168 @@ fn order(source: Source, old: &Instance, prices: &[SpotPrice]) -> Vec<String> {
         .collect()
 }
 
+fn two() -> Source {
+    mixed(&[("m5.large", 1, None), ("m4.large", 1, Some("lt-2"))])
+}
+
+#[track_caller]
+fn check(source: &Source, old: &Instance, evidence: &Evidence, expected: &[&str]) {
+    let found = order(source.clone(), old, evidence);
+    let found: Vec<&str> = found
+        .iter()
+        .filter_map(|choice| Some(choice.split_once(' ')?.0))
+        .collect();
+    assert_eq!(found, expected);
+}
+
 #[test]
-fn spot_by_price_the_interrupted_pool_last() {
-    let two = mixed(&[("m5.large", 1, None), ("m4.large", 1, Some("lt-2"))]);
-    let check = |source: &Source, old: &Instance, prices: &[SpotPrice], expected: &[&str]| {
-        assert_eq!(order(source.clone(), old, prices), expected);
-    };
-    check(
-        &two,
-        &old("m4.large", "b", true),
-        &prices(),
-        &[
+fn spot_by_cost_the_interrupted_pool_last() {
+    assert_eq!(
+        order(two(), &old("m4.large", "b", true), &prices()),
+        [
             "m5.large/b lt-1:7",
             "m5.large/a lt-1:7",
             "m4.large/a lt-2:3",
             "m4.large/b lt-2:3",
-        ],
+        ]
     );
-    // Without prices: the group's order, each type in the old one's subnet first; unknown prices after known ones.
+    // Without prices: the group's order, each type in the old one's subnet first.
     check(
-        &two,
+        &two(),
         &old("m5.large", "b", true),
-        &[],
-        &[
-            "m5.large/a lt-1:7",
-            "m4.large/b lt-2:3",
-            "m4.large/a lt-2:3",
-            "m5.large/b lt-1:7",
-        ],
+        &Evidence::none(now()),
+        &["m5.large/a", "m4.large/b", "m4.large/a", "m5.large/b"],
     );
+    // Unknown prices after known ones.
     check(
-        &two,
+        &two(),
         &old("m5.large", "b", true),
-        &prices()[2..3],
-        &[
-            "m4.large/a lt-2:3",
-            "m5.large/a lt-1:7",
-            "m4.large/b lt-2:3",
-            "m5.large/b lt-1:7",
-        ],
+        &evidence(&[("m4.large", "a", 0.05, 0.05)]),
+        &["m4.large/a", "m5.large/a", "m4.large/b", "m5.large/b"],
     );
     // On demand prices say nothing, and no pool was interrupted.
     check(
-        &two,
+        &two(),
         &old("m5.large", "b", false),
         &prices(),
-        &[
-            "m5.large/b lt-1:7",
-            "m5.large/a lt-1:7",
-            "m4.large/b lt-2:3",
-            "m4.large/a lt-2:3",
-        ],
+        &["m5.large/b", "m5.large/a", "m4.large/b", "m4.large/a"],
     );
     check(
         &Source::Template(reference("lt-1", "$Latest")),
         &old("m5.large", "a", true),
         &prices(),
-        &["m5.large/b lt-1:7", "m5.large/a lt-1:7"],
+        &["m5.large/b", "m5.large/a"],
     );
+}
+
+#[test]
+fn what_a_pool_cost_for_days_counts_beside_what_it_costs_now() {
+    // m4.large/a is the cheapest now, but was dear until just now.
+    let known = evidence(&[
+        ("m5.large", "a", 0.031, 0.031),
+        ("m5.large", "b", 0.03, 0.03),
+        ("m4.large", "a", 0.09, 0.029),
+        ("m4.large", "b", 0.05, 0.05),
+    ]);
+    check(
+        &two(),
+        &old("m5.large", "b", true),
+        &known,
+        &["m5.large/a", "m4.large/b", "m4.large/a", "m5.large/b"],
+    );
+}
+
+#[test]
+fn the_interrupted_pool_goes_first_only_if_all_others_cost_twice_as_much() {
+    let of = |dollars: f64| {
+        evidence(&[
+            ("m5.large", "a", dollars, dollars),
+            ("m5.large", "b", 0.10, 0.10),
+            ("m4.large", "a", 0.11, 0.11),
+            ("m4.large", "b", 0.12, 0.12),
+        ])
+    };
+    let old = old("m5.large", "a", true);
+    let others = ["m5.large/b", "m4.large/a", "m4.large/b"];
+    check(&two(), &old, &of(0.052), &[&others[..], &["m5.large/a"]].concat());
+    check(&two(), &old, &of(0.04), &[&["m5.large/a"], &others[..]].concat());
+}
+
+#[test]
+fn types_that_are_prioritized_keep_their_order() {
+    let Source::Mixed {
+        template, overrides, ..
+    } = two()
+    else {
+        panic!()
+    };
+    let prioritized = Source::Mixed {
+        template,
+        overrides,
+        max_price: None,
+        prioritized: true,
+    };
+    check(
+        &prioritized,
+        &old("m4.large", "a", true),
+        &prices(),
+        &["m5.large/b", "m5.large/a", "m4.large/b", "m4.large/a"],
+    );
+    // However cheap it is: capacity goes before priorities there.
+    let cheap = evidence(&[("m5.large", "a", 0.001, 0.001), ("m4.large", "b", 0.1, 0.1)]);
+    check(
+        &prioritized,
+        &old("m5.large", "a", true),
+        &cheap,
+        &["m5.large/b", "m4.large/b", "m4.large/a", "m5.large/a"],
+    );
+}
+
+#[test]
+fn each_choice_says_why_it_stands_where_it_stands() {
+    let why = |source: Source, old: &Instance, evidence: &Evidence| -> Vec<String> {
+        let found = chosen(source, old, evidence);
+        found.into_iter().map(|choice| choice.why).collect()
+    };
+    let found = why(two(), &old("m4.large", "b", true), &prices());
+    assert!(
+        found[0].starts_with("number 2 of 4 by cost: $0.03")
+            && found[0]
+                .ends_with("an hour with its interruptions, $0.0300 now, $0.0300 on average over 4d14h"),
+        "{}",
+        found[0]
+    );
+    assert!(
+        found[3].starts_with("number 1 of 4")
+            && found[3].ends_with("after the others, for it was just interrupted"),
+        "{}",
+        found[3]
+    );
+    assert!(found.iter().all(|line| line.len() < 240), "{found:?}");
+    let unknown = why(two(), &old("m4.large", "b", true), &Evidence::none(now()));
+    assert_eq!(
+        unknown[0],
+        "in the group's order, for no spot price is known of it"
+    );
+    let on_demand = why(two(), &old("m4.large", "b", false), &prices());
+    assert_eq!(on_demand[0], "in the group's order");
+    let alone = Group {
+        subnets: vec![Subnet {
+            id: "s-a".to_owned(),
+            zone: "a".to_owned(),
+        }],
+        ..group(Source::Template(reference("lt-1", "$Latest")))
+    };
+    let offer = Offer {
+        group: &alone,
+        old: &old("m5.large", "a", true),
+        templates: &resolved(),
+        evidence: &prices(),
+        on_demand: &BTreeMap::new(),
+        policy: &Policy::default(),
+    };
+    let found = choices(offer).unwrap().pools;
+    assert!(found[0].why.ends_with("but there is no other"), "{found:?}");
 }
 
 #[test]
@@ -192,7 +320,9 @@ fn what_cannot_be_chosen_is_named() {
             group,
             old: &old("m5.large", "a", true),
             templates,
-            prices: &[],
+            evidence: &Evidence::none(now()),
+            on_demand: &BTreeMap::new(),
+            policy: &Policy::default(),
         };
         assert_eq!(choices(offer), Err(expected));
     };
@@ -242,9 +372,11 @@ fn a_launch_is_the_same_call_each_time_and_another_for_each_choice() {
         group: &group,
         old: &old,
         templates: &resolved(),
-        prices: &prices(),
+        evidence: &prices(),
+        on_demand: &BTreeMap::new(),
+        policy: &Policy::default(),
     };
-    let choice = &choices(offer).unwrap()[0];
+    let choice = &choices(offer).unwrap().pools[0];
     let tags = propagated(&group);
     let call = |number, action, redrive| {
         let claim = Claim {
@@ -270,4 +402,113 @@ fn a_launch_is_the_same_call_each_time_and_another_for_each_choice() {
             "team"
         ]
     );
+}
+
+#[test]
+fn a_policy_takes_pools_out_and_says_why() {
+    let group = group(two());
+    let on_demand: BTreeMap<String, Price> = [("m5.large".to_owned(), Price::new(0.1).unwrap())].into();
+    let known = prices();
+    let under = |policy: &Policy, spot: bool| {
+        choices(Offer {
+            group: &group,
+            old: &old("m4.large", "b", spot),
+            templates: &resolved(),
+            evidence: &known,
+            on_demand: &on_demand,
+            policy,
+        })
+    };
+    let named = |list: &[Choice]| -> Vec<String> {
+        let named = list
+            .iter()
+            .map(|choice| format!("{}/{}", choice.instance_type, choice.zone));
+        named.collect()
+    };
+    let denied = Policy {
+        denied: Some(patterns("m5*.*").unwrap()),
+        ..Policy::default()
+    };
+    for spot in [true, false] {
+        let found = under(&denied, spot).unwrap();
+        assert!(
+            named(&found.pools).iter().all(|pool| pool.starts_with("m4")),
+            "{found:?}"
+        );
+        assert_eq!(found.pools.len(), 2);
+        assert!(
+            found
+                .left_out
+                .iter()
+                .all(|choice| choice.why == "its type is denied"),
+            "{found:?}"
+        );
+    }
+    let allowed = Policy {
+        allowed: Some(patterns("c5.*, m5.large").unwrap()),
+        ..Policy::default()
+    };
+    let found = under(&allowed, true).unwrap();
+    assert_eq!(named(&found.pools), ["m5.large/b", "m5.large/a"]);
+    assert_eq!(found.left_out[0].why, "its type is not among those allowed");
+    // m5.large costs 0.03 and 0.04 of 0.1 on demand; of m4.large that is not known.
+    let ceiling = Policy {
+        price_ceiling: Some(35),
+        ..Policy::default()
+    };
+    let found = under(&ceiling, true).unwrap();
+    assert_eq!(named(&found.pools), ["m5.large/b", "m4.large/a", "m4.large/b"]);
+    assert_eq!(named(&found.left_out), ["m5.large/a"]);
+    assert_eq!(
+        found.left_out[0].why,
+        "$0.0400 an hour is above the ceiling of 35 % of $0.1000 on demand"
+    );
+    assert!(
+        found.pools[1].why.contains("its on-demand price is not known"),
+        "{found:?}"
+    );
+    assert!(!found.pools[0].why.contains("not judged"), "{found:?}");
+    // On demand there is no ceiling.
+    assert!(under(&ceiling, false).unwrap().left_out.is_empty());
+    let nothing = Policy {
+        allowed: Some(patterns("r5.*").unwrap()),
+        ..Policy::default()
+    };
+    let none = under(&nothing, true).unwrap_err().to_string();
+    assert!(
+        none.starts_with("the policy takes out all 4 pools") && none.contains("not among those allowed"),
+        "{none}"
+    );
+}
+
+#[test]
+fn a_policy_is_read_key_by_key_the_actions_before_the_groups() {
+    let asked = Policy {
+        denied: Some(patterns("t3.*").unwrap()),
+        max_open: Some(max_open("2").unwrap()),
+        ..Policy::default()
+    };
+    let tagged = Policy {
+        denied: Some(patterns("*.metal").unwrap()),
+        price_ceiling: Some(price_ceiling(" 80 % ").unwrap()),
+        max_open: Some(9),
+        ..Policy::default()
+    };
+    let both = asked.clone().or(tagged);
+    assert_eq!(
+        (both.denied, both.price_ceiling, both.max_open),
+        (asked.denied, Some(80), Some(2))
+    );
+    for bad in ["", " , ", "M5.large", "m5.large;c5.large"] {
+        let told = patterns(bad).unwrap_err().to_string();
+        assert!(told.contains("m5"), "{told}");
+    }
+    for bad in ["0", "-1", "1001", "cheap", "", "0.5"] {
+        let told = price_ceiling(bad).unwrap_err().to_string();
+        assert!(told.contains("1 to 1000 percent"), "{told}");
+    }
+    for bad in ["0", "257", "all", ""] {
+        let told = max_open(bad).unwrap_err().to_string();
+        assert!(told.contains("1 to 256"), "{told}");
+    }
 }
