@@ -1,4 +1,4 @@
-//! The process: reaches AWS, serves hooks, ends.
+//! The process: reaches AWS, serves, ends.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     cloud::{self, Cloud, Health},
     config::Settings,
     telemetry::Telemetry,
-    worker::Hooks,
+    worker::Lifecycle,
 };
 
 /// What is kept of the grace for the last words.
@@ -31,10 +31,10 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         telemetry: telemetry.clone(),
         health: health.clone(),
     });
-    let hooks = Hooks::new(aws, &settings.hook, telemetry, health.clone());
+    let lifecycle = Lifecycle::new(aws, settings, telemetry, health.clone());
     let loop_settings = settings.loop_settings(context.shutdown.grace().saturating_sub(LAST_WORDS));
     tokio::select! {
-        ended = worker::run(&context, loop_settings, hooks) => ended,
+        ended = worker::run(&context, loop_settings, lifecycle) => ended,
         never = cloud::probe(cloud, &health) => match never {},
     }
 }

@@ -15,7 +15,7 @@ use hollowtrees_harness::{
 use hollowtrees_lifecycle::{
     config,
     telemetry::Telemetry,
-    worker::{Health, Hooks},
+    worker::{Health, Lifecycle},
 };
 use hollowtrees_runtime::{
     config::Loader,
@@ -76,7 +76,11 @@ impl World {
         let (nats, aws) = tokio::join!(Nats::start(), Aws::start());
         let (nats, aws) = (nats.unwrap(), aws.unwrap());
         let bus = Bus::connect(&Options::new(nats.url())).await.unwrap();
-        let env = [("HT_HOOK__POLL", "100ms"), ("HT_HOOK__SEEN_WITHIN", "2s")];
+        let env = [
+            ("HT_HOOK__POLL", "100ms"),
+            ("HT_HOOK__SEEN_WITHIN", "2s"),
+            ("HT_DEREGISTER__POLL", "500ms"),
+        ];
         let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let loader = Loader::new(config::DEFAULTS).env(env.into());
         let settings = loader.load::<config::Settings>().unwrap().own;
@@ -110,7 +114,7 @@ impl World {
         };
         let aws = hollowtrees_aws::Aws::connect(&access).await.unwrap();
         let telemetry = Telemetry::register(&metrics).unwrap();
-        let hooks = Hooks::new(aws, &self.settings.hook, telemetry, Health::new(None));
+        let lifecycle = Lifecycle::new(aws, &self.settings, telemetry, Health::new(None));
         let process = proto::Worker {
             kind: "lifecycle".to_owned(),
             process: identity.id.to_string(),
@@ -124,7 +128,7 @@ impl World {
         );
         let task =
             tokio::spawn(
-                async move { serve(bus, hooks, settings, process, &metrics, stopped, |_| {}).await },
+                async move { serve(bus, lifecycle, settings, process, &metrics, stopped, |_| {}).await },
             );
         Running { stop, task }
     }
