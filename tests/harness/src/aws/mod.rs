@@ -14,6 +14,7 @@ mod groups;
 mod groups_xml;
 mod lifecycle;
 mod moto;
+mod new_balancer;
 mod new_group;
 mod prices;
 mod query;

@@ -113,15 +113,30 @@ impl Desk {
     }
 
     /// How a registration stands, read `since` then; none: it is no more.
-    pub(crate) async fn standing(&self, place: &Place, since: Instant) -> Result<Option<Standing>, Refusal> {
+    pub(crate) async fn standing(
+        &self,
+        place: &Place,
+        mut since: Instant,
+    ) -> Result<Option<Standing>, Refusal> {
         let target = place.target();
-        if let Balancer::Classic { .. } = place.balancer {
-            let party = self.party(&place.balancer);
-            lock(&party.asked).insert(target.id.clone(), Instant::now());
+        if self.ask_for(place) {
+            // An earlier reading does not have it.
+            since = Instant::now();
         }
         let targets = self.targets(&place.balancer, since).await?;
         let found = targets.iter().find(|(found, _)| *found == target);
         Ok(found.map(|(_, standing)| *standing))
+    }
+
+    /// Has the next readings of a classic balancer tell of this instance; whether that is new.
+    fn ask_for(&self, place: &Place) -> bool {
+        let Balancer::Classic { .. } = place.balancer else {
+            return false;
+        };
+        let party = self.party(&place.balancer);
+        lock(&party.asked)
+            .insert(place.id.clone(), Instant::now())
+            .is_none()
     }
 
     /// All targets of a group, or those of a classic balancer that were asked for. A balancer that is gone has none.
@@ -165,6 +180,7 @@ impl Desk {
 
     /// Takes it out.
     pub(crate) async fn take_out(&self, place: &Place) -> Result<(), Refusal> {
+        self.ask_for(place);
         let (region, balancer) = (&self.cloud.region, &place.balancer);
         let call = |targets: Vec<Target>| async move {
             let done = match balancer {

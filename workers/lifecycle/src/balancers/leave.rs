@@ -8,6 +8,7 @@ use std::{
 use futures::future::join_all;
 use hollowtrees_aws::{Refusal, Standing};
 use hollowtrees_runtime::worker::{Failure, Job, Report};
+use hollowtrees_schemas::names::when_expired;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -93,7 +94,8 @@ impl Leave {
                 return Err(stopping());
             }
             if self.job.now() >= self.until() {
-                return Ok(self.ended(Left::Deadline));
+                self.survey().await;
+                return Ok(self.ended(self.end().unwrap_or(Left::Deadline)));
             }
             self.trouble = None;
             self.take_out().await?;
@@ -102,7 +104,7 @@ impl Leave {
             if let Some(left) = self.end() {
                 return Ok(self.ended(left));
             }
-            self.pause().await;
+            self.pause(self.until()).await;
         }
     }
 
@@ -124,7 +126,7 @@ impl Leave {
             if self.job.now() >= self.until() {
                 return Ok(Some(self.ended(Left::Deadline)));
             }
-            self.pause().await;
+            self.pause(self.until()).await;
         };
         if places.is_empty() {
             self.count(Left::NotRegistered);
@@ -209,6 +211,20 @@ impl Leave {
         Ok(())
     }
 
+    /// Sees what is in still: an earlier start may have taken it out.
+    async fn survey(&mut self) {
+        let desk = &self.desk;
+        let unknown = self.places.iter_mut().filter(|(_, stage)| *stage == Stage::In);
+        join_all(unknown.map(|(place, stage)| async move {
+            match desk.standing(place, Instant::now()).await {
+                Ok(None) => *stage = Stage::Gone,
+                Ok(Some(Standing::Draining)) => *stage = Stage::Out(Instant::now()),
+                Ok(Some(Standing::Registered)) | Err(_) => {}
+            }
+        }))
+        .await;
+    }
+
     /// Tells once that no new requests come.
     async fn tell(&mut self) {
         let out = |stage: &Stage| matches!(stage, Stage::Out(_) | Stage::Gone);
@@ -266,7 +282,7 @@ impl Leave {
             if self.job.is_stopping() {
                 return Err(stopping());
             }
-            self.pause().await;
+            self.pause(until).await;
         }
     }
 
@@ -291,10 +307,13 @@ impl Leave {
     /// Nothing is begun from then on.
     fn until(&self) -> Timestamp {
         let last = ends_by(&self.job);
+        if self.job.action().when_expired == when_expired::RUN {
+            return last;
+        }
         self.job.deadline().map_or(last, |deadline| deadline.min(last))
     }
 
-    async fn pause(&mut self) {
+    async fn pause(&mut self, until: Timestamp) {
         let wait = match &self.trouble {
             Some(refusal) => {
                 tracing::warn!(action = self.job.action().id, %refusal, "A load balancer was not reached; it is tried again.");
@@ -306,8 +325,7 @@ impl Leave {
                 self.poll.mul_f64(rand::random_range(0.8..=1.2))
             }
         };
-        let left = self
-            .until()
+        let left = until
             .duration_since(self.job.now())
             .max(SignedDuration::from_millis(50));
         let wait = wait.min(Duration::try_from(left).unwrap_or(wait));

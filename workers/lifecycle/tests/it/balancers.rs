@@ -319,6 +319,48 @@ async fn dead_before_the_reply_of_the_deregistration() {
     second.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_after_the_deadline_says_what_is_so() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web"]).await;
+    world.aws.set_draining(Duration::from_secs(300));
+    let first = world.worker().await;
+    let action = due(deregister(&world, &instances[0]), SignedDuration::from_secs(8));
+    world.send(&action).await;
+    out_of(&world, &arns[0]).await;
+    first.crash().await;
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    let second = world.worker().await;
+    let outcome = world.end().await;
+    assert_eq!(
+        (word(&outcome), outcome.attempt),
+        (("failed", "deadline"), 2),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        detail(&outcome)["balancers"][0]["state"],
+        "draining",
+        "{outcome:?}"
+    );
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_may_have_it_done_late() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web"]).await;
+    let action = proto::Action {
+        when_expired: "run".to_owned(),
+        ..due(deregister(&world, &instances[0]), SignedDuration::from_secs(-5))
+    };
+    world.send(&action).await;
+    let worker = world.worker().await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    assert!(world.aws.registered(&arns[0]).await.unwrap().is_empty());
+    worker.stop().await;
+}
+
 /// A deregistration with this amiss, in spite of which it succeeds.
 async fn succeeds_in_spite_of(fault: Fault) {
     let mut world = World::new().await;
