@@ -12,7 +12,7 @@ use hollowtrees_aws::{
 };
 
 use super::{
-    place::{self, Balancer, Picture, Place, is_meant},
+    place::{self, Balancer, Picture, Place, Targets, is_meant},
     shared::{Fresh, Together, lock},
 };
 use crate::{cloud::Cloud, config};
@@ -140,11 +140,7 @@ impl Desk {
     }
 
     /// All targets of a group, or those of a classic balancer that were asked for. A balancer that is gone has none.
-    async fn targets(
-        &self,
-        balancer: &Balancer,
-        since: Instant,
-    ) -> Result<Arc<Vec<(Target, Standing)>>, Refusal> {
+    async fn targets(&self, balancer: &Balancer, since: Instant) -> Result<Targets, Refusal> {
         let party = self.party(balancer);
         let read = async {
             let region = &self.cloud.region;

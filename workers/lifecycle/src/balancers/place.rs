@@ -5,9 +5,12 @@ use std::{collections::BTreeSet, sync::Arc};
 use hollowtrees_aws::{Classic, Machine, Standing, Target, TargetGroup, TargetKind};
 use serde::{Deserialize, Serialize};
 
+/// What is registered with one of them.
+pub(crate) type Targets = Arc<Vec<(Target, Standing)>>;
+
 /// All target groups and classic balancers that may be touched, with what is registered there.
 pub(crate) struct Picture {
-    pub(crate) groups: Vec<(TargetGroup, Arc<Vec<(Target, Standing)>>)>,
+    pub(crate) groups: Vec<(TargetGroup, Targets)>,
     pub(crate) classics: Vec<Classic>,
 }
 
@@ -157,11 +160,7 @@ mod tests {
         }
     }
 
-    fn group(
-        name: &str,
-        kind: TargetKind,
-        targets: &[(&str, i32, Standing)],
-    ) -> (TargetGroup, Arc<Vec<(Target, Standing)>>) {
+    fn group(name: &str, kind: TargetKind, targets: &[(&str, i32, Standing)]) -> (TargetGroup, Targets) {
         let about = TargetGroup {
             arn: format!("arn:{name}"),
             name: name.to_owned(),

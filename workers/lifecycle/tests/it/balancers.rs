@@ -70,11 +70,14 @@ async fn out_of_target_groups_and_classic_balancers_and_drained() {
         "the end of draining is waited for"
     );
     for arn in &arns {
-        assert_eq!(world.aws.registered(arn).await.unwrap(), [stays.clone()]);
+        assert_eq!(
+            world.aws.registered(arn).await.unwrap(),
+            std::slice::from_ref(stays)
+        );
     }
     assert_eq!(
         world.aws.registered_classic("old").await.unwrap(),
-        [stays.clone()]
+        std::slice::from_ref(stays)
     );
     assert!(world.aws.registered(&functions).await.unwrap().is_empty());
     let told = detail(&outcome);
