@@ -4,7 +4,7 @@ use hollowtrees_aws::{Answer, Hook, Transition, Wait};
 use hollowtrees_domain::hook::Times;
 use hollowtrees_runtime::worker::{Failure, Job};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The hook that is held open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,18 +91,27 @@ impl Checkpoint {
 
     /// What an earlier start of this action left; none where there is nothing that can be read.
     pub(crate) async fn of(job: &Job) -> Option<Self> {
-        let saved = job.checkpoint().await?;
-        let read = serde_json::to_value(&saved).and_then(serde_json::from_value);
-        read.inspect_err(|error| {
-            tracing::warn!(action = job.action().id, %error, "A checkpoint cannot be read; the hook is looked up again.");
-        })
-        .ok()
+        read(job).await
     }
 
     pub(crate) async fn save(&self, job: &Job) -> Result<(), Failure> {
-        let value = serde_json::to_value(self).and_then(serde_json::from_value);
-        job.save(value.map_err(Failure::transient)?).await
+        write(job, self).await
     }
+}
+
+/// What an earlier start of this action left; none where there is nothing that can be read.
+pub(crate) async fn read<T: DeserializeOwned>(job: &Job) -> Option<T> {
+    let saved = job.checkpoint().await?;
+    let read = serde_json::to_value(&saved).and_then(serde_json::from_value);
+    read.inspect_err(|error| {
+        tracing::warn!(action = job.action().id, %error, "A checkpoint cannot be read; all is looked up again.");
+    })
+    .ok()
+}
+
+pub(crate) async fn write<T: Serialize + Sync>(job: &Job, checkpoint: &T) -> Result<(), Failure> {
+    let value = serde_json::to_value(checkpoint).and_then(serde_json::from_value);
+    job.save(value.map_err(Failure::transient)?).await
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub struct Settings {
     pub cluster: Cluster,
     /// `[hook]`
     pub hook: Hook,
+    /// `[deregister]`
+    pub deregister: Deregister,
 }
 
 /// How AWS is reached.
@@ -55,7 +57,7 @@ pub struct Cluster {
     pub context: String,
 }
 
-/// How much is done at once, and how long it may take.
+/// How much is done at once, deregistrations too, and how long it may take.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Hook {
     /// Actions held at once.
@@ -73,6 +75,19 @@ pub struct Hook {
     pub seen_within: Duration,
     /// How outcomes are written.
     pub format: Format,
+}
+
+/// Which load balancers are touched, and how often they are asked.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Deregister {
+    /// Names of target groups and classic load balancers; empty: all.
+    pub balancers: Vec<String>,
+    /// How old the picture of them may be.
+    #[serde(with = "config::duration")]
+    pub fresh: Duration,
+    /// Between two looks at what drains.
+    #[serde(with = "config::duration")]
+    pub poll: Duration,
 }
 
 /// `json` or `protobuf`.
@@ -125,7 +140,13 @@ impl Settings {
             time_limit: hook.time_limit + LAST_WORDS,
             grace,
             format: hook.format.into(),
-            ..worker::Settings::new("lifecycle", vec![Kind::with_dry_run(kind::HOOK)])
+            ..worker::Settings::new(
+                "lifecycle",
+                vec![
+                    Kind::with_dry_run(kind::DEREGISTER),
+                    Kind::with_dry_run(kind::HOOK),
+                ],
+            )
         }
     }
 }
@@ -179,6 +200,22 @@ impl config::Settings for Settings {
             "hook.seen_within",
             "expected 2m at most",
         );
+        let deregister = &self.deregister;
+        check(
+            deregister.balancers.iter().all(|name| !name.is_empty()),
+            "deregister.balancers",
+            "expected names of target groups and classic load balancers",
+        );
+        check(
+            deregister.fresh <= seconds(60),
+            "deregister.fresh",
+            "expected 1m at most",
+        );
+        check(
+            (Duration::from_millis(100)..=seconds(30)).contains(&deregister.poll),
+            "deregister.poll",
+            "expected 100ms to 30s",
+        );
     }
 }
 
@@ -215,6 +252,8 @@ mod tests {
         check("HT_HOOK__TIME_LIMIT", "49h", "hook.time_limit");
         check("HT_HOOK__POLL", "1m", "hook.poll");
         check("HT_HOOK__SEEN_WITHIN", "1h", "hook.seen_within");
+        check("HT_DEREGISTER__FRESH", "2m", "deregister.fresh");
+        check("HT_DEREGISTER__POLL", "1ms", "deregister.poll");
         check("HT_HOOK__NONSENSE", "1", "nonsense");
     }
 }

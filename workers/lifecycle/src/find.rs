@@ -214,7 +214,8 @@ async fn told_by_notices(job: &Job, way: Transition) -> Result<(Timestamp, Optio
     Ok((since.min(job.now()), token))
 }
 
-fn refused(refusal: &Refusal) -> Failure {
+/// The failure of a call without which nothing can be done.
+pub(crate) fn refused(refusal: &Refusal) -> Failure {
     match refusal.retry_after() {
         Some(after) => Failure::Transient {
             cause: refusal.to_string(),

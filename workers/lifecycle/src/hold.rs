@@ -11,12 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     checkpoint::Checkpoint,
     cloud::{Cloud, backoff},
-    config::LAST_WORDS,
     params::{Params, Policy},
     report::{self, Ended},
     telemetry::End,
     work,
-    worker::stopping,
+    worker::{ends_by, stopping},
 };
 
 /// One hook, from where it was found or another start left it.
@@ -44,7 +43,7 @@ impl Hold {
             self.waited = waited;
             return self.answer(work, answer, true).await;
         }
-        let ends_by = self.ends_by();
+        let ends_by = ends_by(&self.job);
         loop {
             if self.job.is_cancelled() {
                 self.ended(End::Left);
@@ -185,14 +184,6 @@ impl Hold {
 
     fn ended(&self, end: End) {
         self.cloud.telemetry.ended(&self.job.action().id, end);
-    }
-
-    /// The answer is given by then, so that we speak before the loop ends us.
-    fn ends_by(&self) -> Timestamp {
-        let (now, last) = (self.job.now(), self.job.ends_by());
-        let quarter = last.duration_since(now).max(SignedDuration::ZERO) / 4;
-        let words = SignedDuration::try_from(LAST_WORDS).unwrap_or_default();
-        last - words.min(quarter)
     }
 
     async fn pause(&mut self, at_most: SignedDuration) {

@@ -80,7 +80,7 @@ fn policy(name: &str, text: Option<&str>) -> Result<Policy, Failure> {
 }
 
 /// The rule is where it can be mended.
-fn bad(name: &str, why: &str) -> Failure {
+pub(crate) fn bad(name: &str, why: &str) -> Failure {
     Failure::rejected(
         "bad-params",
         format!("the action's parameter `{name}`: {why}; correct the rule and redrive this"),

@@ -143,7 +143,7 @@ fn described(waited: &[Awaited]) -> String {
     waited.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn detail(report: Report, told: &Value) -> Report {
+pub(crate) fn detail(report: Report, told: &Value) -> Report {
     match serde_json::from_value(told.clone()) {
         Ok(told) => report.with_detail(told),
         Err(error) => {

@@ -1,4 +1,4 @@
-//! The process: reaches AWS, serves hooks, ends.
+//! The process: reaches AWS, serves, ends.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     cloud::{self, Cloud, Health},
     config::Settings,
     telemetry::Telemetry,
-    worker::Hooks,
+    worker::Lifecycle,
 };
 
 /// What is kept of the grace for the last words.
@@ -41,10 +41,10 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         None => None,
     };
     let check = sight.is_some().then(|| context.checks.register("nodes"));
-    let hooks = Hooks::new(aws, &settings.hook, telemetry, health.clone()).seeing(sight.clone());
+    let lifecycle = Lifecycle::new(aws, settings, telemetry, health.clone()).seeing(sight.clone());
     let loop_settings = settings.loop_settings(context.shutdown.grace().saturating_sub(LAST_WORDS));
     tokio::select! {
-        ended = worker::run(&context, loop_settings, hooks) => ended,
+        ended = worker::run(&context, loop_settings, lifecycle) => ended,
         never = cloud::probe(cloud, &health) => match never {},
         never = tell_trouble(sight, check) => match never {},
     }

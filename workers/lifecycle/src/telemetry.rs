@@ -6,7 +6,7 @@ use prometheus::Gauge;
 /// Calls of AWS.
 pub const REQUESTS: Definition = Definition::new(
     "hollowtrees_lifecycle_requests_total",
-    "Calls of AWS about lifecycle hooks, by call and answer (ok, throttled, capacity, rejected, denied, missing, unclear).",
+    "Calls of AWS about lifecycle hooks and load balancers, by call and answer (ok, throttled, capacity, rejected, denied, missing, unclear).",
 );
 /// Ends of hooks.
 pub const ENDS: Definition = Definition::new(
@@ -18,6 +18,27 @@ pub const HELD: Definition = Definition::new(
     "hollowtrees_lifecycle_held",
     "Lifecycle hooks this process holds open.",
 );
+
+/// Ends of deregistrations.
+pub const LEFT: Definition = Definition::new(
+    "hollowtrees_lifecycle_deregistrations_total",
+    "Instances that were to leave their load balancers, by end (drained, deadline, refused, put_back, not_registered).",
+);
+
+/// How it ended with an instance and its balancers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Left {
+    /// Out of all of them, and drained where that was waited for.
+    Drained,
+    /// Out of time.
+    Deadline,
+    /// AWS would not.
+    Refused,
+    /// In again: the incident was withdrawn.
+    PutBack,
+    /// It was in none.
+    NotRegistered,
+}
 
 /// How the hold of a hook ended.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +57,7 @@ pub struct Telemetry {
     requests: Counters<2>,
     ends: Counters<1>,
     held: Gauge,
+    left: Counters<1>,
 }
 
 impl Telemetry {
@@ -48,6 +70,7 @@ impl Telemetry {
             requests: metrics.counters(REQUESTS, ["call", "answer"])?,
             ends: metrics.counters(ENDS, ["end"])?,
             held: metrics.gauge(HELD)?,
+            left: metrics.counters(LEFT, ["end"])?,
         })
     }
 
@@ -64,6 +87,18 @@ impl Telemetry {
         };
         tracing::debug!(action, end = word, "The hold of a lifecycle hook ended.");
         self.ends.increment([word]);
+    }
+
+    pub(crate) fn left(&self, action: &str, left: Left) {
+        let word = match left {
+            Left::Drained => "drained",
+            Left::Deadline => "deadline",
+            Left::Refused => "refused",
+            Left::PutBack => "put_back",
+            Left::NotRegistered => "not_registered",
+        };
+        tracing::debug!(action, end = word, "A deregistration from load balancers ended.");
+        self.left.increment([word]);
     }
 
     /// Counts a hook as held until the guard is dropped.

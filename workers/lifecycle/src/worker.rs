@@ -1,15 +1,17 @@
-//! From an action to a hook that is held open.
+//! From an action to a hook that is held open, or to an instance that is out of its load balancers.
 
 use hollowtrees_aws::Aws;
 use hollowtrees_cluster::Sight;
 use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
-use hollowtrees_schemas::proto;
+use hollowtrees_schemas::{names::kind, proto};
+use jiff::{SignedDuration, Timestamp};
 
 pub use crate::cloud::Health;
 use crate::{
+    balancers::Balancers,
     checkpoint::Checkpoint,
     cloud::Cloud,
-    config,
+    config::{self, LAST_WORDS},
     find::{self, Found},
     hold::Hold,
     params::Params,
@@ -17,24 +19,26 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// The provider whose hooks these are.
+/// The provider whose hooks and balancers these are.
 const PROVIDER: &str = "aws";
 
-/// Serves `hook`.
-pub struct Hooks {
+/// Serves `hook` and `deregister`.
+pub struct Lifecycle {
     aws: Aws,
-    settings: config::Hook,
+    hook: config::Hook,
+    balancers: Balancers,
     telemetry: Telemetry,
     health: Health,
     sight: Option<Sight>,
 }
 
-impl Hooks {
-    /// A handler for the groups this AWS shows.
-    pub fn new(aws: Aws, settings: &config::Hook, telemetry: Telemetry, health: Health) -> Self {
+impl Lifecycle {
+    /// A handler for the groups and balancers this AWS shows.
+    pub fn new(aws: Aws, settings: &config::Settings, telemetry: Telemetry, health: Health) -> Self {
         Self {
             aws,
-            settings: settings.clone(),
+            hook: settings.hook.clone(),
+            balancers: Balancers::new(&settings.deregister),
             telemetry,
             health,
             sight: None,
@@ -60,28 +64,42 @@ impl Hooks {
     }
 }
 
-impl Handler for Hooks {
-    async fn handle(&self, mut job: Job) -> Result<Report, Failure> {
-        let params = Params::of(job.action())?;
+impl Handler for Lifecycle {
+    async fn handle(&self, job: Job) -> Result<Report, Failure> {
         let target = job.action().target.clone().unwrap_or_default();
+        let deregister = job.action().kind == kind::DEREGISTER;
         if !target.provider.is_empty() && target.provider != PROVIDER {
-            return Ok(Report::skipped(
-                "not-in-group",
-                format!(
-                    "{} is of {}, which has no lifecycle hooks.",
-                    job.action().instance,
-                    target.provider
-                ),
-            ));
+            let (reason, what) = if deregister {
+                ("not-registered", "load balancers of AWS")
+            } else {
+                ("not-in-group", "lifecycle hooks")
+            };
+            let message = format!(
+                "{} is of {}, which has no {what}.",
+                job.action().instance,
+                target.provider
+            );
+            return Ok(Report::skipped(reason, message));
         }
         let cloud = Cloud {
             region: self.aws.region(&self.region_of(&target)?),
             telemetry: self.telemetry.clone(),
             health: self.health.clone(),
         };
+        if deregister {
+            Box::pin(self.balancers.serve(job, cloud)).await
+        } else {
+            Box::pin(self.hold(job, cloud)).await
+        }
+    }
+}
+
+impl Lifecycle {
+    async fn hold(&self, mut job: Job, cloud: Cloud) -> Result<Report, Failure> {
+        let params = Params::of(job.action())?;
         let checkpoint = match Checkpoint::of(&job).await {
             Some(checkpoint) => checkpoint,
-            None => match find::hook(&mut job, &cloud, &params, &self.settings).await? {
+            None => match find::hook(&mut job, &cloud, &params, &self.hook).await? {
                 Found::Hook(found) => *found,
                 Found::None(report) => return Ok(report),
             },
@@ -100,7 +118,7 @@ impl Handler for Hooks {
             nodes,
             params,
             checkpoint,
-            poll: self.settings.poll,
+            poll: self.hook.poll,
             heartbeat_from: None,
             tries: 0,
             waited: Vec::new(),
@@ -112,4 +130,12 @@ impl Handler for Hooks {
 /// The process ends: whoever comes next finds in the checkpoint and in AWS how far it is.
 pub(crate) fn stopping() -> Failure {
     Failure::transient("the process ends; another one goes on")
+}
+
+/// All is said by then, so that we speak before the loop ends us.
+pub(crate) fn ends_by(job: &Job) -> Timestamp {
+    let (now, last) = (job.now(), job.ends_by());
+    let quarter = last.duration_since(now).max(SignedDuration::ZERO) / 4;
+    let words = SignedDuration::try_from(LAST_WORDS).unwrap_or_default();
+    last - words.min(quarter)
 }

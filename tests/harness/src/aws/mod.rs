@@ -1,7 +1,7 @@
-//! EC2, Auto Scaling, SQS and STS on this machine: moto's server behind a proxy that makes it as strict as AWS.
+//! EC2, Auto Scaling, Elastic Load Balancing, SQS and STS on this machine: moto's server behind a proxy that makes it as strict as AWS.
 //!
 //! moto knows the API but not all of its rules. The proxy adds idempotent launches (`ClientToken`), instances that are
-//! pending at first, network interfaces and subnets kept apart, prices of spot pools, pools without capacity, lifecycle
+//! pending at first, network interfaces and subnets kept apart, prices of spot pools, the draining of load balancers, pools without capacity, lifecycle
 //! actions, faults, and a record of all calls. Auto Scaling's groups it keeps itself, with the conditions of attaching,
 //! detaching and sizes ([`rules`]), weights, markets, and the launches and terminations a group makes by itself.
 //!
@@ -9,10 +9,12 @@
 //! the beginning of a hook's wait in a launch or termination (see [`Aws::wait_in_hook`]; how it ends is as in AWS). An
 //! answer shows all that was done before, unless reads of groups are told to lag ([`Aws::set_read_lag`]).
 
+mod balancers;
 mod groups;
 mod groups_xml;
 mod lifecycle;
 mod moto;
+mod new_balancer;
 mod new_group;
 mod prices;
 mod query;
@@ -47,6 +49,10 @@ pub enum Service {
     Ec2,
     /// EC2 Auto Scaling.
     AutoScaling,
+    /// Elastic Load Balancing: target groups.
+    Balancing,
+    /// Elastic Load Balancing: classic load balancers.
+    ClassicBalancing,
 }
 
 /// An auto-scaling group.
@@ -427,6 +433,17 @@ impl Service {
         match self {
             Self::Ec2 => "ec2",
             Self::AutoScaling => "autoscaling",
+            Self::Balancing | Self::ClassicBalancing => "elasticloadbalancing",
+        }
+    }
+
+    /// Of its API: what tells the two of Elastic Load Balancing apart.
+    pub(crate) fn version(self) -> &'static str {
+        match self {
+            Self::Ec2 => "2016-11-15",
+            Self::AutoScaling => "2011-01-01",
+            Self::Balancing => "2015-12-01",
+            Self::ClassicBalancing => "2012-06-01",
         }
     }
 }

@@ -60,10 +60,7 @@ impl Moto {
         action: &str,
         params: &[(&str, &str)],
     ) -> Result<String> {
-        let version = match service {
-            Service::Ec2 => "2016-11-15",
-            Service::AutoScaling => "2011-01-01",
-        };
+        let version = service.version();
         let body = form_urlencoded::Serializer::new(String::new())
             .append_pair("Action", action)
             .append_pair("Version", version)

@@ -121,9 +121,11 @@ pub(super) fn error_text(service: Service, code: &str, message: &str) -> String 
             "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
              <RequestID>testbed</RequestID></Response>"
         ),
-        Service::AutoScaling => format!(
-            "<ErrorResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><Error><Type>Sender</Type>\
-             <Code>{code}</Code><Message>{message}</Message></Error><RequestId>testbed</RequestId></ErrorResponse>"
+        Service::AutoScaling | Service::Balancing | Service::ClassicBalancing => format!(
+            "<ErrorResponse xmlns=\"http://{}.amazonaws.com/doc/{}/\"><Error><Type>Sender</Type>\
+             <Code>{code}</Code><Message>{message}</Message></Error><RequestId>testbed</RequestId></ErrorResponse>",
+            service.name(),
+            service.version(),
         ),
     }
 }

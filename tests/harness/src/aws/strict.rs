@@ -1,5 +1,6 @@
 //! The proxy that makes moto as strict as AWS: what it answers itself, and EC2.
 
+use super::balancers::Draining;
 use super::groups::Asg;
 use super::lifecycle::Lifecycle;
 use super::moto::{Moto, TemplateData, ids_in};
@@ -25,6 +26,7 @@ pub(super) struct Strict {
     pub(super) faults: Faults,
     calls: Mutex<Vec<Call>>,
     lifecycle: Mutex<Lifecycle>,
+    pub(super) draining: Mutex<Draining>,
     pub(super) prices: Mutex<Prices>,
     pub(super) knobs: Mutex<Knobs>,
     /// When instances run that were launched with a delay.
@@ -82,6 +84,7 @@ impl Strict {
             faults: Faults::default(),
             calls: Mutex::default(),
             lifecycle: Mutex::default(),
+            draining: Mutex::default(),
             prices: Mutex::default(),
             knobs: Mutex::default(),
             running_at: Mutex::default(),
@@ -111,6 +114,7 @@ impl Strict {
         *world = World::default();
         self.forget_calls();
         *self.knobs() = Knobs::default();
+        *lock(&self.draining) = Draining::default();
         *lock(&self.prices) = Prices::default();
         *self.lifecycle() = Lifecycle::default();
         lock(&self.running_at).clear();
@@ -134,6 +138,9 @@ impl Strict {
         {
             let _one_at_a_time = self.queues.lock().await;
             return self.pass(request).await;
+        }
+        if let Some(answered) = self.balance(&call).await {
+            return settled(Service::Balancing, answered);
         }
         let (service, answered) = match call.action.as_str() {
             "RunInstances" => (Service::Ec2, self.run(&call, request).await),
@@ -168,11 +175,7 @@ impl Strict {
                 None => return self.pass(request).await,
             },
         };
-        match answered {
-            Ok(answer) => answer,
-            Err(Stop::Refused(refusal)) => refusal.answer(service),
-            Err(Stop::Failed(error)) => http_server::text(StatusCode::BAD_GATEWAY, error.to_string()),
-        }
+        settled(service, answered)
     }
 
     /// Members whose wait in a hook ended go on: to their end, or into service.
@@ -368,6 +371,14 @@ impl Strict {
             self.gone(&mut world, &call.region, &ids).await?;
         }
         Ok(answer.map(http_server::whole))
+    }
+}
+
+fn settled(service: Service, answered: Result<Response<Body>, Stop>) -> Response<Body> {
+    match answered {
+        Ok(answer) => answer,
+        Err(Stop::Refused(refusal)) => refusal.answer(service),
+        Err(Stop::Failed(error)) => http_server::text(StatusCode::BAD_GATEWAY, error.to_string()),
     }
 }
 

@@ -108,7 +108,7 @@ struct Shared {
     regions: Mutex<HashMap<String, Region>>,
 }
 
-/// A region: what is asked of EC2, Auto Scaling and SQS there. Cheap to clone.
+/// A region: what is asked of EC2, Auto Scaling, Elastic Load Balancing and SQS there. Cheap to clone.
 #[derive(Clone)]
 pub struct Region {
     inner: Arc<Inner>,
@@ -118,6 +118,8 @@ struct Inner {
     name: String,
     ec2: aws_sdk_ec2::Client,
     autoscaling: aws_sdk_autoscaling::Client,
+    balancing: aws_sdk_elasticloadbalancingv2::Client,
+    classic_balancing: aws_sdk_elasticloadbalancing::Client,
     sqs: aws_sdk_sqs::Client,
     attempt_timeout: Duration,
     /// The zone of each subnet seen. A subnet never changes its zone.
@@ -225,6 +227,18 @@ impl Region {
             .retry_config(retry.clone())
             .retry_partition(RetryPartition::custom(format!("autoscaling-{name}")).build())
             .build();
+        // One limit of AWS's for both, and so one partition.
+        let balancing_partition = RetryPartition::custom(format!("elasticloadbalancing-{name}")).build();
+        let balancing = aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
+            .region(Name::new(name.to_owned()))
+            .retry_config(retry.clone())
+            .retry_partition(balancing_partition.clone())
+            .build();
+        let classic_balancing = aws_sdk_elasticloadbalancing::config::Builder::from(config)
+            .region(Name::new(name.to_owned()))
+            .retry_config(retry.clone())
+            .retry_partition(balancing_partition)
+            .build();
         let sqs = aws_sdk_sqs::config::Builder::from(config)
             .region(Name::new(name.to_owned()))
             .retry_config(retry)
@@ -235,6 +249,8 @@ impl Region {
                 name: name.to_owned(),
                 ec2: aws_sdk_ec2::Client::from_conf(ec2),
                 autoscaling: aws_sdk_autoscaling::Client::from_conf(autoscaling),
+                balancing: aws_sdk_elasticloadbalancingv2::Client::from_conf(balancing),
+                classic_balancing: aws_sdk_elasticloadbalancing::Client::from_conf(classic_balancing),
                 sqs: aws_sdk_sqs::Client::from_conf(sqs),
                 attempt_timeout: shared.attempt_timeout,
                 zones: Mutex::default(),
@@ -253,6 +269,14 @@ impl Region {
 
     pub(crate) fn autoscaling(&self) -> &aws_sdk_autoscaling::Client {
         &self.inner.autoscaling
+    }
+
+    pub(crate) fn balancing(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
+        &self.inner.balancing
+    }
+
+    pub(crate) fn classic_balancing(&self) -> &aws_sdk_elasticloadbalancing::Client {
+        &self.inner.classic_balancing
     }
 
     pub(crate) fn sqs(&self) -> &aws_sdk_sqs::Client {

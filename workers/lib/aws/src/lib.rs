@@ -1,10 +1,11 @@
-//! EC2, Auto Scaling and SQS, as a swap and a reader of events see them. The only crate that names the AWS SDK.
+//! EC2, Auto Scaling, Elastic Load Balancing and SQS, as our workers see them. The only crate that names the AWS SDK.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`connect`] | the way to AWS: regions, credentials, time limits, retries |
 //! | [`refusal`] | what an error means: which code is which [`Refusal`] |
 //! | `groups` | auto-scaling groups: seen, sized, joined, left |
+//! | [`balancers`] | target groups and classic load balancers: what is registered, taken out, put back |
 //! | [`hooks`] | lifecycle hooks: seen, prolonged, answered |
 //! | `instances` | EC2 instances, templates |
 //! | `launch` | one instance from a template |
@@ -17,6 +18,7 @@
 //! what only reads, a launch (by its token), the end of an instance. Of attaching, detaching and sizes it makes one
 //! attempt, for after a lost reply the group has to be looked at again before the next; of what is said to a hook.
 
+pub mod balancers;
 pub mod connect;
 mod groups;
 pub mod hooks;
@@ -28,6 +30,7 @@ pub mod queue;
 mod read;
 pub mod refusal;
 
+pub use balancers::{Classic, Standing, Target, TargetGroup, TargetKind};
 pub use connect::{Aws, ConnectError, Keys, Options, Region, Role};
 pub use groups::Membership;
 pub use hooks::{Answer, Hook, Transition, Wait};

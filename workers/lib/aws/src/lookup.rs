@@ -1,6 +1,9 @@
 //! What is to be known of many instances at once, to tell whose they are.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use aws_sdk_ec2::types::Filter;
 use jiff::Timestamp;
@@ -24,6 +27,10 @@ pub struct Machine {
     pub zone: String,
     /// Its private DNS name: the name of its node, unless that was set otherwise.
     pub private_name: String,
+    /// The first address of each of its interfaces: its own, and those that a network plugin gives to pods left out.
+    pub addresses: Vec<String>,
+    /// Its VPC.
+    pub network: String,
     /// Its auto-scaling group.
     pub group: String,
     /// Its account.
@@ -121,6 +128,16 @@ fn machine(from: &aws_sdk_ec2::types::Instance, account: &str) -> Machine {
         instance_type: known.instance_type,
         zone: known.zone,
         private_name: from.private_dns_name().unwrap_or_default().to_owned(),
+        addresses: from
+            .network_interfaces()
+            .iter()
+            .filter_map(|interface| interface.private_ip_address())
+            .chain(from.private_ip_address())
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        network: from.vpc_id().unwrap_or_default().to_owned(),
         group: tags.get(GROUP).cloned().unwrap_or_default(),
         account: account.to_owned(),
         launched_at: from

@@ -9,7 +9,7 @@
 //! | `Throttling*`, `RequestLimitExceeded`, `SlowDown`, ...; `ScalingActivityInProgress`, `ResourceContention`, ... | [`Refusal::Throttled`] |
 //! | `Insufficient*Capacity`, `SpotMaxPriceTooLow`, `*LimitExceeded` of instances, `Unsupported`, ... | [`Refusal::Capacity`] |
 //! | `UnauthorizedOperation`, `AccessDenied`, `AuthFailure`, ... | [`Refusal::Denied`] |
-//! | `*.NotFound`, `*.VersionNotFound`, `*NotFoundException`, `QueueDoesNotExist`; Auto Scaling's `ValidationError` that says "not found" | [`Refusal::Missing`] |
+//! | `*.NotFound`, `*.VersionNotFound`, `*NotFoundException`, `QueueDoesNotExist`, `TargetGroupNotFound`, ...; Auto Scaling's `ValidationError` that says "not found" | [`Refusal::Missing`] |
 //! | every other code with a status of 4xx | [`Refusal::Rejected`] |
 //! | `ExpiredToken`, `RequestExpired`, `InvalidClientTokenId`, `SignatureDoesNotMatch`: credentials or a clock, for now | [`Refusal::Unclear`] |
 //! | other codes with 5xx; no answer, a late one, one that cannot be read | [`Refusal::Unclear`] |
@@ -281,6 +281,9 @@ fn is_missing(code: &str, message: &str) -> bool {
     code.ends_with(".NotFound")
         || code.ends_with(".VersionNotFound")
         || code.ends_with("NotFoundException")
+        // Elastic Load Balancing, of both kinds.
+        || code == "TargetGroupNotFound"
+        || code == "LoadBalancerNotFound"
         // SQS, in its present and its former words.
         || code == "QueueDoesNotExist"
         || code.ends_with(".NonExistentQueue")
@@ -359,6 +362,9 @@ mod tests {
                 Missing,
             ),
             ("ValidationError", 400, "Instance Id not found - i", Missing),
+            ("TargetGroupNotFound", 400, "", Missing),
+            ("LoadBalancerNotFound", 400, "", Missing),
+            ("InvalidTarget", 400, "", Rejected),
             (
                 "ValidationError",
                 400,

@@ -155,7 +155,7 @@ impl Consumer {
 /// Workers that serve all clusters, with the kinds of action they take.
 const CENTRAL: [(&str, &[&str]); 3] = [
     ("asg-swap", &[kind::ASG_SWAP]),
-    ("lifecycle", &[kind::HOOK]),
+    ("lifecycle", &[kind::DEREGISTER, kind::HOOK]),
     ("notify", &[kind::NOTIFY]),
 ];
 /// Workers that serve one cluster each.

@@ -1,4 +1,4 @@
-//! The worker between a real bus and a simulated AWS: actions in, answers to hooks and outcomes out.
+//! The worker between a real bus and a simulated AWS: actions in, answers to hooks, deregistrations and outcomes out.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod balancers;
 mod faults;
 mod held;
 mod launch;

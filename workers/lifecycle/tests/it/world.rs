@@ -16,7 +16,7 @@ use hollowtrees_harness::{
 use hollowtrees_lifecycle::{
     config,
     telemetry::Telemetry,
-    worker::{Health, Hooks},
+    worker::{Health, Lifecycle},
 };
 use hollowtrees_runtime::{
     config::Loader,
@@ -82,7 +82,11 @@ impl World {
         let (nats, aws) = tokio::join!(Nats::start(), Aws::start());
         let (nats, aws) = (nats.unwrap(), aws.unwrap());
         let bus = Bus::connect(&Options::new(nats.url())).await.unwrap();
-        let fast = [("HT_HOOK__POLL", "100ms"), ("HT_HOOK__SEEN_WITHIN", "2s")];
+        let fast = [
+            ("HT_HOOK__POLL", "100ms"),
+            ("HT_HOOK__SEEN_WITHIN", "2s"),
+            ("HT_DEREGISTER__POLL", "500ms"),
+        ];
         let env = fast.iter().chain(env);
         let env = env.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let loader = Loader::new(config::DEFAULTS).env(env.collect());
@@ -124,7 +128,7 @@ impl World {
             }
             None => None,
         };
-        let hooks = Hooks::new(aws, &self.settings.hook, telemetry, Health::new(None)).seeing(sight);
+        let lifecycle = Lifecycle::new(aws, &self.settings, telemetry, Health::new(None)).seeing(sight);
         let process = proto::Worker {
             kind: "lifecycle".to_owned(),
             process: identity.id.to_string(),
@@ -138,7 +142,7 @@ impl World {
         );
         let task =
             tokio::spawn(
-                async move { serve(bus, hooks, settings, process, &metrics, stopped, |_| {}).await },
+                async move { serve(bus, lifecycle, settings, process, &metrics, stopped, |_| {}).await },
             );
         Running { stop, task }
     }

@@ -7,6 +7,7 @@
     reason = "tests: what they cannot do fails them"
 )]
 
+mod balancers;
 mod faults;
 mod groups;
 mod hooks;

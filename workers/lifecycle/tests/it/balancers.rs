@@ -1,0 +1,524 @@
+//! An instance is taken out of its load balancers, and its draining is waited for.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use hollowtrees_harness::{aws::Service, eventually, proxy::Fault};
+use hollowtrees_schemas::{
+    id::{ActionId, IncidentKey},
+    proto::{self, time::to_proto},
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::world::{BOUND, CLUSTER, World, detail, params, word};
+
+const DRAINING: Duration = Duration::from_secs(2);
+
+/// Instances that run, and target groups that have them all.
+async fn registered(world: &World, instances: usize, groups: &[&str]) -> (Vec<String>, Vec<String>) {
+    world.aws.set_draining(DRAINING);
+    let instances = world.aws.launch("us-east-1", instances, &[]).await.unwrap();
+    let mut arns = Vec::new();
+    for name in groups {
+        let arn = world.aws.create_target_group(name, "instance").await.unwrap();
+        world.aws.register(&arn, &instances).await.unwrap();
+        arns.push(arn);
+    }
+    (instances, arns)
+}
+
+fn deregister(world: &World, instance: &str) -> proto::Action {
+    let incident = IncidentKey::new(CLUSTER, instance, "live");
+    proto::Action {
+        id: ActionId::per_instance(&incident, 1, "deregister", "certain").to_string(),
+        kind: "deregister".to_owned(),
+        ..world.action(instance)
+    }
+}
+
+fn due(action: proto::Action, within: SignedDuration) -> proto::Action {
+    proto::Action {
+        deadline: Some(to_proto(Timestamp::now() + within)),
+        ..action
+    }
+}
+
+/// Waits until a target group has none of it.
+async fn out_of(world: &World, arn: &str) {
+    eventually("the target to be taken out", BOUND, async || {
+        world.aws.registered(arn).await.unwrap().is_empty()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn out_of_target_groups_and_classic_balancers_and_drained() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 2, &["web", "api"]).await;
+    let (gone, stays) = (&instances[0], &instances[1]);
+    world.aws.create_classic_balancer("old").await.unwrap();
+    world.aws.register_classic("old", &instances).await.unwrap();
+    // Of no instance.
+    let functions = world.aws.create_target_group("functions", "ip").await.unwrap();
+    let worker = world.worker().await;
+    let asked_at = Timestamp::now();
+    world.send(&deregister(&world, gone)).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    assert!(
+        Timestamp::now().duration_since(asked_at) >= SignedDuration::try_from(DRAINING).unwrap(),
+        "the end of draining is waited for"
+    );
+    for arn in &arns {
+        assert_eq!(
+            world.aws.registered(arn).await.unwrap(),
+            std::slice::from_ref(stays)
+        );
+    }
+    assert_eq!(
+        world.aws.registered_classic("old").await.unwrap(),
+        std::slice::from_ref(stays)
+    );
+    assert!(world.aws.registered(&functions).await.unwrap().is_empty());
+    let told = detail(&outcome);
+    let places: BTreeMap<_, _> = told["balancers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|place| (place["name"].as_str().unwrap(), place["state"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        places,
+        [("api", "gone"), ("old", "gone"), ("web", "gone")].into(),
+        "{told}"
+    );
+    assert!(told["seconds"].as_f64().unwrap() >= 2.0, "{told}");
+    assert!(outcome.message.contains("api, old, web"), "{outcome:?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_by_its_address() {
+    let mut world = World::new().await;
+    let (instances, _) = registered(&world, 2, &[]).await;
+    let mut addresses = Vec::new();
+    for instance in &instances {
+        addresses.push(world.aws.address(instance).await.unwrap());
+    }
+    let arn = world.aws.create_target_group("by-address", "ip").await.unwrap();
+    world.aws.register(&arn, &addresses).await.unwrap();
+    let worker = world.worker().await;
+    world.send(&deregister(&world, &instances[0])).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    assert_eq!(world.aws.registered(&arn).await.unwrap(), [addresses[1].clone()]);
+    assert_eq!(detail(&outcome)["balancers"][0]["target"], addresses[0].as_str());
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_at_once_cost_few_calls() {
+    const INSTANCES: usize = 50;
+    const GROUPS: usize = 4;
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, INSTANCES, &["a", "b", "c", "d"]).await;
+    world.aws.create_classic_balancer("old").await.unwrap();
+    world.aws.register_classic("old", &instances).await.unwrap();
+    let worker = world.worker().await;
+    world.aws.forget_calls();
+    let began = Timestamp::now();
+    for instance in &instances {
+        world.send(&deregister(&world, instance)).await;
+    }
+    for _ in &instances {
+        let outcome = world.end().await;
+        assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    }
+    let seconds = Timestamp::now().duration_since(began).as_secs_f64();
+    for arn in &arns {
+        assert!(world.aws.registered(arn).await.unwrap().is_empty());
+    }
+    let mut calls = BTreeMap::new();
+    for call in world.aws.calls() {
+        *calls.entry(call.action).or_insert(0_usize) += 1;
+    }
+    println!("{INSTANCES} instances, {GROUPS} target groups, a classic balancer: {seconds:.1} s, {calls:?}");
+    // A picture lasts five seconds, a look at what drains half a second here.
+    let pictures = 1 + (seconds / 5.0).ceil() as usize;
+    let looks = 2 + (seconds / 0.5).ceil() as usize;
+    // Those who come while a call is under way go in the next.
+    let batches = 4;
+    let count = |action: &str| calls.get(action).copied().unwrap_or(0);
+    assert!(count("DescribeTargetGroups") <= pictures, "{calls:?}");
+    assert!(count("DescribeLoadBalancers") <= pictures, "{calls:?}");
+    assert!(
+        count("DescribeTargetHealth") <= GROUPS * (pictures + looks),
+        "{calls:?}"
+    );
+    assert!(count("DescribeInstanceHealth") <= looks, "{calls:?}");
+    assert!(count("DeregisterTargets") <= GROUPS * batches, "{calls:?}");
+    assert!(
+        count("DeregisterInstancesFromLoadBalancer") <= batches,
+        "{calls:?}"
+    );
+    assert_eq!(count("DescribeInstances"), 0, "no group has addresses: {calls:?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_still_drains_at_the_deadline_is_said() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web"]).await;
+    world.aws.set_draining(Duration::from_secs(300));
+    let worker = world.worker().await;
+    let action = due(deregister(&world, &instances[0]), SignedDuration::from_secs(4));
+    world.send(&action).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "deadline"), "{outcome:?}");
+    assert!(outcome.message.contains("still being drained"), "{outcome:?}");
+    assert_eq!(detail(&outcome)["balancers"][0]["state"], "draining");
+    assert!(world.aws.registered(&arns[0]).await.unwrap().is_empty());
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_wait_is_done_when_it_is_out() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web", "other"]).await;
+    world.aws.set_draining(Duration::from_secs(300));
+    let worker = world.worker().await;
+    let action = proto::Action {
+        params: params(json!({"wait": false, "balancers": ["web"]})),
+        ..deregister(&world, &instances[0])
+    };
+    world.send(&action).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    assert!(world.aws.registered(&arns[0]).await.unwrap().is_empty());
+    // Not named.
+    assert_eq!(world.aws.registered(&arns[1]).await.unwrap(), instances);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_configured_is_asked_and_touched() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web", "foreign"]).await;
+    world.settings.deregister.balancers = vec!["web".to_owned()];
+    let worker = world.worker().await;
+    world.aws.forget_calls();
+    world.send(&deregister(&world, &instances[0])).await;
+    assert_eq!(word(&world.end().await), ("succeeded", ""));
+    assert_eq!(world.aws.registered(&arns[1]).await.unwrap(), instances);
+    let asked = world.aws.calls();
+    let foreign = asked
+        .iter()
+        .filter(|call| call.get("TargetGroupArn") == Some(&arns[1]));
+    assert_eq!(foreign.count(), 0);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_registered_nowhere_is_skipped() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 2, &["web"]).await;
+    let lonely = world.aws.launch("us-east-1", 1, &[]).await.unwrap().remove(0);
+    let worker = world.worker().await;
+    let rehearsed = proto::Action {
+        mode: "dry-run".to_owned(),
+        ..deregister(&world, &instances[0])
+    };
+    let elsewhere = proto::Action {
+        target: Some(proto::Target {
+            provider: "gcp".to_owned(),
+            ..proto::Target::default()
+        }),
+        ..deregister(&world, &instances[1])
+    };
+    for action in [deregister(&world, &lonely), elsewhere] {
+        world.send(&action).await;
+        assert_eq!(word(&world.end().await), ("skipped", "not-registered"));
+    }
+    world.send(&rehearsed).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    assert!(
+        outcome.message.contains("would be deregistered from web"),
+        "{outcome:?}"
+    );
+    assert_eq!(world.aws.registered(&arns[0]).await.unwrap(), instances);
+    assert!(world.aws.writes().is_empty());
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawn_incident_puts_back_what_was_taken_out() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web", "gone"]).await;
+    let instance = &instances[0];
+    world.aws.set_draining(Duration::from_secs(300));
+    world.aws.create_classic_balancer("old").await.unwrap();
+    world.aws.register_classic("old", &instances).await.unwrap();
+    world.incident(instance, "open", None).await;
+    let worker = world.worker().await;
+    world.send(&deregister(&world, instance)).await;
+    out_of(&world, &arns[0]).await;
+    out_of(&world, &arns[1]).await;
+    world.aws.delete_target_group(&arns[1]).await.unwrap();
+    world.incident(instance, "cancelled", None).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "cancelled", "{outcome:?}");
+    assert!(
+        outcome.message.contains("registered again with old, web"),
+        "{outcome:?}"
+    );
+    assert_eq!(world.aws.registered(&arns[0]).await.unwrap(), instances);
+    assert_eq!(world.aws.registered_classic("old").await.unwrap(), instances);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_replica_puts_back_what_a_dead_one_took_out() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web"]).await;
+    let instance = &instances[0];
+    world.aws.set_draining(Duration::from_secs(300));
+    world.incident(instance, "open", None).await;
+    let first = world.worker().await;
+    world.send(&deregister(&world, instance)).await;
+    out_of(&world, &arns[0]).await;
+    first.crash().await;
+    world.incident(instance, "cancelled", None).await;
+    let second = world.worker().await;
+    let outcome = world.end().await;
+    assert_eq!(
+        (outcome.result.as_str(), outcome.attempt),
+        ("cancelled", 2),
+        "{outcome:?}"
+    );
+    assert_eq!(world.aws.registered(&arns[0]).await.unwrap(), instances);
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_before_the_reply_of_the_deregistration() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web"]).await;
+    let lost = Fault::lost_reply();
+    world.aws.inject(lost.containing("Action=DeregisterTargets&"));
+    let first = world.worker().await;
+    world.send(&deregister(&world, &instances[0])).await;
+    out_of(&world, &arns[0]).await;
+    first.crash().await;
+    world.aws.heal();
+    let second = world.worker().await;
+    let outcome = world.end().await;
+    assert_eq!(
+        (word(&outcome), outcome.attempt),
+        (("succeeded", ""), 2),
+        "{outcome:?}"
+    );
+    assert_eq!(detail(&outcome)["balancers"][0]["by_us"], true, "{outcome:?}");
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_after_the_deadline_says_what_is_so() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web"]).await;
+    world.aws.set_draining(Duration::from_secs(300));
+    let first = world.worker().await;
+    let action = due(deregister(&world, &instances[0]), SignedDuration::from_secs(8));
+    world.send(&action).await;
+    out_of(&world, &arns[0]).await;
+    first.crash().await;
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    let second = world.worker().await;
+    let outcome = world.end().await;
+    assert_eq!(
+        (word(&outcome), outcome.attempt),
+        (("failed", "deadline"), 2),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        detail(&outcome)["balancers"][0]["state"],
+        "draining",
+        "{outcome:?}"
+    );
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_may_have_it_done_late() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web"]).await;
+    let action = proto::Action {
+        when_expired: "run".to_owned(),
+        ..due(deregister(&world, &instances[0]), SignedDuration::from_secs(-5))
+    };
+    world.send(&action).await;
+    let worker = world.worker().await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    assert!(world.aws.registered(&arns[0]).await.unwrap().is_empty());
+    worker.stop().await;
+}
+
+/// A deregistration with this amiss, in spite of which it succeeds.
+async fn succeeds_in_spite_of(fault: Fault) {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 2, &["web", "api"]).await;
+    world.aws.inject(fault);
+    let worker = world.worker().await;
+    for instance in &instances {
+        world.send(&deregister(&world, instance)).await;
+    }
+    for _ in &instances {
+        let outcome = world.end().await;
+        assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    }
+    for arn in &arns {
+        assert!(world.aws.registered(arn).await.unwrap().is_empty());
+    }
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttled_reads_are_made_again() {
+    let fault = Service::Balancing.fault("Throttling", 400);
+    succeeds_in_spite_of(fault.containing("Action=DescribeTarget").times(12)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_deregistration_is_made_again() {
+    let fault = Service::Balancing.fault("Throttling", 400);
+    succeeds_in_spite_of(fault.containing("Action=DeregisterTargets&").times(7)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_reply_is_no_failure() {
+    let fault = Fault::lost_reply().containing("Action=DeregisterTargets&");
+    succeeds_in_spite_of(fault.times(4)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_aws_are_waited_out() {
+    let fault = Service::Balancing.fault("InternalFailure", 500);
+    succeeds_in_spite_of(fault.containing("Action=De").times(12)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_deregister_says_so() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web"]).await;
+    let fault = Service::Balancing.fault("AccessDenied", 403);
+    world.aws.inject(fault.containing("Action=DeregisterTargets&"));
+    let worker = world.worker().await;
+    world.send(&deregister(&world, &instances[0])).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "refused"), "{outcome:?}");
+    assert!(
+        outcome.message.contains("web: ") && outcome.message.contains("AccessDenied"),
+        "{outcome:?}"
+    );
+    assert_eq!(world.aws.registered(&arns[0]).await.unwrap(), instances);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_took_out_is_waited_for_and_not_put_back() {
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, 1, &["web"]).await;
+    let instance = &instances[0];
+    world.aws.set_draining(Duration::from_secs(300));
+    let by = [
+        ("TargetGroupArn", arns[0].as_str()),
+        ("Targets.member.1.Id", instance.as_str()),
+    ];
+    world
+        .aws
+        .call(Service::Balancing, "DeregisterTargets", &by)
+        .await
+        .unwrap();
+    world.aws.forget_calls();
+    world.incident(instance, "open", None).await;
+    let worker = world.worker().await;
+    world.send(&deregister(&world, instance)).await;
+    eventually("it to be waited for", BOUND, async || {
+        world.aws.count("DescribeTargetHealth") >= 3
+    })
+    .await;
+    world.incident(instance, "cancelled", None).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "cancelled", "{outcome:?}");
+    assert!(world.aws.writes().is_empty(), "{:?}", world.aws.writes());
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_parameter_touches_nothing() {
+    let mut world = World::new().await;
+    let (instances, _) = registered(&world, 1, &["web"]).await;
+    let worker = world.worker().await;
+    let action = proto::Action {
+        params: params(json!({"groups": ["web"]})),
+        ..deregister(&world, &instances[0])
+    };
+    world.send(&action).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "unknown-param"), "{outcome:?}");
+    assert!(world.aws.writes().is_empty());
+    worker.stop().await;
+}
+
+/// What the page says the worker may do, and what it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_in_the_docs_is_what_is_called() {
+    let mut world = World::new().await;
+    let (instances, _) = registered(&world, 1, &["web"]).await;
+    let instance = &instances[0];
+    let by_address = world.aws.create_target_group("by-address", "ip").await.unwrap();
+    let address = world.aws.address(instance).await.unwrap();
+    world.aws.register(&by_address, &[address]).await.unwrap();
+    world.aws.create_classic_balancer("old").await.unwrap();
+    world.aws.register_classic("old", &instances).await.unwrap();
+    world.aws.set_draining(Duration::from_secs(300));
+    world.incident(instance, "open", None).await;
+    let worker = world.worker().await;
+    world.aws.forget_calls();
+    world.send(&deregister(&world, instance)).await;
+    eventually("all to be looked at", BOUND, async || {
+        world.aws.count("DescribeInstanceHealth") > 0 && world.aws.count("DeregisterTargets") > 1
+    })
+    .await;
+    world.incident(instance, "cancelled", None).await;
+    assert_eq!(world.end().await.result, "cancelled");
+    worker.stop().await;
+    let mut called: Vec<_> = world
+        .aws
+        .calls()
+        .into_iter()
+        .map(|call| {
+            let service = if call.action == "DescribeInstances" {
+                "ec2"
+            } else {
+                "elasticloadbalancing"
+            };
+            format!("{service}:{}", call.action)
+        })
+        .collect();
+    called.sort();
+    called.dedup();
+    let page = include_str!("../../../../docs/load-balancers.md");
+    let policy = page.split("```json").nth(1).unwrap().split("```").next().unwrap();
+    let policy: serde_json::Value = serde_json::from_str(policy).unwrap();
+    let mut allowed: Vec<_> = policy["Statement"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|statement| statement["Action"].as_array().unwrap())
+        .map(|action| action.as_str().unwrap().to_owned())
+        .collect();
+    allowed.sort();
+    assert_eq!(called, allowed);
+}
