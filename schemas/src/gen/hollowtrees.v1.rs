@@ -633,8 +633,9 @@ pub struct Notice {
     #[prost(string, tag = "6")]
     pub instance: ::prost::alloc::string::String,
     /// `spot-interruption`, `preempted`, `rebalance-recommendation`,
-    /// `scheduled-maintenance`, `asg-terminating`, `instance-state-change`,
-    /// `capacity-reservation-interruption`, `alert`, or a kind of one's own.
+    /// `scheduled-maintenance`, `asg-terminating`, `asg-launching`,
+    /// `instance-state-change`, `capacity-reservation-interruption`, `alert`, or
+    /// a kind of one's own.
     #[prost(string, tag = "7")]
     pub kind: ::prost::alloc::string::String,
     /// `active` (it stands), `cancelled` (the provider took it back) or

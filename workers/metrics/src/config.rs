@@ -70,9 +70,9 @@ impl config::Settings for Settings {
             "expected 0 to 1000",
         );
         check(
-            (17..=1_000).contains(&metrics.kinds),
+            (18..=1_000).contains(&metrics.kinds),
             "metrics.kinds",
-            "expected 17 to 1000",
+            "expected 18 to 1000",
         );
     }
 }
