@@ -57,7 +57,7 @@ async fn tell_trouble(sight: Option<Sight>, check: Option<Check>) -> Infallible 
         loop {
             match health.borrow_and_update().trouble() {
                 Some(trouble) => {
-                    check.tell(format!("{trouble}; hooks of launches are held until their limit"))
+                    check.tell(format!("{trouble}; hooks of launches are held until their limit"));
                 }
                 None => check.pass(),
             }

@@ -211,7 +211,7 @@ mod tests {
 
     use super::*;
 
-    fn message(changes: serde_json::Value) -> Message {
+    fn message(changes: &serde_json::Value) -> Message {
         let mut whole = json!({
             "Type": "Notification", "MessageId": "m-1", "TopicArn": "arn:aws:sns:eu-west-1:1:a", "Message": "one\ntwo",
             "Timestamp": "2026-10-01T12:00:00.000Z", "SignatureVersion": "1", "Signature": "x", "SigningCertURL": "u",
@@ -226,24 +226,24 @@ mod tests {
     #[test]
     fn what_is_signed_is_as_the_guide_says() {
         assert_eq!(
-            message(json!({})).signed().unwrap(),
+            message(&json!({})).signed().unwrap(),
             "Message\none\ntwo\nMessageId\nm-1\nTimestamp\n2026-10-01T12:00:00.000Z\nTopicArn\n\
              arn:aws:sns:eu-west-1:1:a\nType\nNotification\n"
         );
-        let with_subject = message(json!({"Subject": "s"})).signed().unwrap();
+        let with_subject = message(&json!({"Subject": "s"})).signed().unwrap();
         assert!(with_subject.contains("MessageId\nm-1\nSubject\ns\nTimestamp\n"));
         let confirmation =
             json!({"Type": "SubscriptionConfirmation", "Token": "t", "SubscribeURL": "https://b"});
         assert_eq!(
-            message(confirmation).signed().unwrap(),
+            message(&confirmation).signed().unwrap(),
             "Message\none\ntwo\nMessageId\nm-1\nSubscribeURL\nhttps://b\nTimestamp\n2026-10-01T12:00:00.000Z\nToken\nt\n\
              TopicArn\narn:aws:sns:eu-west-1:1:a\nType\nSubscriptionConfirmation\n"
         );
-        let incomplete = message(json!({"Type": "UnsubscribeConfirmation"}));
+        let incomplete = message(&json!({"Type": "UnsubscribeConfirmation"}));
         assert!(matches!(incomplete.signed(), Err(Odd::Missing(_))));
-        assert_eq!(message(json!({"Type": "Other"})).signed(), Err(Odd::Type));
+        assert_eq!(message(&json!({"Type": "Other"})).signed(), Err(Odd::Type));
         assert_eq!(
-            message(json!({"SignatureVersion": "3"})).digest(),
+            message(&json!({"SignatureVersion": "3"})).digest(),
             Err(Odd::Version)
         );
     }
@@ -300,7 +300,7 @@ mod tests {
         ) {
             let read = |body: &str| serde_json::from_str::<Message>(body).is_ok();
             read(&body);
-            let message = message(json!({
+            let message = message(&json!({
                 "Type": ty, "SignatureVersion": version, "Message": text, "SigningCertURL": url, "TopicArn": text,
                 "SubscribeURL": url, "Token": token,
             }));
