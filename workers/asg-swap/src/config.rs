@@ -30,6 +30,8 @@ pub struct Settings {
     pub swap: Swap,
     /// `[sweep]`
     pub sweep: Sweep,
+    /// `[exporter]`
+    pub exporter: Exporter,
 }
 
 /// How AWS is reached.
@@ -104,6 +106,16 @@ pub struct Sweep {
     /// What is younger is left alone.
     #[serde(with = "config::duration")]
     pub older_than: Duration,
+}
+
+/// What is shown of groups, as the original `aws-autoscaling-exporter` did.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Exporter {
+    /// Between two reads of all groups; zero: none are read.
+    #[serde(with = "config::duration")]
+    pub every: Duration,
+    /// Regions; none: that of `aws`.
+    pub regions: Vec<String>,
 }
 
 /// What is done about orphans.
@@ -234,6 +246,12 @@ impl config::Settings for Settings {
         ] {
             check(limit >= seconds(1), key, "expected at least 1s");
         }
+        let every = self.exporter.every;
+        check(
+            every.is_zero() || (seconds(1)..=seconds(3_600)).contains(&every),
+            "exporter.every",
+            "expected 0s, for none, or 1s to 1h",
+        );
         check(
             (seconds(60)..=seconds(86_400)).contains(&self.sweep.every),
             "sweep.every",
@@ -289,6 +307,7 @@ mod tests {
         check("HT_SWAP__NONSENSE", "1", "nonsense");
         check("HT_SWEEP__ORPHANS", "delete", "sweep.orphans");
         check("HT_SWEEP__EVERY", "1s", "sweep.every");
+        check("HT_EXPORTER__EVERY", "10ms", "exporter.every");
         check("HT_SWEEP__OLDER_THAN", "0s", "sweep.older_than");
         check("HT_SWAP__WAIT_FOR_NODE", "soon", "swap.wait_for_node");
         let unnamed = "swap.wait_for_node: needs cluster.name (HT_CLUSTER__NAME)";

@@ -22,12 +22,14 @@
 //! | `rehearsal` | the same in a dry run |
 //! | `report` | what is told of a swap |
 //! | [`sweep`] | what swaps left behind is looked for, and told or ended |
+//! | [`exporter`] | how groups are manned, under the names of the original exporter |
 //! | `cloud` | calls of AWS, counted |
 //! | [`telemetry`] | what is counted |
 //!
 //! What is done, and when, is decided in `hollowtrees_domain::swap`; AWS is called in `hollowtrees-aws`.
 
 pub mod config;
+pub mod exporter;
 pub mod node;
 pub mod sweep;
 pub mod telemetry;

@@ -15,12 +15,14 @@ pub(crate) async fn is_doomed(job: &Job, instance: &str) -> Result<bool, Failure
     let incident = IncidentKey::new(&action.cluster, instance, &action.mode);
     let found = job.bus().incidents().get(&key::incident(&incident)).await;
     Ok(found.map_err(Failure::transient)?.is_some_and(|found| {
-        let mut facts = found
-            .value
+        let incident = found.value;
+        let mut standing = incident
             .facts
             .iter()
-            .filter(|fact| fact.state == state::ACTIVE);
-        found.value.state == state::OPEN && !facts.all(|fact| announces_arrival(&fact.kind))
+            .filter(|fact| fact.state == state::ACTIVE)
+            .peekable();
+        let only_comes = standing.peek().is_some() && standing.all(|fact| announces_arrival(&fact.kind));
+        incident.state == state::OPEN && !only_comes
     }))
 }
 

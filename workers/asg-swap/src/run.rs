@@ -10,6 +10,7 @@ use hollowtrees_schemas::proto;
 use crate::{
     cloud::{self, Cloud, Health},
     config::Settings,
+    exporter::{self, Exporter},
     node, policy,
     sweep::Sweeper,
     telemetry::Telemetry,
@@ -49,6 +50,7 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     };
     let check = sight.is_some().then(|| context.checks.register("nodes"));
     let sweeper = Sweeper::new(aws.clone(), &settings.sweep, telemetry.clone(), health.clone());
+    let exporter = Exporter::new(&aws, &settings.exporter, &context.metrics)?;
     let me = proto::Worker {
         kind: "asg-swap".to_owned(),
         process: context.identity.id.to_string(),
@@ -62,5 +64,6 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         never = cloud::probe(cloud, &health) => match never {},
         never = node::tell_trouble(sight, check) => match never {},
         never = sweeper.keep(bus, me) => match never {},
+        never = exporter::keep(exporter) => match never {},
     }
 }

@@ -169,16 +169,7 @@ async fn what_is_about_to_be_interrupted_itself_is_never_attached() {
     world.send(&world.action(&old, "certain")).await;
     world.fact("launched").await;
     let first = world.replacements(&old).await.remove(0);
-    let record = proto::Incident {
-        schema: 1,
-        cluster: CLUSTER.to_owned(),
-        instance: first.id.clone(),
-        state: "open".to_owned(),
-        generation: 1,
-        ..proto::Incident::default()
-    };
-    let key = key::incident(&IncidentKey::new(CLUSTER, &first.id, "live"));
-    world.bus.incidents().put(&key, &record).await.unwrap();
+    incident_of(&world, &first.id, Vec::new()).await;
     let outcome = world.end().await;
     assert_eq!(outcome.result, "succeeded", "{outcome:?}");
     let new = world.swapped("doomed", &old, (1, 1, 2)).await;
@@ -217,5 +208,47 @@ async fn somebody_elses_max_is_left_and_told() {
     assert_eq!(told["restored"], false);
     let why = told["max_left"].as_str().unwrap();
     assert!(why.contains("from 2 to 7"), "{why}");
+    worker.stop().await;
+}
+
+/// An open incident of a replacement.
+async fn incident_of(world: &World, instance: &str, facts: Vec<proto::Fact>) {
+    let record = proto::Incident {
+        schema: 1,
+        cluster: CLUSTER.to_owned(),
+        instance: instance.to_owned(),
+        state: "open".to_owned(),
+        generation: 1,
+        facts,
+        ..proto::Incident::default()
+    };
+    let key = key::incident(&IncidentKey::new(CLUSTER, instance, "live"));
+    world.bus.incidents().put(&key, &record).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_of_which_only_its_coming_is_told_is_attached() {
+    let mut world = World::new().await;
+    let old = world
+        .group(&NewGroup::new("comes").sizes(1, 1, 2))
+        .await
+        .remove(0);
+    world.aws.set_delays(hollowtrees_harness::aws::Delays {
+        running: std::time::Duration::from_secs(3),
+        ..Default::default()
+    });
+    let worker = world.worker().await;
+    world.send(&world.action(&old, "certain")).await;
+    world.fact("launched").await;
+    let first = world.replacements(&old).await.remove(0);
+    let comes = proto::Fact {
+        kind: "asg-launching".to_owned(),
+        state: "active".to_owned(),
+        ..proto::Fact::default()
+    };
+    incident_of(&world, &first.id, vec![comes]).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    assert_eq!(world.swapped("comes", &old, (1, 1, 2)).await.id, first.id);
     worker.stop().await;
 }

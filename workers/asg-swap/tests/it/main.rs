@@ -11,6 +11,7 @@
 mod choices;
 mod crash;
 mod end;
+mod exporter;
 mod faults;
 mod ground;
 mod happy;

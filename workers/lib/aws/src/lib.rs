@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`connect`] | the way to AWS: regions, credentials, time limits, retries |
 //! | [`refusal`] | what an error means: which code is which [`Refusal`] |
+//! | `crews` | all groups of a region with the numbers of their members |
 //! | `groups` | auto-scaling groups: seen, sized, joined, left |
 //! | [`balancers`] | target groups and classic load balancers: what is registered, taken out, put back |
 //! | [`hooks`] | lifecycle hooks: seen, prolonged, answered |
@@ -20,6 +21,7 @@
 
 pub mod balancers;
 pub mod connect;
+mod crews;
 mod groups;
 pub mod hooks;
 mod instances;
@@ -32,6 +34,7 @@ pub mod refusal;
 
 pub use balancers::{Classic, Standing, Target, TargetGroup, TargetKind};
 pub use connect::{Aws, ConnectError, Keys, Options, Region, Role};
+pub use crews::{Crew, CrewMember};
 pub use groups::Membership;
 pub use hooks::{Answer, Hook, Transition, Wait};
 pub use lookup::Machine;
