@@ -61,6 +61,7 @@ impl NatsCluster {
         for i in 0..size {
             cluster.joined(i).await?;
         }
+        cluster.formed().await?;
         Ok(cluster)
     }
 
@@ -146,6 +147,26 @@ impl NatsCluster {
         )
         .await
         .map_err(|error| Error::new(format!("{error}\n{}", server.log_tail())))
+    }
+
+    /// Waits until the leader has heard of all others: it places nothing on who it thinks is offline.
+    async fn formed(&self) -> Result<()> {
+        let others = self.servers.len() - 1;
+        try_eventually("the leader to have heard of all others", FORMED, || async {
+            let view = self.meta(self.leader(0).await?).await?;
+            let replicas = view["replicas"].as_array().cloned().unwrap_or_default();
+            let heard = replicas
+                .iter()
+                .filter(|of| of["current"] == true && of["offline"] != true)
+                .count();
+            if heard == others {
+                Ok(())
+            } else {
+                Err(Error::new(view.to_string()))
+            }
+        })
+        .await
+        .map_err(|error| Error::new(error.to_string()))
     }
 
     async fn meta(&self, i: usize) -> Result<serde_json::Value> {

@@ -10,12 +10,14 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Waits for leave, then becomes the program; without leave, ends.
 const GATE: &str = r#"IFS= read -r leave && exec "$0" "$@" </dev/null"#;
 
 const TAIL_BYTES: u64 = 6_000;
+/// A process that is told to stop has stopped by then.
+const STOPS_WITHIN: Duration = Duration::from_secs(5);
 
 /// What to start and how.
 #[derive(Clone, Debug)]
@@ -139,6 +141,27 @@ impl Process {
     }
 }
 
+/// A signal is sent before it has taken effect: on a busy machine a thread may run on for a while.
+fn wait_until_stopped(pid: u32) {
+    let threads = format!("/proc/{pid}/task");
+    let stops_by = Instant::now() + STOPS_WITHIN;
+    while Instant::now() < stops_by {
+        // pid (name) state ...; a name may have parentheses of its own.
+        let runs = |stat: &str| {
+            stat.rsplit_once(')')
+                .is_some_and(|(_, rest)| !rest.trim_start().starts_with(['T', 't', 'Z', 'X']))
+        };
+        let mut stats = std::fs::read_dir(&threads)
+            .into_iter()
+            .flatten()
+            .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+        if !stats.any(|stat| runs(&stat)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 impl Child {
     /// Its process id, which is the id of its group too.
     pub fn pid(&self) -> u32 {
@@ -172,7 +195,11 @@ impl Child {
         }
         process
             .signal(signal)
-            .context(|| format!("cannot send {signal:?} to {} ({})", self.name, self.pid))
+            .context(|| format!("cannot send {signal:?} to {} ({})", self.name, self.pid))?;
+        if signal == Signal::STOP {
+            wait_until_stopped(self.pid);
+        }
+        Ok(())
     }
 
     /// Kills it, and waits until it is gone.
