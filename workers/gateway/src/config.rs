@@ -45,6 +45,12 @@ impl config::Settings for Settings {
         self.alerts.validate(problems);
         self.sqs.validate(problems);
         self.sns.validate(problems);
+        check(
+            problems,
+            self.http.enabled || self.sns.topics.is_empty(),
+            "sns.topics",
+            "post by HTTP, and http.enabled (HT_HTTP__ENABLED) is false",
+        );
         let told_apart = self.auth.is_set() || self.http.tls.identifies();
         if self.http.enabled && !self.http.listen.ip().is_loopback() && !told_apart {
             problems.push(Problem::new(
@@ -107,6 +113,7 @@ mod tests {
             ("HT_AUTH__TOKEN", "short", "auth.token"),
             ("HT_AUTH__JWT__KEY_FORM", "rot13", "auth.jwt.key_form"),
             ("HT_ALERTS__CLUSTER_LABELS", "a b", "alerts.cluster_labels"),
+            ("HT_SNS__TOPICS", "hollowtrees", "sns.topics"),
         ] {
             let refused = load(&[(key, value)]).unwrap_err();
             assert!(refused.contains(expected), "{refused}");
@@ -126,6 +133,10 @@ mod tests {
         load(&[open, ("HT_AUTH__JWT__KEY", "a key")]).unwrap();
         load(&[open, ("HT_HTTP__ENABLED", "false")]).unwrap();
         load(&[("HT_HTTP__LISTEN", "[::1]:9191")]).unwrap();
+        let topic = ("HT_SNS__TOPICS", "arn:aws:sns:eu-west-1:123456789012:a");
+        load(&[topic]).unwrap();
+        let refused = load(&[topic, ("HT_HTTP__ENABLED", "false")]).unwrap_err();
+        assert!(refused.contains("sns.topics"), "{refused}");
         let tls = [
             open,
             ("HT_HTTP__TLS__CERT", "/a"),

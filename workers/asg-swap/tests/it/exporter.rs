@@ -33,6 +33,24 @@ async fn shows(port: &Port, series: &str, expected: Option<f64>) {
     .await;
 }
 
+/// A process that reads groups so often, ready.
+async fn started(world: &World, every: &str) -> (Worker, Port) {
+    let port = Port::reserve().unwrap();
+    let process = Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
+        .env("AWS_ENDPOINT_URL", world.aws.url())
+        .env("AWS_ACCESS_KEY_ID", "testbed")
+        .env("AWS_SECRET_ACCESS_KEY", "testbed")
+        .env("AWS_REGION", "us-east-1")
+        .env("HT_EXPORTER__EVERY", every)
+        .env("HT_NATS__URL", world.nats.url())
+        .env("HT_HEALTH__LISTEN", port.addr().to_string())
+        .start()
+        .unwrap();
+    let ready = format!("http://{}/readyz", port.addr());
+    process.ready(&ready, BOUND).await.unwrap();
+    (process, port)
+}
+
 fn of(name: &str, group: &str) -> String {
     format!("aws_autoscaling_{name}_total{{asg_name=\"{group}\",region=\"us-east-1\"}}")
 }
@@ -49,21 +67,7 @@ async fn groups_are_shown_as_they_are_now_and_what_they_lack() {
     ] {
         world.aws.set_member_state(member, Some(state)).await.unwrap();
     }
-    let port = Port::reserve().unwrap();
-    let process = Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
-        .env("AWS_ENDPOINT_URL", world.aws.url())
-        .env("AWS_ACCESS_KEY_ID", "testbed")
-        .env("AWS_SECRET_ACCESS_KEY", "testbed")
-        .env("AWS_REGION", "us-east-1")
-        .env("HT_EXPORTER__EVERY", "1s")
-        .env("HT_NATS__URL", world.nats.url())
-        .env("HT_HEALTH__LISTEN", port.addr().to_string())
-        .start()
-        .unwrap();
-    process
-        .ready(&format!("http://{}/readyz", port.addr()), BOUND)
-        .await
-        .unwrap();
+    let (_process, port) = started(&world, "1s").await;
     for (name, expected) in [
         ("instances", 4.0),
         ("pending_instances", 1.0),
@@ -110,20 +114,7 @@ async fn groups_are_shown_as_they_are_now_and_what_they_lack() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_off_unless_it_is_asked_for() {
     let world = World::new().await;
-    let port = Port::reserve().unwrap();
-    let process = Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
-        .env("AWS_ENDPOINT_URL", world.aws.url())
-        .env("AWS_ACCESS_KEY_ID", "testbed")
-        .env("AWS_SECRET_ACCESS_KEY", "testbed")
-        .env("AWS_REGION", "us-east-1")
-        .env("HT_NATS__URL", world.nats.url())
-        .env("HT_HEALTH__LISTEN", port.addr().to_string())
-        .start()
-        .unwrap();
-    process
-        .ready(&format!("http://{}/readyz", port.addr()), BOUND)
-        .await
-        .unwrap();
+    let (_process, port) = started(&world, "0s").await;
     assert_eq!(value(&port, "aws_autoscaling_scrapes_total").await, None);
     assert_eq!(world.aws.count("DescribeAutoScalingGroups"), 0);
 }

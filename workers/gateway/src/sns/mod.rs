@@ -78,8 +78,10 @@ impl Topics {
                 "it comes by raw message delivery, which has no signature; switch that off for this subscription",
             ));
         }
-        let message: Message = serde_json::from_slice(&asked.body)
-            .map_err(|error| Problem::json(&error, "a message as a topic of SNS posts it"))?;
+        let message: Message = serde_json::from_slice(&asked.body).map_err(|error| Problem {
+            forbidden: true,
+            ..Problem::json(&error, "a message as a topic of SNS posts it")
+        })?;
         if !self.settings.may_post(message.topic()) {
             return Err(Problem::forbidden(
                 "TopicArn",
@@ -137,8 +139,10 @@ impl Topics {
         for idle in &contents.idle {
             self.teller.telemetry().idle(*idle);
         }
-        // Who may not speak for it is told so with the notice.
-        let otherwise = asked.cluster(&own.cluster).unwrap_or_default();
+        let (otherwise, none) = match asked.cluster(&own.cluster) {
+            Ok(cluster) => (cluster, None),
+            Err(problem) => (String::new(), Some(problem)),
+        };
         let told = contents
             .events
             .iter()
@@ -152,8 +156,9 @@ impl Topics {
                     made.push(Ok(None));
                 }
                 Told::Unrouted => {
+                    // Nothing says whose it is but the address, and what that says does not do.
                     self.teller.telemetry().unrouted(message.topic(), message.id());
-                    made.push(Ok(None));
+                    made.push(none.clone().map_or(Ok(None), Err));
                 }
                 Told::Notices(notices) => {
                     made.extend(notices.into_iter().map(|(cluster, notice)| {

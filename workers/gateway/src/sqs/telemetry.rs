@@ -171,7 +171,7 @@ impl Telemetry {
         tracing::warn!(
             source,
             id,
-            "Nothing says whose instance an event is about: no tag, group or account; it is left alone. Tag instances \
+            "Nothing says whose instance an event is about: no tag, group or account; it is not told. Tag instances \
              with hollowtrees.io/cluster, or set sqs.groups, sqs.accounts or cluster."
         );
     }

@@ -227,6 +227,8 @@ async fn what_sns_signed_in_either_version_is_told_and_nothing_else() {
         assert_eq!(status, StatusCode::FORBIDDEN, "{body}");
         assert!(said.contains(expected), "{said}: {expected}");
     }
+    let (status, _) = setting.post("no JSON").await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
     let raw = [("x-amz-sns-rawdelivery", "true")];
     let (status, body) = setting
         .process
@@ -239,7 +241,7 @@ async fn what_sns_signed_in_either_version_is_told_and_nothing_else() {
     );
     // It is not posted again, so it is kept.
     let letters = setting.world.letters().await;
-    assert_eq!(letters.len(), 9);
+    assert_eq!(letters.len(), 10);
     assert_eq!(setting.world.notices().await.len(), 1);
     assert_eq!(setting.host.asked(""), 1);
 }
@@ -378,7 +380,22 @@ async fn who_may_not_speak_for_a_cluster_does_not_by_way_of_a_topic() {
         (&json!(0), &json!("cluster")),
         "{body}"
     );
+    // Of an instance that nothing says the cluster of, and by an address whose cluster is another's.
+    let (_, body) = setting
+        .process
+        .post(
+            "/aws/sns?cluster=blue",
+            &headers,
+            message("m-3", "i-0123456789abcdef0"),
+        )
+        .await;
+    assert_eq!(
+        (&body["ignored"], &body["refused"][0]["field"]),
+        (&json!(0), &json!("cluster")),
+        "{body}"
+    );
     assert_eq!(setting.world.notices().await.len(), 1);
+    assert_eq!(setting.world.letters().await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
