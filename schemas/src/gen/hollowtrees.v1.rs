@@ -332,6 +332,9 @@ pub struct GroupSwap {
     /// replacement is a member it was.
     #[prost(uint32, tag = "11")]
     pub attaching: u32,
+    /// Units of what it launches; 0: it launches nothing.
+    #[prost(uint32, tag = "12")]
+    pub weight: u32,
 }
 impl ::prost::Name for GroupSwap {
     const NAME: &'static str = "GroupSwap";
@@ -347,6 +350,7 @@ impl ::prost::Name for GroupSwap {
 /// whether it did.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GroupWrite {
+    /// Who writes it, under the lease.
     #[prost(string, tag = "1")]
     pub action_id: ::prost::alloc::string::String,
     /// MaxSize it makes; 0: it leaves it.
@@ -361,6 +365,9 @@ pub struct GroupWrite {
     /// When it was noted.
     #[prost(message, optional, tag = "5")]
     pub at: ::core::option::Option<::pbjson_types::Timestamp>,
+    /// The actions whose swaps it changes, where one call does it for several; empty: that of `action_id`.
+    #[prost(string, repeated, tag = "6")]
+    pub actions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 impl ::prost::Name for GroupWrite {
     const NAME: &'static str = "GroupWrite";

@@ -1996,6 +1996,9 @@ impl serde::Serialize for GroupSwap {
         if self.attaching != 0 {
             len += 1;
         }
+        if self.weight != 0 {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupSwap", len)?;
         if !self.action_id.is_empty() {
             struct_ser.serialize_field("actionId", &self.action_id)?;
@@ -2032,6 +2035,9 @@ impl serde::Serialize for GroupSwap {
         if self.attaching != 0 {
             struct_ser.serialize_field("attaching", &self.attaching)?;
         }
+        if self.weight != 0 {
+            struct_ser.serialize_field("weight", &self.weight)?;
+        }
         struct_ser.end()
     }
 }
@@ -2056,6 +2062,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
             "ended_at",
             "endedAt",
             "attaching",
+            "weight",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -2071,6 +2078,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
             OpenedAt,
             EndedAt,
             Attaching,
+            Weight,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -2104,6 +2112,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                             "openedAt" | "opened_at" => Ok(GeneratedField::OpenedAt),
                             "endedAt" | "ended_at" => Ok(GeneratedField::EndedAt),
                             "attaching" => Ok(GeneratedField::Attaching),
+                            "weight" => Ok(GeneratedField::Weight),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -2134,6 +2143,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                 let mut opened_at__ = None;
                 let mut ended_at__ = None;
                 let mut attaching__ = None;
+                let mut weight__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::ActionId => {
@@ -2210,6 +2220,14 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                                 map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
                             ;
                         }
+                        GeneratedField::Weight => {
+                            if weight__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("weight"));
+                            }
+                            weight__ = 
+                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                            ;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -2227,6 +2245,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                     opened_at: opened_at__,
                     ended_at: ended_at__,
                     attaching: attaching__.unwrap_or_default(),
+                    weight: weight__.unwrap_or_default(),
                 })
             }
         }
@@ -2256,6 +2275,9 @@ impl serde::Serialize for GroupWrite {
         if self.at.is_some() {
             len += 1;
         }
+        if !self.actions.is_empty() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupWrite", len)?;
         if !self.action_id.is_empty() {
             struct_ser.serialize_field("actionId", &self.action_id)?;
@@ -2271,6 +2293,9 @@ impl serde::Serialize for GroupWrite {
         }
         if let Some(v) = self.at.as_ref() {
             struct_ser.serialize_field("at", &crate::proto::json::Time(v))?;
+        }
+        if !self.actions.is_empty() {
+            struct_ser.serialize_field("actions", &self.actions)?;
         }
         struct_ser.end()
     }
@@ -2288,6 +2313,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
             "desired",
             "surplus",
             "at",
+            "actions",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -2297,6 +2323,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
             Desired,
             Surplus,
             At,
+            Actions,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -2324,6 +2351,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
                             "desired" => Ok(GeneratedField::Desired),
                             "surplus" => Ok(GeneratedField::Surplus),
                             "at" => Ok(GeneratedField::At),
+                            "actions" => Ok(GeneratedField::Actions),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -2348,6 +2376,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
                 let mut desired__ = None;
                 let mut surplus__ = None;
                 let mut at__ = None;
+                let mut actions__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::ActionId => {
@@ -2386,6 +2415,12 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
                             }
                             at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
                         }
+                        GeneratedField::Actions => {
+                            if actions__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("actions"));
+                            }
+                            actions__ = map_.next_value()?;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -2397,6 +2432,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
                     desired: desired__.unwrap_or_default(),
                     surplus: surplus__.unwrap_or_default(),
                     at: at__,
+                    actions: actions__.unwrap_or_default(),
                 })
             }
         }

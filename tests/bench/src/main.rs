@@ -16,6 +16,7 @@ mod roles;
 mod sample;
 mod setup;
 mod sqs;
+mod swaps;
 mod throughput;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -46,6 +47,9 @@ struct Arguments {
     /// Messages that wait in SQS when the gateway starts.
     #[arg(long, default_value_t = 1_000)]
     messages: usize,
+    /// Swaps of twenty groups at once.
+    #[arg(long, default_value_t = 200)]
+    swaps: u32,
     /// Nodes that go at once in the burst.
     #[arg(long, default_value_t = 100)]
     nodes: usize,
@@ -86,6 +90,8 @@ enum Rows {
     Agent,
     /// A full queue of SQS to the bus.
     Sqs,
+    /// Many instances of many auto-scaling groups replaced at once.
+    Swaps,
 }
 
 impl Arguments {
@@ -120,6 +126,7 @@ impl Arguments {
             Rows::Floors => Box::pin(burst::floors(nodes, pods)).await,
             Rows::Peers => Box::pin(burst::peers(nodes, pods)).await,
             Rows::Sqs => Box::pin(sqs::sqs(self.messages)).await,
+            Rows::Swaps => Box::pin(swaps::swaps(self.swaps)).await,
             Rows::Agent => {
                 let idle = Duration::from_secs(self.agent_seconds);
                 agent::agent(self.agent.clone(), idle).await

@@ -3,7 +3,7 @@
 use hollowtrees_domain::{
     recommend::Evidence,
     swap::{
-        Checkpoint, End, Policy, Seen, Strategy, TAG_ACTION, TAG_CLUSTER,
+        Checkpoint, End, Policy, Seen, Strategy, TAG_CLUSTER,
         book::{self, Busy},
         checkpoint::Plan,
         choice::{self, Choice, Choices, Offer, choices},
@@ -59,6 +59,11 @@ impl Saga<'_> {
             cluster: action.cluster.clone(),
             instance: action.instance.clone(),
             generation: action.generation,
+            weight: if strategy == Strategy::Swap {
+                plan.weight
+            } else {
+                0
+            },
             opened_at: Some(to_proto(now)),
             ..proto::GroupSwap::default()
         };
@@ -103,8 +108,7 @@ impl Saga<'_> {
         if self.job.action().redrive == 0 || strategy != Strategy::Swap {
             return Ok(None);
         }
-        let id = self.job.action().id.clone();
-        let mut found = self.tagged(TAG_ACTION, &id).await?;
+        let mut found = self.launched_by_us().await?;
         found.retain(|instance| {
             matches!(instance.life, Life::Pending | Life::Running)
                 && seen.standing(&instance.id) != Some(Standing::Leaving)
@@ -165,15 +169,9 @@ impl Saga<'_> {
         for named in choice::templates(&group.source) {
             let asked = named.clone();
             let template = self
-                .ask("describe-template", move |region| {
+                .ask("describe-template", move |reads| {
                     let asked = asked.clone();
-                    async move {
-                        match region.template(&asked).await {
-                            // What is not there is an answer.
-                            Err(hollowtrees_aws::Refusal::Missing { .. }) => Ok(None),
-                            answer => answer.map(Some),
-                        }
-                    }
+                    async move { reads.template(&asked).await }
                 })
                 .await?;
             templates.extend(template.map(|template| (named, template)));
@@ -208,7 +206,7 @@ impl Saga<'_> {
         let evidence = self
             .swapper
             .prices
-            .evidence(&self.cloud, types, zones, self.job.now())
+            .evidence(self.cloud(), types, zones, self.job.now())
             .await;
         Ok(choices(offer(&evidence)))
     }

@@ -9,8 +9,11 @@
 //! | `saga` | looks, asks what is next, does it, until the end |
 //! | [`node`] | the wait for a replacement's node |
 //! | `look` | one look at AWS and the records |
+//! | `reads` | what is asked of AWS, for many swaps in one call |
 //! | `section` | steps that change sizes, under the group's lease |
+//! | `desk` | where swaps of one group meet, for steps of all of them in one call |
 //! | `step` | one step, done once |
+//! | `finish` | its last word |
 //! | `times` | until when what may go on |
 //! | `end` | what a swap leaves for a later step: the old instance is ended |
 //! | `begin` | chooses pools and enters the swap into the group's record |
@@ -37,12 +40,15 @@ pub mod worker;
 
 mod begin;
 mod cloud;
+mod desk;
 mod end;
+mod finish;
 mod group;
 mod look;
 mod params;
 mod policy;
 mod prices;
+mod reads;
 mod records;
 mod rehearsal;
 mod report;

@@ -1,12 +1,17 @@
 //! One look at AWS and the records.
 
-use hollowtrees_domain::swap::{
-    Books, Drain, Seen, Strategy, TAG_ACTION, TAG_REPLACES,
-    book::{self, Busy},
-    fresh,
-    world::{Group, Standing},
+use hollowtrees_aws::Membership;
+use hollowtrees_domain::{
+    swap::{
+        Seen, Strategy, TAG_ACTION,
+        book::{self, Busy},
+        fresh,
+        world::{Group, Instance, Standing},
+    },
+    words::Certainty,
 };
 use hollowtrees_runtime::worker::Failure;
+use hollowtrees_schemas::proto;
 
 use crate::{group::Place, records, saga::Saga};
 
@@ -20,10 +25,33 @@ impl Saga<'_> {
         }
     }
 
+    /// The group and then its record, for who leads; none if time ends before.
+    pub(crate) async fn read_in_time(&mut self) -> Result<Option<(Option<Group>, proto::Group)>, Failure> {
+        let left = self.time_left();
+        match tokio::time::timeout(left, Box::pin(self.read())).await {
+            Ok(read) => read.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The rest of a look; none if time ends before it is answered.
+    pub(crate) async fn see_in_time(
+        &mut self,
+        group: Option<Group>,
+        record: &proto::Group,
+    ) -> Result<Option<Seen>, Failure> {
+        let left = self.time_left();
+        match tokio::time::timeout(left, Box::pin(self.see(group, record))).await {
+            Ok(seen) => seen.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Everything the next decision needs, and no more calls than that.
-    pub(crate) async fn look(&mut self) -> Result<Seen, Failure> {
+    async fn look(&mut self) -> Result<Seen, Failure> {
         if self.checkpoint.has_begun() {
-            self.look_again().await
+            let (group, record) = self.read().await?;
+            self.see(group, &record).await
         } else {
             self.look_first().await
         }
@@ -43,7 +71,7 @@ impl Saga<'_> {
             seen.other_swap = self.other_swap(&place).await?;
             seen.group = self.group(&membership.group).await?;
         }
-        let tagged = self.tagged(TAG_REPLACES, &old_id).await?;
+        let tagged = self.replacements_of(&old_id).await?;
         for instance in tagged {
             let is_mine = instance.tags.get(TAG_ACTION) == Some(&self.job.action().id);
             if is_mine || seen.replaced_by.is_some() {
@@ -90,27 +118,43 @@ impl Saga<'_> {
         Ok(ended)
     }
 
-    async fn look_again(&mut self) -> Result<Seen, Failure> {
-        let old_id = self.job.action().instance.clone();
-        let (strategy, name) = (self.checkpoint.strategy, self.checkpoint.group.clone());
+    /// The group, and after it its record: who finds in the record that a size was written, may find it in the group.
+    async fn read(&mut self) -> Result<(Option<Group>, proto::Group), Failure> {
+        let name = self.checkpoint.group.clone();
         let group = self.group(&name).await?;
+        let record = match &group {
+            Some(_) => self.place(&name).read(self.job.bus()).await?,
+            None => proto::Group::default(),
+        };
+        Ok((group, record))
+    }
+
+    /// What else is to be known once it has begun.
+    async fn see(&mut self, group: Option<Group>, record: &proto::Group) -> Result<Seen, Failure> {
+        let (action, now) = (&self.job.action().id, self.job.now());
+        let old_id = self.job.action().instance.clone();
+        let strategy = self.checkpoint.strategy;
+        let books = group
+            .as_ref()
+            .map(|group| fresh::read(record, action, group, now));
         let mut seen = Seen {
-            books: self.books(group.as_ref()).await?,
+            books: books.unwrap_or_default(),
             group,
             old_id: old_id.clone(),
             ..Seen::default()
         };
         let whole = self.whole_look || self.checkpoint.undo.is_some() || self.job.is_cancelled();
         if whole && strategy == Strategy::Swap {
-            let id = self.job.action().id.clone();
-            seen.ours = self.tagged(TAG_ACTION, &id).await?;
+            seen.ours = self.launched_by_us().await?;
             self.whole_look = false;
             self.looked_whole = true;
         } else {
             self.looked_whole = false;
         }
         if let Some(launched) = self.checkpoint.launched.clone() {
-            if seen.ours.iter().all(|found| found.id != launched) {
+            // Of a member that stays the group says enough.
+            let stays = seen.standing(&launched).is_some_and(|at| at != Standing::Leaving);
+            if !stays && seen.ours.iter().all(|found| found.id != launched) {
                 seen.ours.extend(self.instance(&launched).await?);
             }
             if !self.checkpoint.attached {
@@ -118,67 +162,66 @@ impl Saga<'_> {
                 seen.node = self.node.look(&launched);
             }
         }
-        if strategy != Strategy::Swap || seen.old_stays().is_none() {
+        let old_is_out = seen.old_stays().is_none() && !self.old_is_nobodys();
+        if strategy != Strategy::Swap || old_is_out {
             seen.old = self.instance(&old_id).await?;
         }
-        seen.drain = match strategy {
-            Strategy::Terminate => records::drain(&self.job).await?,
-            _ if seen.old_stays().is_none() => records::drain(&self.job).await?,
-            _ => Drain::None,
-        };
+        if strategy == Strategy::Terminate || old_is_out {
+            seen.drain = records::drain(&self.job).await?;
+        }
         Ok(seen)
     }
 
-    async fn books(&self, group: Option<&Group>) -> Result<Books, Failure> {
-        let Some(group) = group else {
-            return Ok(Books::default());
-        };
-        let record = self.place(&group.name).read(self.job.bus()).await?;
-        Ok(fresh::read(&record, &self.job.action().id, group, self.job.now()))
+    /// The old one is out by our hand, and its interruption ends it: nothing more is decided about it.
+    fn old_is_nobodys(&self) -> bool {
+        self.checkpoint.strategy == Strategy::Swap
+            && self.checkpoint.detached
+            && !self.job.is_cancelled()
+            && self.certainty() == Certainty::Certain
     }
 
-    pub(crate) async fn membership(
-        &mut self,
-        instance: &str,
-    ) -> Result<Option<hollowtrees_aws::Membership>, Failure> {
+    pub(crate) async fn membership(&mut self, instance: &str) -> Result<Option<Membership>, Failure> {
         let id = instance.to_owned();
-        self.ask("describe-membership", move |region| {
+        self.ask("describe-membership", move |reads| {
             let id = id.clone();
-            async move { region.membership(&id).await }
+            async move { reads.membership(&id).await }
         })
         .await
     }
 
-    async fn group(&mut self, name: &str) -> Result<Option<Group>, Failure> {
+    pub(crate) async fn group(&mut self, name: &str) -> Result<Option<Group>, Failure> {
         let name = name.to_owned();
-        self.ask("describe-group", move |region| {
+        self.ask("describe-group", move |reads| {
             let name = name.clone();
-            async move { region.group(&name).await }
+            async move { reads.group(&name).await }
         })
         .await
     }
 
-    pub(crate) async fn instance(
-        &mut self,
-        id: &str,
-    ) -> Result<Option<hollowtrees_domain::swap::world::Instance>, Failure> {
+    pub(crate) async fn instance(&mut self, id: &str) -> Result<Option<Instance>, Failure> {
         let id = id.to_owned();
-        self.ask("describe-instance", move |region| {
+        self.ask("describe-instance", move |reads| {
             let id = id.clone();
-            async move { region.instance(&id).await }
+            async move { reads.instance(&id).await }
         })
         .await
     }
 
-    pub(crate) async fn tagged(
-        &mut self,
-        key: &'static str,
-        value: &str,
-    ) -> Result<Vec<hollowtrees_domain::swap::world::Instance>, Failure> {
-        let value = value.to_owned();
-        self.ask("describe-tagged", move |region| {
-            let value = value.clone();
-            async move { region.instances_tagged(key, &value).await }
+    /// What carries this action's tag.
+    pub(crate) async fn launched_by_us(&mut self) -> Result<Vec<Instance>, Failure> {
+        let id = self.job.action().id.clone();
+        self.ask("describe-tagged", move |reads| {
+            let id = id.clone();
+            async move { reads.launched_by(&id).await }
+        })
+        .await
+    }
+
+    async fn replacements_of(&mut self, old: &str) -> Result<Vec<Instance>, Failure> {
+        let old = old.to_owned();
+        self.ask("describe-tagged", move |reads| {
+            let old = old.clone();
+            async move { reads.replacements_of(&old).await }
         })
         .await
     }

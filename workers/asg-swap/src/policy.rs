@@ -69,7 +69,7 @@ impl Saga<'_> {
         };
         let read = tokio::task::spawn_blocking(move || read(&path)).await;
         match read.unwrap_or_else(|broken| Err(broken.to_string())) {
-            Ok(mut regions) => regions.remove(self.cloud.region.name()).unwrap_or_default(),
+            Ok(mut regions) => regions.remove(self.cloud().region.name()).unwrap_or_default(),
             Err(error) => {
                 tracing::error!(
                     error,

@@ -1,12 +1,11 @@
 //! Looks, asks what is next, does it, until the end.
 
-use std::{collections::BTreeSet, future::Future, time::Duration};
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
-use hollowtrees_aws::{Refusal, Region};
+use hollowtrees_aws::Refusal;
 use hollowtrees_domain::{
     swap::{
-        Answer, Checkpoint, Decision, Drain, End, Next, Orders, Policy, Seen, Strategy, TAG_STRATEGY, book,
-        checkpoint::Undo,
+        Answer, Checkpoint, Decision, Drain, Next, Orders, Policy, Seen, Strategy, TAG_STRATEGY,
         choice::Claim,
         decide,
         skip::tag,
@@ -15,14 +14,16 @@ use hollowtrees_domain::{
     words::Certainty,
 };
 use hollowtrees_runtime::worker::{Failure, Job, Report};
-use hollowtrees_schemas::{names::result, proto::time};
+use hollowtrees_schemas::proto::time;
 use jiff::SignedDuration;
 
 use crate::{
     cloud::{Cloud, backoff},
-    group::{Changed, Place},
+    desk::Coming,
+    group::Place,
     node::NodeWait,
     params::Params,
+    reads::Reads,
     rehearsal, report,
     times::Times,
     worker::{Swapper, stopping},
@@ -39,7 +40,7 @@ const TOKEN_USED: &str = "IdempotentParameterMismatch";
 pub(crate) struct Saga<'a> {
     pub(crate) swapper: &'a Swapper,
     pub(crate) job: Job,
-    pub(crate) cloud: Cloud,
+    pub(crate) reads: Arc<Reads>,
     pub(crate) checkpoint: Checkpoint,
     /// What the action asks for.
     asked: Option<Strategy>,
@@ -59,13 +60,17 @@ pub(crate) struct Saga<'a> {
     /// Calls in a row that were not answered.
     pub(crate) tries: u32,
     told: BTreeSet<&'static str>,
+    /// Others of its group wait for it a little, while it is on its way to a step under the lease.
+    coming: Option<Coming>,
+    /// The last look left it to others of the group to take back room in MaxSize.
+    pub(crate) leaves_max: bool,
 }
 
 impl<'a> Saga<'a> {
     pub(crate) async fn new(
         swapper: &'a Swapper,
         job: Job,
-        cloud: Cloud,
+        reads: Arc<Reads>,
         asked: Params,
     ) -> Result<Self, Failure> {
         let checkpoint = match job.checkpoint().await {
@@ -77,21 +82,25 @@ impl<'a> Saga<'a> {
         let times = Times::of(swapper, &job);
         let node = NodeWait::of(swapper, job.action(), asked.wait_for_node);
         let doubt = checkpoint.in_doubt;
+        // Whoever begins has launched nothing.
+        let whole_look = checkpoint.has_begun();
         Ok(Self {
             swapper,
             job,
-            cloud,
+            reads,
             checkpoint,
             asked: asked.strategy,
             policy: asked.policy,
             times,
             node,
-            whole_look: true,
+            whole_look,
             looked_whole: false,
             doubt,
             strikes: 0,
             tries: 0,
             told: BTreeSet::new(),
+            coming: None,
+            leaves_max: false,
         })
     }
 
@@ -99,8 +108,12 @@ impl<'a> Saga<'a> {
         loop {
             self.go_on()?;
             if self.job.now() >= self.times.end {
-                return self.finish(self.out_of_time()).await;
+                self.leaves_max = false;
+                if let Some(report) = self.finish(self.out_of_time()).await? {
+                    return Ok(report);
+                }
             }
+            self.come();
             let Some(seen) = self.look_in_time().await? else {
                 continue;
             };
@@ -115,13 +128,19 @@ impl<'a> Saga<'a> {
             match next {
                 Next::Begin if self.job.is_dry_run() => return rehearsal::rehearse(&mut self, &seen).await,
                 Next::Begin => {
-                    if let Some(end) = self.begin(&seen).await? {
-                        return self.finish(end).await;
+                    if let Some(end) = self.begin(&seen).await?
+                        && let Some(report) = self.finish(end).await?
+                    {
+                        return Ok(report);
                     }
                 }
                 // Before the last word it looks for strays.
-                Next::Finish(_) if self.swaps() && !self.looked_whole => self.whole_look = true,
-                Next::Finish(end) => return self.finish(end).await,
+                Next::Finish(_) if self.may_have_strays() && !self.looked_whole => self.whole_look = true,
+                Next::Finish(end) => {
+                    if let Some(report) = self.finish(end).await? {
+                        return Ok(report);
+                    }
+                }
                 Next::Wait(wait) => {
                     tracing::debug!(action = %self.job.action().id, "A swap waits for {}.", wait.as_str());
                     self.wait(wait, &seen).await;
@@ -132,8 +151,32 @@ impl<'a> Saga<'a> {
         }
     }
 
-    fn swaps(&self) -> bool {
-        self.checkpoint.has_begun() && self.checkpoint.strategy == Strategy::Swap
+    /// Whether others of the group, that are about to change it, had better wait a moment for this one.
+    fn come(&mut self) {
+        let checkpoint = &self.checkpoint;
+        if !checkpoint.has_begun() || checkpoint.detached || checkpoint.old_left {
+            self.coming = None;
+        } else if self.coming.is_none() {
+            let key = self.place(&checkpoint.group).key();
+            self.coming = Some(self.swapper.desks.of(&key).comes());
+        }
+    }
+
+    /// Its region.
+    pub(crate) fn cloud(&self) -> &Cloud {
+        &self.reads.cloud
+    }
+
+    /// How sure the interruption is. What cannot be read ends nothing.
+    pub(crate) fn certainty(&self) -> Certainty {
+        self.job.action().certainty.parse().unwrap_or(Certainty::Certain)
+    }
+
+    /// Whether it may have launched more than it knows of: by an earlier choice, or before it was redriven. The token of one
+    /// choice is for one instance.
+    fn may_have_strays(&self) -> bool {
+        let launches = self.checkpoint.has_begun() && self.checkpoint.strategy == Strategy::Swap;
+        launches && (self.checkpoint.at > 0 || self.job.action().redrive > 0)
     }
 
     /// Until the last word.
@@ -154,6 +197,7 @@ impl<'a> Saga<'a> {
     /// Asks what is next, and saves what that makes of the checkpoint.
     pub(crate) async fn decide(&mut self, seen: &Seen) -> Result<Next, Failure> {
         let orders = self.orders(seen)?;
+        self.leaves_max = seen.books.others_under_way && seen.books.written_max != 0;
         let action = self.job.action();
         let claim = Claim {
             action: &action.id,
@@ -195,8 +239,7 @@ impl<'a> Saga<'a> {
                 .group
                 .as_ref()
                 .is_some_and(|group| settings.groups.contains(&group.name)),
-            // What cannot be read ends nothing.
-            certainty: self.job.action().certainty.parse().unwrap_or(Certainty::Certain),
+            certainty: self.certainty(),
             cancelled: self.job.is_cancelled(),
             give_up: now >= self.times.give_up,
             drain_over: now >= self.times.drain || drain_is_late,
@@ -310,7 +353,7 @@ impl<'a> Saga<'a> {
     pub(crate) async fn ask<T, F>(
         &mut self,
         name: &'static str,
-        call: impl Fn(Region) -> F + Send,
+        call: impl Fn(Arc<Reads>) -> F + Send,
     ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Refusal>> + Send,
@@ -318,8 +361,7 @@ impl<'a> Saga<'a> {
     {
         let mut tries = 0;
         loop {
-            let answer = call(self.cloud.region.clone()).await;
-            match self.cloud.told(name, answer) {
+            match call(Arc::clone(&self.reads)).await {
                 Ok(value) => return Ok(value),
                 Err(refusal) if refusal.is_definite() || self.job.now() >= self.times.end => {
                     return Err(Failure::Transient {
@@ -343,7 +385,7 @@ impl<'a> Saga<'a> {
             .target
             .as_ref()
             .map_or("", |target| target.account.as_str());
-        Place::new(account, self.cloud.region.name(), group)
+        Place::new(account, self.cloud().region.name(), group)
     }
 
     /// Tells everyone how far it is; each fact once a start.
@@ -361,7 +403,11 @@ impl<'a> Saga<'a> {
         let old = &seen.old_id;
         let facts = [
             ("launched", true, format!("{new} was launched.")),
-            ("running", life == Some(Life::Running), format!("{new} runs.")),
+            (
+                "running",
+                life == Some(Life::Running) || self.checkpoint.attached,
+                format!("{new} runs."),
+            ),
             (
                 "node-ready",
                 self.checkpoint.node_is_ready(),
@@ -395,50 +441,5 @@ impl<'a> Saga<'a> {
             let took = self.job.now().duration_since(noticed_at).as_secs_f64();
             self.swapper.telemetry.in_service(took);
         }
-    }
-
-    fn out_of_time(&self) -> End {
-        let what = match (&self.checkpoint.launched, &self.checkpoint.undo) {
-            (Some(new), _) => {
-                format!("{new} was launched and may still run; what was asked last was not answered.")
-            }
-            (None, _) if self.checkpoint.in_doubt => {
-                format!(
-                    "a launch was not answered; look for the tag hollowtrees.io/action={}",
-                    self.job.action().id
-                )
-            }
-            (None, Some(Undo::Failed { message, .. })) => message.clone(),
-            (None, _) => "nothing was launched.".to_owned(),
-        };
-        End {
-            result: result::FAILED,
-            reason: "deadline".to_owned(),
-            message: format!("Time ran out: {what}"),
-        }
-    }
-
-    /// Closes the books and makes the outcome.
-    async fn finish(&mut self, end: End) -> Result<Report, Failure> {
-        let mut sizes = None;
-        if self.checkpoint.has_begun() {
-            let name = self.checkpoint.group.clone();
-            let (action, now) = (self.job.action().id.clone(), self.job.now());
-            if now < self.times.end {
-                let group = self.ask("describe-group", move |region| {
-                    let name = name.clone();
-                    async move { region.group(&name).await }
-                });
-                sizes = group.await?.map(|group| group.sizes);
-            }
-            let word = end.result;
-            self.place(&self.checkpoint.group)
-                .change(self.job.bus(), |record| {
-                    book::close(record, &action, word, now);
-                    Changed::Write(())
-                })
-                .await?;
-        }
-        Ok(report::of(self.job.action(), &self.checkpoint, end, sizes))
     }
 }

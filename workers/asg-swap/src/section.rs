@@ -1,46 +1,79 @@
-//! Steps that read sizes and members of a group and write them: under its lease, in as short a time as they take. Swaps
-//! of one group are side by side otherwise.
+//! Steps that read sizes and members of a group and write them: under its lease, in as short a time as they take.
+//!
+//! Swaps of a group that are in this process meet at its desk. Whoever has the turn leads: it takes the lease, looks at the
+//! group, and everybody decides by that look. What they are to do is joined to one call; then they look again. Where a
+//! call for several is refused, each is asked for alone.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hollowtrees_aws::Refusal;
 use hollowtrees_domain::swap::{
-    Next, Seen,
+    Answer, Next, Seen,
     book::{self, LEASE},
+    joint::{Joint, Wish, Write, join},
+    note,
 };
 use hollowtrees_runtime::worker::Failure;
+use hollowtrees_schemas::proto;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    desk::{Asked, Desk, Round},
     group::{Changed, Place},
     saga::Saga,
 };
 
-/// Steps in one section; then others have their turn.
-const STEPS: usize = 6;
+/// Rounds in one section; then others have their turn.
+const ROUNDS: usize = 12;
 /// A write is started only while the lease lasts this much longer: a call's time limit and a little.
 const MARGIN: Duration = Duration::from_secs(22);
 /// Between two looks at a lease that somebody holds.
 const HELD: Duration = Duration::from_millis(250);
+/// Who leads waits so long for what the others decide by its look.
+const DECIDES_WITHIN: Duration = Duration::from_secs(3);
+/// Steps that are asked for in one round.
+const ASKED: usize = 256;
+
+/// What came of a round for a swap that does not lead.
+enum Rode {
+    /// The next one may be its own.
+    On,
+    /// It has nothing more to do under the lease, or waits before it asks again.
+    Off(Option<Duration>),
+}
 
 impl Saga<'_> {
-    /// Takes the lease, does what is to be done under it, and gives it back.
+    /// Comes to the group's desk, and does there what is to be done under the lease.
     pub(crate) async fn section(&mut self) -> Result<(), Failure> {
         let place = self.place(&self.checkpoint.group);
         let asked_at = Instant::now();
-        let lock = self.swapper.lock_of(&place.key());
-        // Whose time ends while it waits says so.
-        let Ok(turn) = tokio::time::timeout(self.time_left(), lock.lock()).await else {
-            return Ok(());
+        let desk = self.swapper.desks.of(&place.key());
+        let mut seat = desk.sit();
+        let turn = Arc::clone(&desk.turn).lock_owned();
+        tokio::pin!(turn);
+        let wait = loop {
+            tokio::select! {
+                turn = &mut turn => {
+                    drop(seat);
+                    let led = self.lead(&place, &desk, asked_at).await;
+                    drop(turn);
+                    break led?;
+                }
+                Some(round) = seat.rounds.recv() => {
+                    if let Rode::Off(wait) = self.ride(round).await? {
+                        break wait;
+                    }
+                }
+                // Whose time ends while it waits says so.
+                () = tokio::time::sleep(self.time_left()) => return Ok(()),
+            }
+            self.go_on()?;
         };
-        if !self.lease(&place).await? {
-            return Ok(());
-        }
-        self.swapper.telemetry.waited_for_lease(asked_at.elapsed());
-        let worked = Box::pin(self.under_lease(&place)).await;
-        let released = self.release(&place).await;
-        drop(turn);
-        let wait = worked?;
-        released?;
         // Others have their turn meanwhile.
         if let Some(wait) = wait {
             self.pause(wait).await;
@@ -48,14 +81,36 @@ impl Saga<'_> {
         Ok(())
     }
 
+    /// Takes the lease, works for all who sit at the desk, and gives it back.
+    async fn lead(
+        &mut self,
+        place: &Place,
+        desk: &Desk,
+        asked_at: Instant,
+    ) -> Result<Option<Duration>, Failure> {
+        desk.gather(self.patience()).await;
+        if !self.lease(place).await? {
+            return Ok(None);
+        }
+        self.swapper.telemetry.waited_for_lease(asked_at.elapsed());
+        let worked = Box::pin(self.under_lease(place, desk)).await;
+        let released = self.release(place).await;
+        let wait = worked?;
+        released?;
+        Ok(wait)
+    }
+
+    /// How long others are waited for: a part of the time that is left.
+    fn patience(&self) -> Duration {
+        let ends = self.job.deadline().unwrap_or(self.times.give_up);
+        let left = ends.min(self.times.give_up).duration_since(self.job.now());
+        Duration::try_from(left.max(SignedDuration::ZERO) / 8).unwrap_or_default()
+    }
+
     /// `false`: no time is left.
     async fn lease(&mut self, place: &Place) -> Result<bool, Failure> {
         loop {
-            let (me, action, now) = (
-                self.job.worker().clone(),
-                self.job.action().id.clone(),
-                self.job.now(),
-            );
+            let (me, action, now) = self.holder();
             let taken = place
                 .change(self.job.bus(), |record| {
                     match book::lease(record, &me, &action, now) {
@@ -75,21 +130,48 @@ impl Saga<'_> {
         }
     }
 
+    fn holder(&self) -> (proto::Worker, String, Timestamp) {
+        (
+            self.job.worker().clone(),
+            self.job.action().id.clone(),
+            self.job.now(),
+        )
+    }
+
     /// How long to wait before the next look, if at all.
-    async fn under_lease(&mut self, place: &Place) -> Result<Option<Duration>, Failure> {
-        for _ in 0..STEPS {
+    async fn under_lease(&mut self, place: &Place, desk: &Desk) -> Result<Option<Duration>, Failure> {
+        // Those that are asked for alone from now on, and have been; none: together.
+        let mut alone: Option<BTreeSet<String>> = None;
+        for _ in 0..ROUNDS {
             self.go_on()?;
-            let Some(seen) = self.look_in_time().await? else {
+            let Some((group, record)) = self.read_in_time().await? else {
                 return Ok(None);
             };
-            let was_undone = self.checkpoint.undo.is_some();
-            let step = self.decide(&seen).await?;
-            let turned_back = !was_undone && self.checkpoint.undo.is_some();
-            if turned_back || !step.needs_lease() {
+            let (asked, mut heard) = mpsc::channel(ASKED);
+            let record = Arc::new(record);
+            desk.call(&Round {
+                group: group.clone(),
+                record: Arc::clone(&record),
+                asked,
+            });
+            let Some(seen) = self.see_in_time(group, &record).await? else {
                 return Ok(None);
-            }
+            };
+            let own = self.wish(&seen).await?;
+            let mut others = Vec::new();
+            let everybody = async {
+                while let Some(asked) = heard.recv().await {
+                    others.push(asked);
+                }
+            };
+            let _: Result<(), _> = tokio::time::timeout(DECIDES_WITHIN, everybody).await;
+            drop(heard);
+            let chosen = self.choose_call(&seen, own.as_ref(), &others, alone.as_mut());
+            let Some(joint) = chosen else {
+                return Ok(None);
+            };
             let asked_at = Instant::now();
-            if !self.note(place, &step, &seen).await? {
+            if !self.note(place, &joint, &seen).await? {
                 // The lease went to somebody else meanwhile.
                 return Ok(None);
             }
@@ -98,32 +180,125 @@ impl Saga<'_> {
             if asked_at.elapsed() + MARGIN > lease {
                 continue;
             }
-            match self.perform(&step).await {
-                Ok(answer) => {
-                    self.wrote(place, &step).await?;
-                    self.took(&step, answer).await?;
-                }
-                // What may have happened shows at the next look.
+            let answer = self.write(&joint.write).await;
+            match &answer {
+                Ok(()) => self.wrote(place, &joint).await?,
+                // What may have happened shows at the next look. Each is asked once, so that a throttled one was not done.
+                Err(Refusal::Unclear { .. }) => {}
                 Err(refusal) => {
-                    // Each is asked once, so that a throttled one was not done either.
-                    if !matches!(refusal, Refusal::Unclear { .. }) {
-                        self.was_refused(place).await?;
+                    self.was_refused(place).await?;
+                    if refusal.is_definite() && joint.shares.len() > 1 {
+                        tracing::info!(group = self.checkpoint.group, %refusal, "A call for several swaps was refused; each is asked for alone.");
+                        alone = Some(BTreeSet::new());
+                        continue;
                     }
-                    return self.not_done(&step, refusal).await;
                 }
+            }
+            for other in others.into_iter().filter(|other| joint.is_of(&other.wish.action)) {
+                // Whoever went away meanwhile sees it by itself.
+                let _: Result<(), _> = other.told.send(answer.clone());
+            }
+            let Some(own) = own else {
+                continue;
+            };
+            if joint.is_of(&own.action)
+                && let Some(wait) = self.heard(&own.step, answer).await?
+            {
+                return Ok(Some(wait));
             }
         }
         Ok(None)
     }
 
-    /// Notes what is about to be written, and holds the lease for that long. `false`: it is not ours any more.
-    async fn note(&mut self, place: &Place, step: &Next, seen: &Seen) -> Result<bool, Failure> {
-        let (me, action, now) = (
-            self.job.worker().clone(),
-            self.job.action().id.clone(),
-            self.job.now(),
+    /// The call that is made in this round.
+    fn choose_call(
+        &self,
+        seen: &Seen,
+        own: Option<&Wish>,
+        others: &[Asked],
+        alone: Option<&mut BTreeSet<String>>,
+    ) -> Option<Joint> {
+        let ends = self.job.deadline().unwrap_or(Timestamp::MAX);
+        let others = others.iter().map(|other| (other.deadline, &other.wish));
+        let mut wishes: Vec<_> = own.map(|own| (ends, own)).into_iter().chain(others).collect();
+        wishes.sort_by_key(|(deadline, wish)| (*deadline, wish.action.clone()));
+        let mut wishes: Vec<Wish> = wishes.into_iter().map(|(_, wish)| wish.clone()).collect();
+        if let Some(tried) = alone {
+            wishes.retain(|wish| !tried.contains(&wish.action));
+            wishes.truncate(1);
+            tried.extend(wishes.iter().map(|wish| wish.action.clone()));
+        }
+        let joint = join(seen.sizes(), &wishes)?;
+        // Sizes that may be old are for nobody to change.
+        let changes_sizes = !matches!(
+            joint.write,
+            Write::Detach { decrement: false, .. } | Write::TerminateMember { decrement: false, .. }
         );
-        let (sizes, weight) = (seen.sizes(), self.checkpoint.old.weight);
+        (!(seen.books.stale && changes_sizes)).then_some(joint)
+    }
+
+    /// Decides by the look of whoever leads, and hears what came of it.
+    async fn ride(&mut self, round: Round) -> Result<Rode, Failure> {
+        let Some(seen) = self.see_in_time(round.group, &round.record).await? else {
+            return Ok(Rode::Off(None));
+        };
+        let Some(wish) = self.wish(&seen).await? else {
+            return Ok(Rode::Off(None));
+        };
+        let (told, hears) = oneshot::channel();
+        let step = wish.step.clone();
+        let asked = Asked {
+            wish,
+            deadline: self.job.deadline().unwrap_or(Timestamp::MAX),
+            told,
+        };
+        if round.asked.send(asked).await.is_err() {
+            return Ok(Rode::On);
+        }
+        drop(round.asked);
+        match hears.await {
+            Ok(answer) => Ok(match self.heard(&step, answer).await? {
+                None => Rode::On,
+                wait => Rode::Off(wait),
+            }),
+            // It was not its turn.
+            Err(_) => Ok(Rode::On),
+        }
+    }
+
+    /// The step that is next by this look, if it is one of those under the lease, and still ours to do.
+    async fn wish(&mut self, seen: &Seen) -> Result<Option<Wish>, Failure> {
+        let was_undone = self.checkpoint.undo.is_some();
+        let step = self.decide(seen).await?;
+        let turned_back = !was_undone && self.checkpoint.undo.is_some();
+        if turned_back || !step.needs_lease() {
+            return Ok(None);
+        }
+        self.job.fence().await?;
+        Ok(Some(Wish {
+            action: self.job.action().id.clone(),
+            old: self.job.action().instance.clone(),
+            weight: self.checkpoint.old.weight,
+            step,
+        }))
+    }
+
+    /// How long to wait before it is asked for again, if it was not done.
+    async fn heard(&mut self, step: &Next, answer: Result<(), Refusal>) -> Result<Option<Duration>, Failure> {
+        match answer {
+            Ok(()) => {
+                self.took(step, Answer::Done).await?;
+                Ok(None)
+            }
+            // One that is refused for good goes another way at once.
+            Err(refusal) => Ok(Some(self.not_done(step, refusal).await?.unwrap_or_default())),
+        }
+    }
+
+    /// Notes what is about to be written, and holds the lease for that long. `false`: it is not ours any more.
+    async fn note(&mut self, place: &Place, joint: &Joint, seen: &Seen) -> Result<bool, Failure> {
+        let (me, action, now) = self.holder();
+        let sizes = seen.sizes();
         let Some(group) = &seen.group else {
             return Ok(false);
         };
@@ -134,33 +309,30 @@ impl Saga<'_> {
                 }
                 // What another swap noted is not settled by what may be old; then ours changes no size.
                 if !seen.books.stale {
-                    book::settle(record, group, now);
-                    book::plan(record, &action, step, sizes, weight, now);
+                    note::settle(record, group, now);
+                    note::plan(record, &action, joint, sizes, now);
                 }
                 Changed::Write(true)
             })
             .await
     }
 
-    async fn wrote(&self, place: &Place, step: &Next) -> Result<(), Failure> {
-        let (me, action, now) = (
-            self.job.worker().clone(),
-            self.job.action().id.clone(),
-            self.job.now(),
-        );
+    async fn wrote(&self, place: &Place, joint: &Joint) -> Result<(), Failure> {
+        let (me, action, now) = self.holder();
         place
             .change(self.job.bus(), |record| {
                 if !book::holds(record, &me, &action) {
                     return Changed::Leave(());
                 }
-                if book::is_noted(record, &action) {
-                    book::wrote(record, now);
+                if note::is_noted(record, &action) {
+                    note::wrote(record, now);
                 }
-                if matches!(
-                    step,
-                    Next::Detach { decrement: false } | Next::TerminateMember { decrement: false, .. }
-                ) {
-                    book::gave_back(record, &action);
+                if let Write::Detach { decrement: false, .. }
+                | Write::TerminateMember { decrement: false, .. } = joint.write
+                {
+                    for share in &joint.shares {
+                        note::gave_back(record, &share.action);
+                    }
                 }
                 Changed::Write(())
             })
@@ -168,20 +340,20 @@ impl Saga<'_> {
     }
 
     async fn was_refused(&self, place: &Place) -> Result<(), Failure> {
-        let (me, action) = (self.job.worker().clone(), self.job.action().id.clone());
+        let (me, action, _) = self.holder();
         place
             .change(self.job.bus(), |record| {
-                if !book::holds(record, &me, &action) || !book::is_noted(record, &action) {
+                if !book::holds(record, &me, &action) || !note::is_noted(record, &action) {
                     return Changed::Leave(());
                 }
-                book::was_refused(record);
+                note::was_refused(record);
                 Changed::Write(())
             })
             .await
     }
 
     async fn release(&self, place: &Place) -> Result<(), Failure> {
-        let (me, action) = (self.job.worker().clone(), self.job.action().id.clone());
+        let (me, action, _) = self.holder();
         place
             .change(self.job.bus(), |record| {
                 if !book::holds(record, &me, &action) {

@@ -1,7 +1,7 @@
 //! One step, done once.
 
 use hollowtrees_aws::Refusal;
-use hollowtrees_domain::swap::{Answer, Next};
+use hollowtrees_domain::swap::{Answer, Next, joint::Write};
 use hollowtrees_runtime::worker::Failure;
 
 use crate::saga::Saga;
@@ -25,8 +25,7 @@ impl Saga<'_> {
     }
 
     pub(crate) async fn perform(&self, step: &Next) -> Result<Answer, Refusal> {
-        let (region, group) = (&self.cloud.region, &self.checkpoint.group);
-        let old = &self.job.action().instance;
+        let region = &self.cloud().region;
         let done = match step {
             Next::Launch(launch) => {
                 let instance = if self.doubt {
@@ -35,28 +34,38 @@ impl Saga<'_> {
                     Box::pin(region.launch(launch)).await
                 };
                 return self
-                    .cloud
+                    .cloud()
                     .told("launch", instance)
                     .map(|instance| Answer::Launched(instance.id));
             }
-            Next::MakeRoom { max } | Next::RestoreMax { to: max } => {
-                self.cloud.told("set-max", region.set_max(group, *max).await)
+            Next::TerminateOld => {
+                let old = &self.job.action().instance;
+                self.cloud().told("terminate", region.terminate(old).await)
             }
-            Next::Attach { instance } => self.cloud.told("attach", region.attach(group, instance).await),
-            Next::Detach { decrement } => self
-                .cloud
-                .told("detach", region.detach(group, old, *decrement).await),
-            Next::LowerDesired { to } => self
-                .cloud
-                .told("set-desired", region.set_desired(group, *to).await),
-            Next::TerminateOld => self.cloud.told("terminate", region.terminate(old).await),
-            Next::TerminateNew { instance } => self.cloud.told("terminate", region.terminate(instance).await),
-            Next::TerminateMember { instance, decrement } => self.cloud.told(
+            Next::TerminateNew { instance } => {
+                self.cloud().told("terminate", region.terminate(instance).await)
+            }
+            // Those under the lease are calls of their own.
+            _ => Ok(()),
+        };
+        done.map(|()| Answer::Done)
+    }
+
+    /// A call under the lease, for one swap or several.
+    pub(crate) async fn write(&self, write: &Write) -> Result<(), Refusal> {
+        let (cloud, group) = (self.cloud(), &self.checkpoint.group);
+        let region = &cloud.region;
+        match write {
+            Write::SetMax { to } => cloud.told("set-max", region.set_max(group, *to).await),
+            Write::Attach { instances } => cloud.told("attach", region.attach(group, instances).await),
+            Write::Detach { instances, decrement } => {
+                cloud.told("detach", region.detach(group, instances, *decrement).await)
+            }
+            Write::SetDesired { to } => cloud.told("set-desired", region.set_desired(group, *to).await),
+            Write::TerminateMember { instance, decrement } => cloud.told(
                 "terminate-member",
                 region.terminate_member(instance, *decrement).await,
             ),
-            Next::Begin | Next::Wait(_) | Next::Finish(_) => Ok(()),
-        };
-        done.map(|()| Answer::Done)
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use hollowtrees_aws::Aws;
@@ -12,7 +15,8 @@ use hollowtrees_schemas::proto;
 
 pub use crate::cloud::Health;
 use crate::{
-    cloud::Cloud, config, params::Params, prices::Prices, saga::Saga, telemetry::Telemetry, waiting::Waiting,
+    cloud::Cloud, config, desk::Desks, params::Params, prices::Prices, reads::Reads, saga::Saga,
+    telemetry::Telemetry, waiting::Waiting,
 };
 
 /// The provider whose groups these are.
@@ -27,7 +31,26 @@ pub struct Swapper {
     pub(crate) sight: Option<Sight>,
     pub(crate) prices: Prices,
     pub(crate) waiting: Waiting,
-    groups: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+    pub(crate) desks: Desks,
+    open: Arc<AtomicUsize>,
+    /// By region.
+    reads: Mutex<HashMap<String, Arc<Reads>>>,
+}
+
+/// One swap in this process.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn count(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Swapper {
@@ -41,7 +64,9 @@ impl Swapper {
             sight: None,
             prices: Prices::default(),
             waiting: Waiting::default(),
-            groups: Mutex::default(),
+            desks: Desks::default(),
+            open: Arc::default(),
+            reads: Mutex::default(),
         }
     }
 
@@ -51,16 +76,18 @@ impl Swapper {
         Self { sight, ..self }
     }
 
-    /// This process's own lock on a group: its swaps queue here before they ask for the lease.
-    pub(crate) fn lock_of(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        groups.retain(|_, lock| lock.strong_count() > 0);
-        if let Some(lock) = groups.get(key).and_then(Weak::upgrade) {
-            return lock;
-        }
-        let lock = Arc::new(tokio::sync::Mutex::new(()));
-        groups.insert(key.to_owned(), Arc::downgrade(&lock));
-        lock
+    /// What is asked of a region, together with all other swaps there.
+    fn reads(&self, region: &str) -> Arc<Reads> {
+        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = reads.entry(region.to_owned()).or_insert_with(|| {
+            let cloud = Cloud {
+                region: self.aws.region(region),
+                telemetry: self.telemetry.clone(),
+                health: self.health.clone(),
+            };
+            Arc::new(Reads::new(cloud, Arc::clone(&self.open)))
+        });
+        Arc::clone(of)
     }
 
     fn region_of(&self, action: &proto::Action) -> Result<String, Failure> {
@@ -94,14 +121,10 @@ impl Handler for Swapper {
                 ),
             ));
         }
-        let cloud = Cloud {
-            region: self.aws.region(&self.region_of(job.action())?),
-            telemetry: self.telemetry.clone(),
-            health: self.health.clone(),
-        };
-        let _open = self.telemetry.open();
+        let reads = self.reads(&self.region_of(job.action())?);
+        let _open = (self.telemetry.open(), Open::count(&self.open));
         let end = asked.end;
-        let saga = Saga::new(self, job, cloud, asked).await?;
+        let saga = Saga::new(self, job, reads, asked).await?;
         if end {
             return Box::pin(saga.end_old()).await;
         }

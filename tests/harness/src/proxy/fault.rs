@@ -27,7 +27,7 @@ pub struct Fault {
     effect: Effect,
     method: Option<Method>,
     path: Option<String>,
-    containing: Option<String>,
+    containing: Vec<String>,
     skip: usize,
     times: usize,
     chance: Option<Chance>,
@@ -112,7 +112,7 @@ impl Fault {
             effect,
             method: None,
             path: None,
-            containing: None,
+            containing: Vec::new(),
             skip: 0,
             times: usize::MAX,
             chance: None,
@@ -151,10 +151,10 @@ impl Fault {
         self
     }
 
-    /// Only for requests whose body contains this text, say `Action=RunInstances`.
+    /// Only for requests whose body contains this text, say `Action=RunInstances`; asked for more than once, all of them.
     #[must_use]
     pub fn containing(mut self, text: impl Into<String>) -> Self {
-        self.containing = Some(text.into());
+        self.containing.push(text.into());
         self
     }
 
@@ -186,8 +186,8 @@ impl Fault {
             && self.path.as_ref().is_none_or(|wanted| path.contains(wanted))
             && self
                 .containing
-                .as_ref()
-                .is_none_or(|wanted| contains(body, wanted.as_bytes()));
+                .iter()
+                .all(|wanted| contains(body, wanted.as_bytes()));
         let matches = matches && self.chance.as_mut().is_none_or(Chance::hits);
         if matches && self.skip > 0 {
             self.skip -= 1;

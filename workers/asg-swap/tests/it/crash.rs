@@ -19,7 +19,7 @@ async fn dies_when(said: &str, field: &str, is_so: fn(&Value) -> bool) {
         in_service: Duration::from_millis(600),
     });
     // What is said only while a call is under way lasts long enough to be seen.
-    for call in ["RunInstances", "DetachInstances"] {
+    for call in ["RunInstances", "DetachInstances", "UpdateAutoScalingGroup"] {
         let slow = Fault::slow(Duration::from_millis(600));
         world.aws.inject(slow.containing(format!("Action={call}&")));
     }
@@ -107,7 +107,7 @@ async fn four_deaths_in_the_middle_of_many_swaps_are_one_replacement_each() {
         world.send(&world.action(old, "certain")).await;
     }
     let mut worker = world.worker().await;
-    for writes in [7, 19, 31, 43] {
+    for writes in [5, 14, 21, 28] {
         let what = format!("{writes} writes");
         hollowtrees_harness::eventually(what, BOUND, async || world.aws.writes().len() >= writes).await;
         worker.crash().await;

@@ -17,6 +17,7 @@ mod ground;
 mod happy;
 mod late;
 mod left_alone;
+mod mass;
 mod node;
 mod policies;
 mod process;

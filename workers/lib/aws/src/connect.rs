@@ -13,6 +13,8 @@ use aws_sdk_ec2::config::{
     retry::{RetryConfig, RetryPartition},
     timeout::TimeoutConfig,
 };
+use aws_sdk_ec2::types::LaunchTemplateVersion;
+use hollowtrees_domain::swap::world::TemplateRef;
 
 use crate::launch::Definite;
 
@@ -124,6 +126,8 @@ struct Inner {
     attempt_timeout: Duration,
     /// The zone of each subnet seen. A subnet never changes its zone.
     zones: Mutex<HashMap<String, String>>,
+    /// Versions of launch templates by number, which never change.
+    templates: Mutex<HashMap<TemplateRef, Arc<LaunchTemplateVersion>>>,
 }
 
 impl Aws {
@@ -254,6 +258,7 @@ impl Region {
                 sqs: aws_sdk_sqs::Client::from_conf(sqs),
                 attempt_timeout: shared.attempt_timeout,
                 zones: Mutex::default(),
+                templates: Mutex::default(),
             }),
         }
     }
@@ -285,6 +290,10 @@ impl Region {
 
     pub(crate) fn attempt_timeout(&self) -> Duration {
         self.inner.attempt_timeout
+    }
+
+    pub(crate) fn templates(&self) -> MutexGuard<'_, HashMap<TemplateRef, Arc<LaunchTemplateVersion>>> {
+        lock(&self.inner.templates)
     }
 
     pub(crate) fn zones(&self) -> MutexGuard<'_, HashMap<String, String>> {

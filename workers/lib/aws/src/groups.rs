@@ -1,5 +1,7 @@
 //! Auto-scaling groups.
 
+use std::collections::{BTreeSet, HashMap};
+
 use aws_sdk_autoscaling::config::{Builder, retry::RetryConfig};
 use aws_sdk_ec2::types::Filter;
 use hollowtrees_domain::swap::world::{Group, Standing, Subnet};
@@ -17,6 +19,10 @@ pub struct Membership {
     pub state: String,
 }
 
+/// Instances whose groups are asked for at once (Auto Scaling API reference, `DescribeAutoScalingInstances`).
+pub const MEMBERSHIPS_AT_ONCE: usize = 50;
+/// Groups asked for at once (Auto Scaling API reference, `DescribeAutoScalingGroups`, `MaxRecords`).
+pub const GROUPS_AT_ONCE: usize = 100;
 /// Subnets asked for at once; EC2 takes 200 values a filter.
 const A_FILTER: usize = 200;
 
@@ -27,20 +33,37 @@ impl Region {
     /// # Errors
     /// AWS did not say.
     pub async fn membership(&self, instance: &str) -> Result<Option<Membership>, Refusal> {
+        Ok(self.memberships(&[instance.to_owned()]).await?.remove(instance))
+    }
+
+    /// The same of several, at most [`MEMBERSHIPS_AT_ONCE`], in one call.
+    ///
+    /// # Errors
+    /// AWS did not say.
+    pub async fn memberships(&self, instances: &[String]) -> Result<HashMap<String, Membership>, Refusal> {
+        if instances.is_empty() {
+            // Without an id Auto Scaling would tell all.
+            return Ok(HashMap::new());
+        }
         let answer = self
             .autoscaling()
             .describe_auto_scaling_instances()
-            .instance_ids(instance)
+            .set_instance_ids(Some(instances.to_vec()))
             .send()
             .await?;
-        Ok(answer.auto_scaling_instances().first().and_then(|found| {
-            let state = found.lifecycle_state().unwrap_or_default();
-            Some(Membership {
-                group: found.auto_scaling_group_name()?.to_owned(),
-                standing: read::standing(state),
-                state: state.to_owned(),
+        Ok(answer
+            .auto_scaling_instances()
+            .iter()
+            .filter_map(|found| {
+                let state = found.lifecycle_state().unwrap_or_default();
+                let membership = Membership {
+                    group: found.auto_scaling_group_name()?.to_owned(),
+                    standing: read::standing(state),
+                    state: state.to_owned(),
+                };
+                Some((found.instance_id()?.to_owned(), membership))
             })
-        }))
+            .collect())
     }
 
     /// A group as it is now, with the zones of its subnets; none if there is none of this name. A subnet that is no
@@ -49,27 +72,47 @@ impl Region {
     /// # Errors
     /// AWS did not say.
     pub async fn group(&self, name: &str) -> Result<Option<Group>, Refusal> {
+        Ok(self.groups(&[name.to_owned()]).await?.remove(name))
+    }
+
+    /// The same of several, at most [`GROUPS_AT_ONCE`], in one call.
+    ///
+    /// # Errors
+    /// AWS did not say.
+    pub async fn groups(&self, names: &[String]) -> Result<HashMap<String, Group>, Refusal> {
+        if names.is_empty() {
+            // Without a name Auto Scaling would tell all.
+            return Ok(HashMap::new());
+        }
         let answer = self
             .autoscaling()
             .describe_auto_scaling_groups()
-            .auto_scaling_group_names(name)
+            .set_auto_scaling_group_names(Some(names.to_vec()))
+            .max_records(i32::try_from(GROUPS_AT_ONCE).unwrap_or(i32::MAX))
             .send()
             .await?;
-        let Some(found) = answer.auto_scaling_groups().first() else {
-            return Ok(None);
-        };
-        let subnets = self.subnets(read::subnet_ids(found)).await?;
-        Ok(Some(read::group(found, subnets)))
+        let found = answer.auto_scaling_groups();
+        let ids = found.iter().flat_map(read::subnet_ids).collect();
+        self.find_zones(ids).await?;
+        let zones = self.zones();
+        Ok(found
+            .iter()
+            .map(|found| {
+                let subnets = read::subnet_ids(found).into_iter().filter_map(|id| {
+                    let zone = zones.get(&id)?.clone();
+                    Some(Subnet { id, zone })
+                });
+                let group = read::group(found, subnets.collect());
+                (group.name.clone(), group)
+            })
+            .collect())
     }
 
-    /// Subnets with their zones, in this order. A zone that was seen once is not asked for again: it never changes.
-    async fn subnets(&self, ids: Vec<String>) -> Result<Vec<Subnet>, Refusal> {
+    /// Learns the zones of these subnets. One that was seen once is not asked for again: it never changes.
+    async fn find_zones(&self, ids: BTreeSet<String>) -> Result<(), Refusal> {
         let unknown: Vec<_> = {
             let zones = self.zones();
-            ids.iter()
-                .filter(|id| !zones.contains_key(*id))
-                .cloned()
-                .collect()
+            ids.into_iter().filter(|id| !zones.contains_key(id)).collect()
         };
         for asked in unknown.chunks(A_FILTER) {
             // By filter: one that is gone is no error then.
@@ -92,47 +135,40 @@ impl Region {
                     .filter_map(|subnet| Some((subnet.subnet_id?, subnet.availability_zone?))),
             );
         }
-        let zones = self.zones();
-        Ok(ids
-            .into_iter()
-            .filter_map(|id| {
-                let zone = zones.get(&id)?.clone();
-                Some(Subnet { id, zone })
-            })
-            .collect())
+        Ok(())
     }
 
-    /// Attaches an instance; AWS raises desired by it. One that is a member already was attached before, and desired
-    /// was raised then. Asked once: after an unclear answer look at the group.
+    /// Attaches instances, at most 20, all or none; AWS raises desired by each. One alone that is a member already was
+    /// attached before, and desired was raised then. Asked once: after an unclear answer look at the group.
     ///
     /// # Errors
     /// AWS did not do it, or does not say that it did.
-    pub async fn attach(&self, group: &str, instance: &str) -> Result<(), Refusal> {
+    pub async fn attach(&self, group: &str, instances: &[String]) -> Result<(), Refusal> {
         let answer = self
             .autoscaling()
             .attach_instances()
             .auto_scaling_group_name(group)
-            .instance_ids(instance)
+            .set_instance_ids(Some(instances.to_vec()))
             .customize()
             .config_override(once())
             .send()
             .await;
         match answer.map_err(Refusal::from) {
-            Err(refusal) if !refusal.is_member_of(group) => Err(refusal),
-            _ => Ok(()),
+            Err(refusal) if instances.len() == 1 && refusal.is_member_of(group) => Ok(()),
+            answer => answer.map(|_| ()),
         }
     }
 
-    /// Takes an instance out of its group; it goes on running. With `decrement` desired is lowered with it, otherwise
-    /// the group launches another. Asked once: after an unclear answer look at the group.
+    /// Takes instances out of their group, at most 20, all or none; they go on running. With `decrement` desired is
+    /// lowered with each, otherwise the group launches others. Asked once: after an unclear answer look at the group.
     ///
     /// # Errors
     /// AWS did not do it, or does not say that it did.
-    pub async fn detach(&self, group: &str, instance: &str, decrement: bool) -> Result<(), Refusal> {
+    pub async fn detach(&self, group: &str, instances: &[String], decrement: bool) -> Result<(), Refusal> {
         self.autoscaling()
             .detach_instances()
             .auto_scaling_group_name(group)
-            .instance_ids(instance)
+            .set_instance_ids(Some(instances.to_vec()))
             .should_decrement_desired_capacity(decrement)
             .customize()
             .config_override(once())

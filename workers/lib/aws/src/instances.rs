@@ -1,5 +1,7 @@
 //! EC2 instances, and the templates they come from.
 
+use std::{collections::HashMap, sync::Arc};
+
 use aws_sdk_ec2::{
     error::ProvideErrorMetadata,
     types::{Filter, LaunchTemplateVersion},
@@ -8,6 +10,9 @@ use hollowtrees_domain::swap::world::{Instance, Template, TemplateRef};
 
 use crate::{Refusal, Region, read};
 
+/// Versions of launch templates that are remembered.
+const TEMPLATES: usize = 256;
+
 impl Region {
     /// An instance; none if there is none of this id, or no longer (EC2 forgets one about an hour after its end). A new
     /// one may not be found for some seconds (EC2 API reference, "eventual consistency").
@@ -15,17 +20,24 @@ impl Region {
     /// # Errors
     /// AWS did not say.
     pub async fn instance(&self, id: &str) -> Result<Option<Instance>, Refusal> {
-        let answer = match self.ec2().describe_instances().instance_ids(id).send().await {
-            Ok(answer) => answer,
-            Err(error) if error.code() == Some("InvalidInstanceID.NotFound") => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        Ok(answer
-            .reservations()
-            .iter()
-            .flat_map(|reservation| reservation.instances())
-            .next()
-            .map(read::instance))
+        Ok(self.instances(&[id.to_owned()]).await?.remove(id))
+    }
+
+    /// The same of several, at most [`crate::AT_ONCE`].
+    ///
+    /// # Errors
+    /// AWS did not say.
+    pub async fn instances(&self, ids: &[String]) -> Result<HashMap<String, Instance>, Refusal> {
+        if ids.is_empty() {
+            // Without a filter EC2 would tell all.
+            return Ok(HashMap::new());
+        }
+        // By filter: one that is gone is no error then.
+        let found = self.found_by(vec![filter("instance-id", ids.to_vec())]).await?;
+        Ok(found
+            .into_iter()
+            .map(|instance| (instance.id.clone(), instance))
+            .collect())
     }
 
     /// All instances with this tag that are neither ended nor ending: `pending`, `running`, `stopping`, `stopped`.
@@ -33,12 +45,40 @@ impl Region {
     /// # Errors
     /// AWS did not say.
     pub async fn instances_tagged(&self, key: &str, value: &str) -> Result<Vec<Instance>, Refusal> {
+        let mut found = self.instances_tagged_any(key, &[value.to_owned()]).await?;
+        Ok(found.remove(value).unwrap_or_default())
+    }
+
+    /// The same for each of several values of the tag, at most [`crate::AT_ONCE`].
+    ///
+    /// # Errors
+    /// AWS did not say.
+    pub async fn instances_tagged_any(
+        &self,
+        key: &str,
+        values: &[String],
+    ) -> Result<HashMap<String, Vec<Instance>>, Refusal> {
+        let mut by_value: HashMap<String, Vec<Instance>> = HashMap::new();
+        if values.is_empty() {
+            return Ok(by_value);
+        }
         let states = ["pending", "running", "stopping", "stopped"].map(str::to_owned);
+        let filters = vec![
+            filter(format!("tag:{key}"), values.to_vec()),
+            filter("instance-state-name", states.to_vec()),
+        ];
+        for instance in self.found_by(filters).await? {
+            let value = instance.tags.get(key).cloned().unwrap_or_default();
+            by_value.entry(value).or_default().push(instance);
+        }
+        Ok(by_value)
+    }
+
+    async fn found_by(&self, filters: Vec<Filter>) -> Result<Vec<Instance>, Refusal> {
         let reservations = self
             .ec2()
             .describe_instances()
-            .filters(filter(format!("tag:{key}"), vec![value.to_owned()]))
-            .filters(filter("instance-state-name", states.to_vec()))
+            .set_filters(Some(filters))
             .into_paginator()
             .items()
             .send()
@@ -72,7 +112,32 @@ impl Region {
         })
     }
 
-    pub(crate) async fn template_version(&self, of: &TemplateRef) -> Result<LaunchTemplateVersion, Refusal> {
+    /// A version by its number never changes, and is read once.
+    pub(crate) async fn template_version(
+        &self,
+        of: &TemplateRef,
+    ) -> Result<Arc<LaunchTemplateVersion>, Refusal> {
+        let is_fixed = of.version.parse::<u64>().is_ok();
+        if let Some(known) = self.templates().get(of).filter(|_| is_fixed) {
+            return Ok(Arc::clone(known));
+        }
+        let read = Arc::new(self.read_template_version(of).await?);
+        let number = read
+            .version_number()
+            .map_or_else(String::new, |number| number.to_string());
+        let mut known = self.templates();
+        if known.len() >= TEMPLATES {
+            known.clear();
+        }
+        let fixed = TemplateRef {
+            id: of.id.clone(),
+            version: number,
+        };
+        known.insert(fixed, Arc::clone(&read));
+        Ok(read)
+    }
+
+    async fn read_template_version(&self, of: &TemplateRef) -> Result<LaunchTemplateVersion, Refusal> {
         let answer = self
             .ec2()
             .describe_launch_template_versions()

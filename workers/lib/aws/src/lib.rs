@@ -5,7 +5,7 @@
 //! | [`connect`] | the way to AWS: regions, credentials, time limits, retries |
 //! | [`refusal`] | what an error means: which code is which [`Refusal`] |
 //! | `crews` | all groups of a region with the numbers of their members |
-//! | `groups` | auto-scaling groups: seen, sized, joined, left |
+//! | [`groups`] | auto-scaling groups: seen, sized, joined, left |
 //! | [`balancers`] | target groups and classic load balancers: what is registered, taken out, put back |
 //! | [`hooks`] | lifecycle hooks: seen, prolonged, answered |
 //! | `instances` | EC2 instances, templates |
@@ -22,7 +22,7 @@
 pub mod balancers;
 pub mod connect;
 mod crews;
-mod groups;
+pub mod groups;
 pub mod hooks;
 mod instances;
 mod launch;

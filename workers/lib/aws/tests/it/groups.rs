@@ -152,7 +152,10 @@ async fn a_member_comes_and_another_goes() {
     assert_eq!(region.membership(&new).await, Ok(None));
 
     // No room: a definite no, and the group is as it was.
-    let refused = region.attach("group", &new).await.unwrap_err();
+    let refused = region
+        .attach("group", std::slice::from_ref(&new))
+        .await
+        .unwrap_err();
     assert!(
         matches!(&refused, Refusal::Rejected { code, message } if code == "ValidationError" && message.contains("max-size=1")),
         "{refused:?}"
@@ -163,14 +166,17 @@ async fn a_member_comes_and_another_goes() {
         in_service: Duration::from_secs(3_600),
         ..Delays::default()
     });
-    region.attach("group", &new).await.unwrap();
+    region.attach("group", std::slice::from_ref(&new)).await.unwrap();
     // Again, it is what was asked for; of another group it is not.
-    region.attach("group", &new).await.unwrap();
+    region.attach("group", std::slice::from_ref(&new)).await.unwrap();
     cloud
         .create(&NewGroup::new("other").sizes(0, 0, 1))
         .await
         .unwrap();
-    let refused = region.attach("other", &new).await.unwrap_err();
+    let refused = region
+        .attach("other", std::slice::from_ref(&new))
+        .await
+        .unwrap_err();
     assert!(refused.is_definite(), "{refused:?}");
     assert_eq!(
         region.membership(&new).await.unwrap().unwrap().standing,
@@ -188,7 +194,10 @@ async fn a_member_comes_and_another_goes() {
         "desired was raised by attaching"
     );
 
-    region.detach("group", &old, true).await.unwrap();
+    region
+        .detach("group", std::slice::from_ref(&old), true)
+        .await
+        .unwrap();
     assert_eq!(region.membership(&old).await, Ok(None));
     assert!(
         cloud
@@ -198,7 +207,10 @@ async fn a_member_comes_and_another_goes() {
             .iter()
             .any(|found| found.id == old && found.state == "running")
     );
-    let again = region.detach("group", &old, true).await.unwrap_err();
+    let again = region
+        .detach("group", std::slice::from_ref(&old), true)
+        .await
+        .unwrap_err();
     assert!(matches!(again, Refusal::Rejected { .. }), "{again:?}");
     region.set_max("group", 1).await.unwrap();
     let now = region.group("group").await.unwrap().unwrap();

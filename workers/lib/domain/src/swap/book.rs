@@ -6,10 +6,7 @@
 use hollowtrees_schemas::proto::{self, time};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    Books, Next,
-    world::{Group, Sizes},
-};
+use super::{Books, world::Sizes};
 
 /// A lease is held this long at most, and renewed where it is needed longer.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(30);
@@ -178,7 +175,7 @@ fn trim(record: &mut proto::Group, now: Timestamp) {
     }
 }
 
-fn is_open(swap: &proto::GroupSwap) -> bool {
+pub(super) fn is_open(swap: &proto::GroupSwap) -> bool {
     swap.result.is_empty()
 }
 
@@ -229,196 +226,38 @@ pub fn holds(record: &proto::Group, holder: &proto::Worker, action: &str) -> boo
     })
 }
 
-/// Settles from the group whether the write that was noted happened, and attachments of which that was not known.
-/// `false`: what was noted does not show.
-pub fn settle(record: &mut proto::Group, group: &Group, now: Timestamp) -> bool {
-    let was_noted = record.pending.is_some();
-    let pending = record.pending.take();
-    let attaches = |write: &proto::GroupWrite| write.desired != 0 && write.surplus != 0;
-    let attacher = pending.as_ref().filter(|pending| attaches(pending));
-    let attacher = attacher.map(|pending| pending.action_id.clone());
-    let (mut added, mut its_own_joined) = (0, false);
-    // A replacement that is a member was attached, whatever was answered: desired has been raised by it.
-    for swap in record
-        .swaps
-        .iter_mut()
-        .filter(|swap| is_open(swap) && swap.attaching > 0 && group.has(&swap.replacement))
-    {
-        if attacher.as_ref() == Some(&swap.action_id) {
-            its_own_joined = true;
-            continue;
-        }
-        added += swap.attaching;
-        swap.surplus = std::mem::take(&mut swap.attaching);
-        swap.room = 0;
-    }
-    let shown = group.sizes;
-    record.pending = pending.filter(|pending| {
-        let max_shows = pending.max == 0 || pending.max == shown.max;
-        let desired_shows = pending.desired == 0 || pending.desired + added == shown.desired;
-        max_shows && desired_shows || its_own_joined
-    });
-    let noted_at = record.pending.as_ref().and_then(|pending| pending.at);
-    let shows = record.pending.is_some();
-    wrote(
-        record,
-        noted_at.and_then(|at| time::from_proto(&at).ok()).unwrap_or(now),
-    );
-    // It still is as our changes left it if these are all that it is more.
-    if added > 0 && record.written_desired + added == shown.desired {
-        record.written_desired = shown.desired;
-        record.latest_desired = Some(latest(shown.desired, now));
-    }
-    shows || !was_noted
-}
-
-fn latest(size: u32, now: Timestamp) -> proto::GroupSize {
-    proto::GroupSize {
-        size,
-        at: Some(time::to_proto(now)),
-    }
-}
-
 /// What the record says about a swap.
 #[must_use]
 pub fn books(record: &proto::Group, action: &str, sizes: Sizes) -> Books {
     let open = || record.swaps.iter().filter(|swap| is_open(swap));
-    let surplus = |ours: bool| {
-        open()
-            .filter(|swap| (swap.action_id == action) == ours)
-            .map(|swap| swap.surplus)
-            .sum()
-    };
     Books {
         base_max: record.base_max,
         written_max: record.written_max,
-        surplus: surplus(true),
-        surplus_of_others: surplus(false),
-        room_of_others: open()
-            .filter(|swap| swap.action_id != action)
-            .map(|swap| swap.room)
+        surplus: open()
+            .filter(|swap| swap.action_id == action)
+            .map(|swap| swap.surplus)
             .sum(),
+        awaited_by_others: open()
+            .filter(|swap| swap.action_id != action && awaits_attachment(swap))
+            .map(|swap| swap.weight)
+            .sum(),
+        others_under_way: others_under_way(record, action),
         desired_is_ours: record.written_desired != 0 && record.written_desired == sizes.desired,
         stale: false,
     }
 }
 
-/// Notes what a step is about to write. Where somebody else changed a size since, our books of it begin anew: what is
-/// theirs is not ours to take back.
-pub fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, weight: u32, now: Timestamp) {
-    let changes_desired = matches!(
-        step,
-        Next::Attach { .. }
-            | Next::LowerDesired { .. }
-            | Next::Detach { decrement: true }
-            | Next::TerminateMember { decrement: true, .. }
-    );
-    if changes_desired && record.written_desired != sizes.desired {
-        record.swaps.iter_mut().for_each(|swap| swap.surplus = 0);
-        record.written_desired = sizes.desired;
-    }
-    let surplus = books(record, action, sizes).surplus;
-    let mut write = proto::GroupWrite {
-        action_id: action.to_owned(),
-        max: 0,
-        desired: 0,
-        surplus,
-        at: Some(time::to_proto(now)),
-    };
-    let lowered = |decrement: bool| {
-        if decrement {
-            sizes.desired.saturating_sub(weight)
-        } else {
-            0
-        }
-    };
-    match step {
-        Next::MakeRoom { max } => {
-            if record.written_max != sizes.max {
-                record.base_max = sizes.max;
-                record.written_max = sizes.max;
-            }
-            write.max = *max;
-            for swap in record.swaps.iter_mut().filter(|swap| swap.action_id == action) {
-                swap.room = weight;
-            }
-        }
-        Next::RestoreMax { to } => write.max = *to,
-        Next::Attach { instance } => {
-            for swap in record.swaps.iter_mut().filter(|swap| swap.action_id == action) {
-                swap.replacement.clone_from(instance);
-                swap.attaching = weight;
-            }
-            write.desired = sizes.desired.saturating_add(weight);
-            write.surplus = weight;
-        }
-        Next::Detach { decrement } | Next::TerminateMember { decrement, .. } => {
-            write.desired = lowered(*decrement);
-            write.surplus = 0;
-        }
-        Next::LowerDesired { to } => {
-            write.desired = *to;
-            write.surplus = 0;
-        }
-        Next::Begin
-        | Next::Launch(_)
-        | Next::TerminateOld
-        | Next::TerminateNew { .. }
-        | Next::Wait(_)
-        | Next::Finish(_) => return,
-    }
-    // A step that changes no size shows in the members alone.
-    record.pending = (write.max != 0 || write.desired != 0).then_some(write);
+/// It has launched, or is about to launch, what is not attached yet.
+pub(super) fn awaits_attachment(swap: &proto::GroupSwap) -> bool {
+    is_open(swap) && (swap.replacement.is_empty() || swap.attaching > 0)
 }
 
-/// Whether what was noted is this action's.
+/// Whether other swaps are open that need room in MaxSize, or have raised desired.
 #[must_use]
-pub fn is_noted(record: &proto::Group, action: &str) -> bool {
+pub fn others_under_way(record: &proto::Group, action: &str) -> bool {
     record
-        .pending
-        .as_ref()
-        .is_some_and(|pending| pending.action_id == action)
-}
-
-/// Notes that the step that was noted happened.
-pub fn wrote(record: &mut proto::Group, now: Timestamp) {
-    let Some(pending) = record.pending.take() else {
-        return;
-    };
-    if pending.max != 0 {
-        record.written_max = pending.max;
-        record.latest_max = Some(latest(pending.max, now));
-        if record.written_max <= record.base_max {
-            record.base_max = 0;
-            record.written_max = 0;
-        }
-    }
-    if pending.desired != 0 {
-        record.written_desired = pending.desired;
-        record.latest_desired = Some(latest(pending.desired, now));
-    }
-    for swap in record
         .swaps
-        .iter_mut()
-        .filter(|swap| swap.action_id == pending.action_id)
-    {
-        if pending.desired != 0 {
-            swap.surplus = pending.surplus;
-            swap.room = 0;
-            swap.attaching = 0;
-        }
-    }
-}
-
-/// Notes that the step that was noted was refused. An earlier call of it may still show: that of an attachment in the
-/// members.
-pub fn was_refused(record: &mut proto::Group) {
-    record.pending = None;
-}
-
-/// Notes that a member went, or was let go, without a change of sizes.
-pub fn gave_back(record: &mut proto::Group, action: &str) {
-    for swap in record.swaps.iter_mut().filter(|swap| swap.action_id == action) {
-        swap.surplus = 0;
-    }
+        .iter()
+        .filter(|swap| is_open(swap) && swap.action_id != action)
+        .any(|swap| swap.room > 0 || swap.surplus > 0 || swap.weight > 0 && awaits_attachment(swap))
 }

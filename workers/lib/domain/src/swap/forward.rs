@@ -83,13 +83,15 @@ fn until_attached(
     }
 }
 
-/// Room by the shortfall only: attaching raises desired by itself, and fails beyond MaxSize.
+/// Room by the shortfall only, that of all open swaps at once: attaching raises desired by itself, and fails beyond
+/// MaxSize.
 fn attach(checkpoint: &mut Checkpoint, seen: &Seen, launched: &str) -> Next {
     let sizes = seen.sizes();
     let needed = sizes.desired.saturating_add(checkpoint.old.weight);
     if needed > sizes.max {
         checkpoint.room = checkpoint.room.max(needed - sizes.max);
-        return Next::MakeRoom { max: needed };
+        let max = needed.saturating_add(seen.books.awaited_by_others);
+        return Next::MakeRoom { max };
     }
     Next::Attach {
         instance: launched.to_owned(),
@@ -160,14 +162,15 @@ pub(super) fn lower_desired(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<
     Some(Next::LowerDesired { to })
 }
 
-/// Takes back MaxSize as far as nobody needs it, if it still is what we wrote.
+/// Takes back MaxSize as far as nobody needs it, if it still is what we wrote. The last of a group's swaps that are under
+/// way does it for all.
 pub(super) fn restore_max(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
     let (sizes, books) = (seen.sizes(), seen.books);
     if books.written_max == 0 || checkpoint.left.max.is_some() || seen.group.is_none() {
         return None;
     }
     if sizes.max != books.written_max {
-        if checkpoint.room > 0 {
+        if checkpoint.room > 0 || !books.others_under_way {
             checkpoint.left.max = Some(format!(
                 "someone changed MaxSize from {} to {} meanwhile",
                 books.written_max, sizes.max
@@ -175,15 +178,15 @@ pub(super) fn restore_max(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Ne
         }
         return None;
     }
+    if books.others_under_way {
+        return None;
+    }
     // A MaxSize below desired would lower desired (Auto Scaling API reference, UpdateAutoScalingGroup).
-    let to = books
-        .base_max
-        .max(sizes.desired.saturating_add(books.room_of_others));
+    let to = books.base_max.max(sizes.desired);
     if to < sizes.max {
         return Some(Next::RestoreMax { to });
     }
-    let others = books.surplus_of_others + books.room_of_others;
-    if to > books.base_max && others == 0 && checkpoint.room > 0 {
+    if to > books.base_max {
         checkpoint.left.max = Some(format!("MaxSize stays {to}, as desired is {}", sizes.desired));
     }
     None

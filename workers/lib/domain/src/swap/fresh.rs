@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Books,
-    book::{books, settle},
+    book::books,
+    note::{all_joined, settle},
     world::{Group, Sizes},
 };
 
@@ -43,10 +44,7 @@ fn is_ambiguous(record: &proto::Group, group: &Group, now: Timestamp) -> bool {
         is_recent(at, now)
     };
     record.pending.as_ref().is_some_and(|pending| {
-        let joined = record.swaps.iter().any(|swap| {
-            swap.action_id == pending.action_id && swap.attaching > 0 && group.has(&swap.replacement)
-        });
-        !joined
+        !all_joined(record, pending, group)
             && (pending.max != 0 && is_fresh(&record.latest_max)
                 || pending.desired != 0 && is_fresh(&record.latest_desired))
     })

@@ -19,7 +19,9 @@
 //! | [`policy`] | which of them a rule and a group allow |
 //! | [`orphan`] | what a swap left behind |
 //! | [`turn`] | whose turn it is to look for it |
+//! | [`joint`] | steps of several swaps of a group as one call |
 //! | [`book`] | the record of a group: lease, sizes, open swaps |
+//! | [`note`] | what is noted there of a write |
 //! | [`fresh`] | whether what is read of a group is as we left it |
 
 pub mod book;
@@ -27,8 +29,10 @@ pub mod checkpoint;
 pub mod choice;
 pub mod decide;
 pub mod fresh;
+pub mod joint;
 pub mod next;
 pub mod node;
+pub mod note;
 pub mod order;
 pub mod orphan;
 pub mod policy;

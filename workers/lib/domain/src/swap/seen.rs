@@ -61,10 +61,10 @@ pub struct Books {
     pub written_max: u32,
     /// Units of desired that this swap added and has not taken back.
     pub surplus: u32,
-    /// The same of all other open swaps.
-    pub surplus_of_others: u32,
-    /// Units of MaxSize that other open swaps made room for and are about to use.
-    pub room_of_others: u32,
+    /// Units that other open swaps are about to attach.
+    pub awaited_by_others: u32,
+    /// Other open swaps need room, or have raised desired.
+    pub others_under_way: bool,
     /// Desired is as our last change left it.
     pub desired_is_ours: bool,
     /// What was read of the group may be older than our latest change of it.

@@ -68,7 +68,7 @@ pub struct Sizes {
 }
 
 /// A launch template as a group names it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct TemplateRef {
     /// `lt-...`
     pub id: String,

@@ -6,10 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::{
     Next,
     book::{
-        Busy, LEASE, books, close, doubtful, enter, has_entered, lease, open, others_open, plan, settle,
-        was_refused, wrote,
+        Busy, LEASE, books, close, doubtful, enter, has_entered, lease, open, others_open, others_under_way,
     },
     fresh::{SHOWS_WITHIN, read},
+    joint::{Wish, join},
+    note::{self, settle, was_refused, wrote},
     world::{Group, Member, Sizes, Source, Standing},
 };
 
@@ -55,6 +56,17 @@ fn group(sizes: Sizes, members: &[&str]) -> Group {
         suspended: Vec::new(),
         tags: Vec::new(),
     }
+}
+
+/// Of one swap alone.
+fn plan(record: &mut proto::Group, action: &str, step: &Next, sizes: Sizes, weight: u32, now: Timestamp) {
+    let wish = Wish {
+        action: action.to_owned(),
+        old: String::new(),
+        weight,
+        step: step.clone(),
+    };
+    note::plan(record, action, &join(sizes, &[wish]).unwrap(), sizes, now);
 }
 
 fn attach(instance: &str) -> Next {
@@ -155,9 +167,10 @@ fn what_was_noted_is_settled_by_what_shows() {
     wrote(&mut foreign, at(0));
     let seen = books(&foreign, "a", sizes(7, 9));
     assert_eq!(
-        (seen.surplus, seen.surplus_of_others, seen.desired_is_ours),
-        (0, 1, true)
+        (seen.surplus, seen.others_under_way, seen.desired_is_ours),
+        (0, true, true)
     );
+    assert_eq!(books(&foreign, "b", sizes(7, 9)).surplus, 1);
 
     plan(
         &mut record,
@@ -289,7 +302,7 @@ fn swaps_whose_actions_ended_without_a_word_are_closed_and_their_room_is_taken_b
         at(0),
     );
     wrote(&mut record, at(0));
-    assert_eq!(books(&record, "b", sizes(1, 2)).room_of_others, 1);
+    assert!(others_under_way(&record, "b"));
     let ask = |instance: &str, now| doubtful(&record, "b", "c", instance, at(now));
     let dead = vec![("c".to_owned(), "dead".to_owned())];
     assert_eq!(ask("i-2", 59), []);
@@ -301,7 +314,10 @@ fn swaps_whose_actions_ended_without_a_word_are_closed_and_their_room_is_taken_b
     enter(&mut record, swap("b", "i-1"), &ended, None, at(61)).unwrap();
     assert_eq!(doubtful(&record, "b", "c", "i-1", at(200)), []);
     let ours = books(&record, "b", sizes(1, 2));
-    assert_eq!((ours.room_of_others, ours.base_max, ours.written_max), (0, 1, 2));
+    assert_eq!(
+        (ours.others_under_way, ours.base_max, ours.written_max),
+        (false, 1, 2)
+    );
 }
 
 #[test]
@@ -325,4 +341,100 @@ fn no_more_swaps_are_open_at_once_than_may_be() {
     assert_eq!(third(&mut record, &ended), Ok(()));
     close(&mut record, "b", "succeeded", at(2));
     assert_eq!(others_open(&record, "d", &[]), 1);
+}
+
+#[test]
+fn an_attachment_of_several_is_settled_by_sizes_or_by_each_member() {
+    let mut record = proto::Group::default();
+    let wishes: Vec<Wish> = [("a", "i-1", "i-8"), ("b", "i-2", "i-9")]
+        .into_iter()
+        .map(|(action, old, new)| {
+            open(&mut record, swap(action, old), at(0)).unwrap();
+            Wish {
+                action: action.to_owned(),
+                old: old.to_owned(),
+                weight: 2,
+                step: attach(new),
+            }
+        })
+        .collect();
+    let joint = join(sizes(4, 9), &wishes).unwrap();
+    note::plan(&mut record, "leader", &joint, sizes(4, 9), at(0));
+    let check = |shown: Group, expected: [u32; 2], ours: bool, shows: bool| {
+        let mut record = record.clone();
+        assert_eq!(settle(&mut record, &shown, at(1)), shows, "{shown:?}");
+        let surplus = ["a", "b"].map(|action| books(&record, action, shown.sizes).surplus);
+        assert_eq!(surplus, expected, "{shown:?}");
+        assert_eq!(
+            books(&record, "a", shown.sizes).desired_is_ours,
+            ours,
+            "{shown:?}"
+        );
+    };
+    check(group(sizes(4, 9), &["i-1", "i-2"]), [0, 0], true, false);
+    check(
+        group(sizes(8, 9), &["i-1", "i-2", "i-8", "i-9"]),
+        [2, 2],
+        true,
+        true,
+    );
+    // Sizes may show before members do, and somebody else may have changed them since.
+    check(group(sizes(8, 9), &["i-1", "i-2"]), [2, 2], true, true);
+    check(
+        group(sizes(5, 9), &["i-1", "i-2", "i-8", "i-9"]),
+        [2, 2],
+        false,
+        true,
+    );
+    // One of them alone: the other may still come.
+    check(group(sizes(6, 9), &["i-1", "i-2", "i-9"]), [0, 2], true, false);
+    let half = group(sizes(6, 9), &["i-1", "i-2", "i-9"]);
+    assert!(read(&record, "a", &half, at(1)).stale);
+    let mut later = record.clone();
+    settle(&mut later, &half, at(1));
+    let whole = group(sizes(8, 9), &["i-1", "i-2", "i-8", "i-9"]);
+    settle(&mut later, &whole, at(30));
+    assert_eq!(books(&later, "a", whole.sizes).surplus, 2);
+    assert!(books(&later, "a", whole.sizes).desired_is_ours);
+}
+
+#[test]
+fn room_is_made_for_all_that_are_about_to_need_it() {
+    let mut record = proto::Group::default();
+    for (action, instance, weight) in [("a", "i-1", 1), ("b", "i-2", 2), ("ender", "i-3", 0)] {
+        let entered = proto::GroupSwap {
+            weight,
+            ..swap(action, instance)
+        };
+        open(&mut record, entered, at(0)).unwrap();
+    }
+    let seen = books(&record, "a", sizes(3, 3));
+    assert_eq!((seen.awaited_by_others, seen.others_under_way), (2, true));
+    plan(
+        &mut record,
+        "a",
+        &Next::MakeRoom { max: 6 },
+        sizes(3, 3),
+        1,
+        at(0),
+    );
+    wrote(&mut record, at(0));
+    let rooms: Vec<_> = record.swaps.iter().map(|swap| swap.room).collect();
+    assert_eq!(rooms, [1, 2, 0]);
+    plan(&mut record, "b", &attach("i-9"), sizes(3, 6), 2, at(0));
+    wrote(&mut record, at(0));
+    assert_eq!(books(&record, "a", sizes(5, 6)).awaited_by_others, 0);
+    assert!(others_under_way(&record, "a"), "it has raised desired");
+    plan(
+        &mut record,
+        "b",
+        &Next::Detach { decrement: true },
+        sizes(5, 6),
+        2,
+        at(0),
+    );
+    wrote(&mut record, at(0));
+    // What launches nothing holds up nobody.
+    assert!(!others_under_way(&record, "a"));
+    assert!(others_under_way(&record, "b"));
 }

@@ -13,6 +13,8 @@ use super::super::{
     checkpoint::Plan,
     choice::Claim,
     decide, fresh,
+    joint::{Joint, Wish, Write, join},
+    note,
     world::{Group, Instance, Launch, Life, Member, Sizes, Source, Standing, Subnet, Tag, TemplateRef},
 };
 use crate::words::Certainty;
@@ -39,6 +41,8 @@ enum Happening {
     Step(usize, Fate),
     /// A step that reads the group as it was before our latest change of it, if that was not long ago.
     Lagging(usize, Fate),
+    /// All of one process at once, as one call under one lease; also with what was read before.
+    Round(Fate, bool),
     OldLeaves(usize),
     NewDies(usize),
     NewDoomed(usize),
@@ -84,7 +88,10 @@ fn happening(foreign: bool, refusals: bool) -> impl Strategy<Value = Happening> 
     prop_oneof![
         24 => (0usize..3, prop::sample::select(fates.clone()))
             .prop_map(|(saga, fate)| Happening::Step(saga, fate)),
-        12 => (0usize..3, prop::sample::select(fates)).prop_map(|(saga, fate)| Happening::Lagging(saga, fate)),
+        12 => (0usize..3, prop::sample::select(fates.clone()))
+            .prop_map(|(saga, fate)| Happening::Lagging(saga, fate)),
+        12 => (prop::sample::select(fates), prop::bool::weighted(0.3))
+            .prop_map(|(fate, lagging)| Happening::Round(fate, lagging)),
         12 => Just(Happening::Tick),
         2 => (0usize..3).prop_map(Happening::OldLeaves),
         6 => prop_oneof![
@@ -135,8 +142,8 @@ struct World {
     refused: bool,
     /// The group before our latest change of it, and until when it may be read.
     earlier: Option<(i64, Group)>,
-    /// Attachments under way: ticks that are left, saga, step.
-    late: Vec<(u8, usize, Next)>,
+    /// Attachments under way, and ticks that are left.
+    late: Vec<(u8, Joint)>,
 }
 
 const BASE: Sizes = Sizes {
@@ -244,13 +251,13 @@ impl World {
     /// What time and the group do by themselves.
     fn tick(&mut self) {
         self.now += 5;
-        for (left, at, step) in std::mem::take(&mut self.late) {
+        for (left, joint) in std::mem::take(&mut self.late) {
             match left {
                 1 => {
-                    self.perform(at, &step);
+                    self.write(&joint);
                     self.earlier = None;
                 }
-                _ => self.late.push((left - 1, at, step)),
+                _ => self.late.push((left - 1, joint)),
             }
         }
         for instance in self
@@ -326,9 +333,10 @@ impl World {
         }
     }
 
-    fn step(&mut self, at: usize, fate: Fate, lagging: bool) {
+    /// Looks, decides, saves; none once it has ended.
+    fn decide(&mut self, at: usize, lagging: bool) -> Option<(Next, Group)> {
         if self.sagas[at].end.is_some() {
-            return;
+            return None;
         }
         let seen = self.seen(at, lagging);
         let now = Timestamp::from_second(self.now).unwrap();
@@ -377,63 +385,127 @@ impl World {
                 "{waited:?}, {node:?} now"
             );
         }
-        if step.needs_lease() {
-            let weight = self.sagas[at].live.old.weight;
-            book::settle(&mut self.record, seen.group.as_ref().unwrap(), now);
-            book::plan(&mut self.record, &action, &step, seen.sizes(), weight, now);
+        if matches!(step, Next::Finish(_)) && seen.books.others_under_way && seen.books.written_max != 0 {
+            // Who leaves MaxSize to another has seen that there is one.
+            assert!(book::others_under_way(&self.record, &action));
         }
-        if fate == Fate::DiesBefore {
-            self.sagas[at].live = self.sagas[at].saved.clone();
+        seen.group.map(|group| (step, group))
+    }
+
+    fn step(&mut self, at: usize, fate: Fate, lagging: bool) {
+        let Some((step, group)) = self.decide(at, lagging) else {
             return;
+        };
+        if step.needs_lease() {
+            return self.under_lease(&[(at, step)], fate, &group);
+        }
+        let now = Timestamp::from_second(self.now).unwrap();
+        if fate == Fate::DiesBefore {
+            return self.dies(at);
         }
         if fate == Fate::Refused && !matches!(step, Next::Begin | Next::Wait(_) | Next::Finish(_)) {
             self.refused = true;
-            if step.needs_lease() {
-                book::was_refused(&mut self.record);
-            }
-            let answer = Answer::Refused {
-                reason: "refused".to_owned(),
-                message: "no".to_owned(),
-            };
-            return self.answer(at, &step, answer, now);
+            return self.answer(at, &step, refused(), now);
         }
-        if fate == Fate::NotThere && matches!(step, Next::Launch(_)) {
+        if fate == Fate::NotThere
+            && let Next::Launch(launch) = &step
             // A pool that gave an instance for a token gives it again.
-            let Next::Launch(launch) = &step else {
-                unreachable!()
-            };
-            if !self.by_token.contains_key(&launch.token) {
-                return self.answer(at, &step, Answer::NotThere("none".to_owned()), now);
+            && !self.by_token.contains_key(&launch.token)
+        {
+            return self.answer(at, &step, Answer::NotThere("none".to_owned()), now);
+        }
+        let answer = self.perform(at, &step);
+        if fate == Fate::DiesAfter {
+            return self.dies(at);
+        }
+        if let Some(answer) = answer {
+            self.answer(at, &step, answer, now);
+        }
+    }
+
+    /// Every swap looks at the same group and decides; one call is made.
+    fn round(&mut self, fate: Fate, lagging: bool) {
+        let mut steps = Vec::new();
+        let mut shown = None;
+        for at in 0..self.sagas.len() {
+            if let Some((step, group)) = self.decide(at, lagging)
+                && step.needs_lease()
+            {
+                steps.push((at, step));
+                shown = Some(group);
             }
         }
-        if let (Fate::Late(ticks), Next::Attach { .. }) = (fate, &step) {
-            self.sagas[at].late = true;
-            return self.late.push((ticks, at, step));
+        if let Some(group) = shown {
+            self.under_lease(&steps, fate, &group);
+        }
+    }
+
+    fn under_lease(&mut self, steps: &[(usize, Next)], fate: Fate, group: &Group) {
+        let now = Timestamp::from_second(self.now).unwrap();
+        let wishes: Vec<Wish> = steps
+            .iter()
+            .map(|(at, step)| Wish {
+                action: self.sagas[*at].action.clone(),
+                old: self.sagas[*at].old.clone(),
+                weight: self.sagas[*at].live.old.weight,
+                step: step.clone(),
+            })
+            .collect();
+        let joint = join(group.sizes, &wishes).expect("a step of the lease is a call");
+        let by: Vec<_> = steps
+            .iter()
+            .filter(|(at, _)| joint.is_of(&self.sagas[*at].action))
+            .cloned()
+            .collect();
+        note::settle(&mut self.record, group, now);
+        note::plan(&mut self.record, &wishes[0].action, &joint, group.sizes, now);
+        match fate {
+            Fate::DiesBefore => return steps.iter().for_each(|(at, _)| self.dies(*at)),
+            Fate::Refused => {
+                self.refused = true;
+                note::was_refused(&mut self.record);
+                for (at, step) in &by {
+                    self.answer(*at, step, refused(), now);
+                }
+                return;
+            }
+            Fate::Late(ticks) if matches!(joint.write, Write::Attach { .. }) => {
+                by.iter().for_each(|(at, _)| self.sagas[*at].late = true);
+                return self.late.push((ticks, joint));
+            }
+            _ => {}
         }
         let before = self.group.clone();
-        let answer = self.perform(at, &step);
+        let done = self.write(&joint);
         if self.group != before {
             self.earlier = Some((self.now + LAG, before));
         }
         if fate == Fate::DiesAfter {
-            self.sagas[at].live = self.sagas[at].saved.clone();
+            return steps.iter().for_each(|(at, _)| self.dies(*at));
+        }
+        if done {
+            note::wrote(&mut self.record, now);
+            for (at, step) in &by {
+                if let Next::Detach { decrement: false } | Next::TerminateMember { decrement: false, .. } =
+                    step
+                {
+                    note::gave_back(&mut self.record, &self.sagas[*at].action.clone());
+                }
+                self.answer(*at, step, Answer::Done, now);
+            }
             return;
         }
-        if let Some(answer) = answer {
-            if step.needs_lease() && answer == Answer::Done {
-                book::wrote(&mut self.record, now);
-                if matches!(
-                    step,
-                    Next::Detach { decrement: false } | Next::TerminateMember { decrement: false, .. }
-                ) {
-                    book::gave_back(&mut self.record, &action);
-                }
+        // Refused. What was asked for several is asked for each; one alone is asked again for some time.
+        note::was_refused(&mut self.record);
+        if by.len() > 1 {
+            for one in by {
+                self.under_lease(&[one], fate, group);
             }
-            self.answer(at, &step, answer, now);
-        } else if step.needs_lease() {
-            // Refused, and asked again for some time.
-            book::was_refused(&mut self.record);
         }
+    }
+
+    fn dies(&mut self, at: usize) {
+        self.sagas[at].live = self.sagas[at].saved.clone();
     }
 
     fn keep(&mut self, at: usize, checkpoint: Checkpoint) {
@@ -461,6 +533,7 @@ impl World {
                 let swap = proto::GroupSwap {
                     action_id: self.sagas[at].action.clone(),
                     instance: old.clone(),
+                    weight: 1,
                     ..proto::GroupSwap::default()
                 };
                 book::open(&mut self.record, swap, Timestamp::from_second(self.now).unwrap()).unwrap();
@@ -489,62 +562,6 @@ impl World {
                     .insert(launch.token.clone(), ((**launch).clone(), id.clone()));
                 return Some(Answer::Launched(id));
             }
-            Next::MakeRoom { max } => {
-                assert_eq!(*max, self.group.sizes.desired + 1, "by the shortfall only");
-                assert!(*max > self.group.sizes.max);
-                self.group.sizes.max = *max;
-                self.last_max_of_ours = *max;
-            }
-            Next::RestoreMax { to } => {
-                assert_eq!(
-                    self.group.sizes.max, self.last_max_of_ours,
-                    "undone only if it is what we wrote"
-                );
-                assert!(
-                    *to >= self.group.sizes.desired,
-                    "a MaxSize below desired lowers desired"
-                );
-                self.group.sizes.max = *to;
-                self.last_max_of_ours = *to;
-            }
-            Next::Attach { instance } => {
-                let sizes = self.group.sizes;
-                let runs = self.instances[instance].life == Life::Running;
-                if runs && self.member(instance).is_some() {
-                    return Some(Answer::Done);
-                }
-                if !runs || sizes.desired + 1 > sizes.max {
-                    return None;
-                }
-                self.group.members.push(Member {
-                    instance: instance.clone(),
-                    standing: Standing::Joining,
-                });
-                self.group.sizes.desired += 1;
-                self.changes += 1;
-                self.sagas[at].attached_at = self.changes;
-            }
-            Next::Detach { decrement } => {
-                let sizes = self.group.sizes;
-                let serves = self
-                    .member(&old)
-                    .is_some_and(|found| found.standing == Standing::InService);
-                if !serves || *decrement && sizes.desired <= sizes.min {
-                    return None;
-                }
-                self.group.members.retain(|member| member.instance != old);
-                self.lower(*decrement);
-            }
-            Next::LowerDesired { to } => {
-                let attached_at = self.sagas[at].attached_at;
-                assert!(
-                    self.foreign_desired_at < attached_at,
-                    "undone only if nobody else changed it"
-                );
-                assert_eq!(*to + 1, self.group.sizes.desired);
-                self.group.sizes.desired = *to;
-                self.changes += 1;
-            }
             Next::TerminateOld => {
                 assert!(!self.sagas[at].certain, "an interruption ends it anyway");
                 assert!(self.member(&old).is_none(), "only out of its group");
@@ -554,28 +571,116 @@ impl World {
                 assert!(self.is_ours(at, instance) && self.member(instance).is_none());
                 self.instances.get_mut(instance).unwrap().life = Life::Gone;
             }
-            Next::TerminateMember { instance, decrement } => {
-                assert!(self.is_ours(at, instance));
-                let sizes = self.group.sizes;
-                match self.member(instance) {
-                    Some(member) if member.standing != Standing::Leaving => {
-                        if *decrement && sizes.desired <= sizes.min {
-                            return None;
-                        }
-                        member.standing = Standing::Leaving;
-                    }
-                    _ => return None,
-                }
-                self.instances.get_mut(instance).unwrap().life = Life::Gone;
-                self.lower(*decrement);
-            }
+            step => unreachable!("{step:?} is a call under the lease"),
         }
         Some(Answer::Done)
     }
 
-    fn lower(&mut self, decrement: bool) {
+    fn saga_of(&self, action: &str) -> usize {
+        self.sagas
+            .iter()
+            .position(|saga| saga.action == action)
+            .expect("an action of these")
+    }
+
+    /// AWS's side of a call: whole or not at all.
+    fn write(&mut self, joint: &Joint) -> bool {
+        let sizes = self.group.sizes;
+        let shares: Vec<_> = joint
+            .shares
+            .iter()
+            .map(|share| (self.saga_of(&share.action), share.instance.clone()))
+            .collect();
+        let many = u32::try_from(shares.len()).unwrap();
+        match &joint.write {
+            Write::SetMax { to } if *to > sizes.max => {
+                let open = self.sagas.iter().filter(|saga| saga.end.is_none()).count();
+                let shortfall = sizes.desired + u32::try_from(open).unwrap();
+                assert!(*to > sizes.desired && *to <= shortfall, "by the shortfall only");
+                self.group.sizes.max = *to;
+                self.last_max_of_ours = *to;
+            }
+            Write::SetMax { to } => {
+                assert_eq!(
+                    sizes.max, self.last_max_of_ours,
+                    "undone only if it is what we wrote"
+                );
+                assert!(*to >= sizes.desired, "a MaxSize below desired lowers desired");
+                self.group.sizes.max = *to;
+                self.last_max_of_ours = *to;
+            }
+            Write::Attach { .. } => {
+                let runs = |world: &Self, id: &str| world.instances[id].life == Life::Running;
+                if let [(_, one)] = shares.as_slice()
+                    && runs(self, one)
+                    && self.member(one).is_some()
+                {
+                    return true;
+                }
+                let fit = sizes.desired + many <= sizes.max;
+                if !fit
+                    || !shares
+                        .iter()
+                        .all(|(_, id)| runs(self, id) && self.member(id).is_none())
+                {
+                    return false;
+                }
+                self.group.sizes.desired += many;
+                self.changes += 1;
+                for (at, instance) in shares {
+                    self.group.members.push(Member {
+                        instance,
+                        standing: Standing::Joining,
+                    });
+                    self.sagas[at].attached_at = self.changes;
+                }
+            }
+            Write::Detach { decrement, .. } => {
+                let serves = |world: &mut Self, id: &str| {
+                    let found = world.member(id);
+                    found.is_some_and(|found| found.standing == Standing::InService)
+                };
+                let all = shares.iter().all(|(_, old)| serves(self, old));
+                if !all || *decrement && sizes.desired < sizes.min + many {
+                    return false;
+                }
+                for (at, old) in &shares {
+                    assert_eq!(self.sagas[*at].old, *old);
+                    self.group.members.retain(|member| member.instance != *old);
+                }
+                self.lower(*decrement, many);
+            }
+            Write::SetDesired { to } => {
+                for (at, _) in &shares {
+                    assert!(
+                        self.foreign_desired_at < self.sagas[*at].attached_at,
+                        "undone only if nobody else changed it"
+                    );
+                }
+                assert_eq!(*to + many, sizes.desired);
+                self.lower(true, many);
+            }
+            Write::TerminateMember { instance, decrement } => {
+                assert!(shares.iter().all(|(at, _)| self.is_ours(*at, instance)));
+                match self.member(instance) {
+                    Some(member) if member.standing != Standing::Leaving => {
+                        if *decrement && sizes.desired <= sizes.min {
+                            return false;
+                        }
+                        member.standing = Standing::Leaving;
+                    }
+                    _ => return false,
+                }
+                self.instances.get_mut(instance).unwrap().life = Life::Gone;
+                self.lower(*decrement, 1);
+            }
+        }
+        true
+    }
+
+    fn lower(&mut self, decrement: bool, by: u32) {
         if decrement {
-            self.group.sizes.desired -= 1;
+            self.group.sizes.desired -= by;
             self.changes += 1;
         }
     }
@@ -589,6 +694,7 @@ impl World {
         match happening {
             Happening::Step(at, fate) => self.step(known(at), fate, false),
             Happening::Lagging(at, fate) => self.step(known(at), fate, true),
+            Happening::Round(fate, lagging) => self.round(fate, lagging),
             Happening::Tick => self.tick(),
             Happening::OldLeaves(at) => {
                 let old = self.sagas[known(at)].old.clone();
@@ -643,6 +749,17 @@ impl World {
                 self.changes += 1;
                 self.foreign_desired_at = self.changes;
             }
+        }
+    }
+
+    /// No swap has two replacements in the group.
+    fn check(&self) {
+        for saga in &self.sagas {
+            let is_its_own = |id: &str| self.instances[id].tags.get(TAG_ACTION) == Some(&saga.action);
+            let stays = |member: &&Member| member.standing != Standing::Leaving;
+            let members = self.group.members.iter().filter(stays);
+            let of_it = members.filter(|member| is_its_own(&member.instance)).count();
+            assert!(of_it <= 1, "{} has {of_it} in {:?}", saga.action, self.group);
         }
     }
 
@@ -726,14 +843,84 @@ impl World {
     }
 }
 
+fn refused() -> Answer {
+    Answer::Refused {
+        reason: "refused".to_owned(),
+        message: "no".to_owned(),
+    }
+}
+
 fn play(sagas: usize, certain: bool, room: u32, happenings: &[Happening]) -> World {
     let mut world = World::new(sagas, certain, room);
     for happening in happenings {
         world.happen(*happening);
+        world.check();
     }
     world.settle();
     world.verify();
     world
+}
+
+/// Moments after which nothing has been left to go wrong for a while.
+const MOMENTS: usize = 12;
+
+/// Plays with these faults at these moments: at each, every swap has its step, alone (in a process of its own) or all in
+/// one call, and then time passes.
+fn play_faults(sagas: usize, together: bool, certain: bool, faults: &[(usize, Fate)]) {
+    let mut world = World::new(sagas, certain, 0);
+    for moment in 0..MOMENTS {
+        let fate = faults
+            .iter()
+            .find(|(at, _)| *at == moment)
+            .map_or(Fate::Done, |(_, fate)| *fate);
+        if together {
+            world.round(fate, false);
+        }
+        for at in 0..sagas {
+            // Of what the round has left, the steps that are nobody else's.
+            let lag = fate != Fate::Done && at > 0;
+            world.step(at, fate, lag);
+        }
+        world.check();
+        if moment % 2 == 1 {
+            world.tick();
+        }
+    }
+    world.settle();
+    world.check();
+    world.verify();
+}
+
+/// Every fault at every moment, and every two of them.
+#[test]
+fn every_fault_at_every_moment() {
+    let fates = [
+        Fate::DiesBefore,
+        Fate::DiesAfter,
+        Fate::Late(1),
+        Fate::Late(3),
+        Fate::NotThere,
+        Fate::Refused,
+    ];
+    let single: Vec<_> = (0..MOMENTS)
+        .flat_map(|moment| fates.map(|fate| (moment, fate)))
+        .collect();
+    let mut played = 0;
+    for (sagas, together) in [(1, false), (2, false), (2, true)] {
+        for certain in [false, true] {
+            play_faults(sagas, together, certain, &[]);
+            for (at, first) in single.iter().enumerate() {
+                play_faults(sagas, together, certain, &[*first]);
+                for second in &single[at + 1..] {
+                    if second.0 != first.0 {
+                        play_faults(sagas, together, certain, &[*first, *second]);
+                        played += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(played, 6 * 36 * MOMENTS * (MOMENTS - 1) / 2);
 }
 
 proptest! {

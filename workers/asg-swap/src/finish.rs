@@ -1,0 +1,58 @@
+//! The last word of a swap.
+
+use hollowtrees_domain::swap::{End, book, checkpoint::Undo};
+use hollowtrees_runtime::worker::{Failure, Report};
+use hollowtrees_schemas::names::result;
+
+use crate::{group::Changed, report, saga::Saga};
+
+impl Saga<'_> {
+    pub(crate) fn out_of_time(&self) -> End {
+        let what = match (&self.checkpoint.launched, &self.checkpoint.undo) {
+            (Some(new), _) => {
+                format!("{new} was launched and may still run; what was asked last was not answered.")
+            }
+            (None, _) if self.checkpoint.in_doubt => {
+                format!(
+                    "a launch was not answered; look for the tag hollowtrees.io/action={}",
+                    self.job.action().id
+                )
+            }
+            (None, Some(Undo::Failed { message, .. })) => message.clone(),
+            (None, _) => "nothing was launched.".to_owned(),
+        };
+        End {
+            result: result::FAILED,
+            reason: "deadline".to_owned(),
+            message: format!("Time ran out: {what}"),
+        }
+    }
+
+    /// Closes the books and makes the outcome. None: those who were to take back room in MaxSize have ended meanwhile, and
+    /// it is for this one.
+    pub(crate) async fn finish(&mut self, end: End) -> Result<Option<Report>, Failure> {
+        let mut sizes = None;
+        if self.checkpoint.has_begun() {
+            let name = self.checkpoint.group.clone();
+            let (action, now) = (self.job.action().id.clone(), self.job.now());
+            if now < self.times.end {
+                sizes = self.group(&name).await?.map(|group| group.sizes);
+            }
+            let (word, leaves_max) = (end.result, self.leaves_max);
+            let closed = self
+                .place(&name)
+                .change(self.job.bus(), |record| {
+                    if leaves_max && !book::others_under_way(record, &action) {
+                        return Changed::Leave(false);
+                    }
+                    book::close(record, &action, word, now);
+                    Changed::Write(true)
+                })
+                .await?;
+            if !closed {
+                return Ok(None);
+            }
+        }
+        Ok(Some(report::of(self.job.action(), &self.checkpoint, end, sizes)))
+    }
+}

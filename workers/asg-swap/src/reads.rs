@@ -1,0 +1,365 @@
+//! What swaps ask of AWS, many in one call.
+//!
+//! Who asks while a call is under way, or too soon after it, is in the next one: an answer is never older than its
+//! question. The more swaps are open, the longer is waited between two calls of a kind, so that what a burst asks does not
+//! grow with it; and longer still while AWS throttles them.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::Future,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hollowtrees_aws::{
+    Membership, Refusal, Region,
+    groups::{GROUPS_AT_ONCE, MEMBERSHIPS_AT_ONCE},
+    lookup,
+};
+use hollowtrees_domain::swap::{
+    TAG_ACTION, TAG_REPLACES,
+    world::{Group, Instance, Template, TemplateRef},
+};
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::cloud::Cloud;
+
+/// Between two calls of a kind, for each open swap; and at most.
+const EACH: Duration = Duration::from_micros(2_500);
+const LONGEST: Duration = Duration::from_millis(500);
+/// A call that follows on a pause waits for a part of that, for those who ask at the same time.
+const GATHERS: u32 = 10;
+/// What is added once AWS throttles: doubled with each throttled call, halved with each answer.
+const SLOWER: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// What is read of one region.
+pub(crate) struct Reads {
+    /// The region itself, for what changes something.
+    pub(crate) cloud: Cloud,
+    open: Arc<AtomicUsize>,
+    groups: Arc<Line<Groups>>,
+    memberships: Arc<Line<Memberships>>,
+    instances: Arc<Line<Instances>>,
+    launched: Arc<Line<Launched>>,
+    replacements: Arc<Line<Replacements>>,
+    templates: Arc<Line<Templates>>,
+}
+
+impl Reads {
+    /// `open`: how many swaps are open in this process.
+    pub(crate) fn new(cloud: Cloud, open: Arc<AtomicUsize>) -> Self {
+        Self {
+            cloud,
+            open,
+            groups: Arc::default(),
+            memberships: Arc::default(),
+            instances: Arc::default(),
+            launched: Arc::default(),
+            replacements: Arc::default(),
+            templates: Arc::default(),
+        }
+    }
+
+    pub(crate) async fn group(&self, name: &str) -> Result<Option<Group>, Refusal> {
+        self.ask(&self.groups, name).await
+    }
+
+    pub(crate) async fn membership(&self, instance: &str) -> Result<Option<Membership>, Refusal> {
+        self.ask(&self.memberships, instance).await
+    }
+
+    pub(crate) async fn instance(&self, id: &str) -> Result<Option<Instance>, Refusal> {
+        self.ask(&self.instances, id).await
+    }
+
+    /// What an action launched, and has neither ended nor is ending.
+    pub(crate) async fn launched_by(&self, action: &str) -> Result<Vec<Instance>, Refusal> {
+        Ok(self.ask(&self.launched, action).await?.unwrap_or_default())
+    }
+
+    /// What any action launched for this instance, and has neither ended nor is ending.
+    pub(crate) async fn replacements_of(&self, old: &str) -> Result<Vec<Instance>, Refusal> {
+        Ok(self.ask(&self.replacements, old).await?.unwrap_or_default())
+    }
+
+    /// None: there is no such template or version.
+    pub(crate) async fn template(&self, of: &TemplateRef) -> Result<Option<Template>, Refusal> {
+        let key = format!("{}{BETWEEN}{}", of.id, of.version);
+        self.ask(&self.templates, &key).await
+    }
+
+    async fn ask<K: Kind>(&self, line: &Arc<Line<K>>, key: &str) -> Result<Option<K::Found>, Refusal> {
+        let (tell, told) = oneshot::channel();
+        if line.put(key, tell) {
+            tokio::spawn(Arc::clone(line).serve(self.cloud.clone(), Arc::clone(&self.open)));
+        }
+        told.await.unwrap_or_else(|_| {
+            Err(Refusal::Unclear {
+                message: "the process ends".to_owned(),
+            })
+        })
+    }
+}
+
+/// A question that can be asked about many at once.
+trait Kind: Send + Sync + 'static {
+    /// What is found of one.
+    type Found: Clone + Send;
+    /// The name of the call, for metrics.
+    const CALL: &'static str;
+    /// As many as a call takes.
+    const AT_ONCE: usize;
+
+    fn call(
+        region: &Region,
+        keys: &[String],
+    ) -> impl Future<Output = Result<HashMap<String, Self::Found>, Refusal>> + Send;
+}
+
+struct Groups;
+struct Memberships;
+struct Instances;
+struct Launched;
+struct Replacements;
+struct Templates;
+
+impl Kind for Groups {
+    type Found = Group;
+    const CALL: &'static str = "describe-group";
+    const AT_ONCE: usize = GROUPS_AT_ONCE;
+
+    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Group>, Refusal> {
+        region.groups(keys).await
+    }
+}
+
+impl Kind for Memberships {
+    type Found = Membership;
+    const CALL: &'static str = "describe-membership";
+    const AT_ONCE: usize = MEMBERSHIPS_AT_ONCE;
+
+    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Membership>, Refusal> {
+        region.memberships(keys).await
+    }
+}
+
+impl Kind for Instances {
+    type Found = Instance;
+    const CALL: &'static str = "describe-instance";
+    const AT_ONCE: usize = lookup::AT_ONCE;
+
+    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Instance>, Refusal> {
+        region.instances(keys).await
+    }
+}
+
+impl Kind for Launched {
+    type Found = Vec<Instance>;
+    const CALL: &'static str = "describe-tagged";
+    const AT_ONCE: usize = lookup::AT_ONCE;
+
+    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Vec<Instance>>, Refusal> {
+        region.instances_tagged_any(TAG_ACTION, keys).await
+    }
+}
+
+impl Kind for Replacements {
+    type Found = Vec<Instance>;
+    const CALL: &'static str = "describe-tagged";
+    const AT_ONCE: usize = lookup::AT_ONCE;
+
+    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Vec<Instance>>, Refusal> {
+        region.instances_tagged_any(TAG_REPLACES, keys).await
+    }
+}
+
+/// Between a template's id and its version.
+const BETWEEN: char = '@';
+
+impl Kind for Templates {
+    type Found = Template;
+    const CALL: &'static str = "describe-template";
+    /// There is no call for several.
+    const AT_ONCE: usize = 1;
+
+    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Template>, Refusal> {
+        let mut found = HashMap::new();
+        for key in keys {
+            let (id, version) = key.split_once(BETWEEN).unwrap_or((key, ""));
+            let of = TemplateRef {
+                id: id.to_owned(),
+                version: version.to_owned(),
+            };
+            match region.template(&of).await {
+                Ok(template) => drop(found.insert(key.clone(), template)),
+                // What is not there is an answer.
+                Err(Refusal::Missing { .. }) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(found)
+    }
+}
+
+type Answer<K> = Result<Option<<K as Kind>::Found>, Refusal>;
+
+/// Those who wait for an answer of one kind.
+struct Line<K: Kind>(Mutex<State<K>>);
+
+struct State<K: Kind> {
+    /// In the order in which they asked.
+    waiting: VecDeque<(String, Vec<oneshot::Sender<Answer<K>>>)>,
+    /// Somebody serves them.
+    served: bool,
+    called_at: Option<Instant>,
+    slower: Duration,
+}
+
+impl<K: Kind> Default for Line<K> {
+    fn default() -> Self {
+        Self(Mutex::new(State {
+            waiting: VecDeque::new(),
+            served: false,
+            called_at: None,
+            slower: Duration::ZERO,
+        }))
+    }
+}
+
+impl<K: Kind> Line<K> {
+    fn state(&self) -> MutexGuard<'_, State<K>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `true`: nobody serves the line yet; whoever is told so has to.
+    fn put(&self, key: &str, tell: oneshot::Sender<Answer<K>>) -> bool {
+        let mut state = self.state();
+        match state.waiting.iter_mut().find(|(waiting, _)| waiting == key) {
+            Some((_, askers)) => askers.push(tell),
+            None => state.waiting.push_back((key.to_owned(), vec![tell])),
+        }
+        !std::mem::replace(&mut state.served, true)
+    }
+
+    /// Until nobody waits.
+    async fn serve(self: Arc<Self>, cloud: Cloud, open: Arc<AtomicUsize>) {
+        loop {
+            let at = self.state().next_call(spacing(open.load(Ordering::Relaxed)));
+            tokio::time::sleep_until(at).await;
+            let batch = self.state().take();
+            if batch.is_empty() {
+                return;
+            }
+            let keys: Vec<String> = batch.iter().map(|(key, _)| key.clone()).collect();
+            let answer = cloud.told(K::CALL, K::call(&cloud.region, &keys).await);
+            self.state().learn(answer.as_ref().err());
+            let alone = keys.len() == 1;
+            for (key, askers) in batch {
+                let answer = match &answer {
+                    Ok(found) => Ok(found.get(&key).cloned()),
+                    // It may be about another one of them.
+                    Err(Refusal::Rejected { .. } | Refusal::Missing { .. }) if !alone => {
+                        let own = K::call(&cloud.region, std::slice::from_ref(&key)).await;
+                        cloud.told(K::CALL, own).map(|mut found| found.remove(&key))
+                    }
+                    Err(refusal) => Err(refusal.clone()),
+                };
+                for asker in askers {
+                    // Whose swap ended meanwhile has no use for it.
+                    let _: Result<(), _> = asker.send(answer.clone());
+                }
+            }
+        }
+    }
+}
+
+impl<K: Kind> State<K> {
+    fn next_call(&self, spacing: Duration) -> Instant {
+        let gathered = Instant::now() + spacing / GATHERS;
+        self.called_at
+            .map_or(gathered, |at| gathered.max(at + spacing + self.slower))
+    }
+
+    fn take(&mut self) -> Vec<(String, Vec<oneshot::Sender<Answer<K>>>)> {
+        let many = self.waiting.len().min(K::AT_ONCE);
+        let batch: Vec<_> = self.waiting.drain(..many).collect();
+        self.served = !batch.is_empty();
+        if self.served {
+            self.called_at = Some(Instant::now());
+        }
+        batch
+    }
+
+    fn learn(&mut self, refusal: Option<&Refusal>) {
+        self.slower = match refusal {
+            Some(Refusal::Throttled { .. }) => (self.slower * 2).clamp(SLOWER.0, SLOWER.1),
+            Some(_) => self.slower,
+            None => self.slower / 2,
+        };
+    }
+}
+
+fn spacing(open: usize) -> Duration {
+    EACH.saturating_mul(u32::try_from(open).unwrap_or(u32::MAX))
+        .min(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(line: &Line<Groups>) -> Vec<String> {
+        let state = line.state();
+        state.waiting.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    #[test]
+    fn who_asks_the_same_shares_the_answer_and_the_first_one_serves() {
+        let line = Line::<Groups>::default();
+        let ask = |key: &str| line.put(key, oneshot::channel().0);
+        assert!(ask("a"));
+        assert!(!ask("b"));
+        assert!(!ask("a"));
+        assert_eq!(waiting(&line), ["a", "b"]);
+        assert_eq!(line.state().take().len(), 2);
+        assert!(!ask("c"), "it is served still");
+        assert_eq!(line.state().take().len(), 1);
+        assert!(line.state().take().is_empty());
+        assert!(ask("d"), "nobody serves it any more");
+    }
+
+    #[test]
+    fn a_call_has_no_more_than_it_may() {
+        let line = Line::<Memberships>::default();
+        for number in 0..120 {
+            line.put(&number.to_string(), oneshot::channel().0);
+        }
+        let sizes = [(); 4].map(|()| line.state().take().len());
+        assert_eq!(sizes, [50, 50, 20, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_are_apart_by_how_much_is_open_and_by_what_is_throttled() {
+        let line = Line::<Groups>::default();
+        let wait = || line.state().next_call(spacing(200)) - Instant::now();
+        assert_eq!(wait(), Duration::from_millis(50));
+        line.put("a", oneshot::channel().0);
+        line.state().take();
+        assert_eq!(wait(), Duration::from_millis(500));
+        let throttled = Refusal::Throttled {
+            after: Duration::from_secs(1),
+            message: String::new(),
+        };
+        line.state().learn(Some(&throttled));
+        assert_eq!(wait(), Duration::from_millis(750));
+        line.state().learn(Some(&throttled));
+        assert_eq!(wait(), Duration::from_millis(1_000));
+        line.state().learn(None);
+        assert_eq!(wait(), Duration::from_millis(750));
+        assert_eq!(spacing(1), Duration::from_micros(2_500));
+        assert_eq!(spacing(100_000), Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,167 @@
+//! Many instances of many groups at once: what they have in common is one call.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use hollowtrees_harness::aws::{Delays, NewGroup, Service};
+
+use crate::world::{BOUND, World};
+
+const GROUPS: usize = 20;
+const EACH: u32 = 10;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_swaps_of_twenty_groups_take_two_calls_each_at_most() {
+    let mut world = World::with(&[("HT_SWAP__POLL", "2s")]).await;
+    let mut olds = Vec::new();
+    for number in 0..GROUPS {
+        let name = format!("g-{number}");
+        let group = NewGroup::new(&name)
+            .zones(&["us-east-1a", "us-east-1b"])
+            .sizes(EACH, EACH, EACH);
+        olds.extend(
+            world
+                .group(&group)
+                .await
+                .into_iter()
+                .map(|old| (name.clone(), old)),
+        );
+    }
+    // Not group by group, as little as a cloud does.
+    olds.sort_by_key(|(_, old)| old.chars().rev().collect::<String>());
+    world.aws.set_delays(Delays {
+        running: Duration::from_secs(2),
+        in_service: Duration::from_secs(2),
+    });
+    world.aws.forget_calls();
+    let worker = world.worker().await;
+    for (_, old) in &olds {
+        world.send(&world.action(old, "certain")).await;
+    }
+    for _ in &olds {
+        let outcome = world.end().await;
+        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    }
+    let mut calls: BTreeMap<String, usize> = BTreeMap::new();
+    for call in world.aws.calls() {
+        *calls.entry(call.action).or_default() += 1;
+    }
+    println!("{} swaps: {calls:?}", olds.len());
+    assert_eq!(calls.remove("RunInstances"), Some(olds.len()));
+    let others: usize = calls.values().sum();
+    assert!(
+        others <= 2 * olds.len(),
+        "{others} calls apart from launches for {} swaps: {calls:?}",
+        olds.len()
+    );
+    let mut replacements = BTreeSet::new();
+    let all = world.aws.instances().await.unwrap();
+    for number in 0..GROUPS {
+        let name = format!("g-{number}");
+        assert_eq!(world.sizes(&name).await, (EACH, EACH, EACH), "{name}");
+        replacements.extend(world.members(&name).await);
+        let record = world.record(&name).await;
+        assert_eq!(
+            (record.base_max, record.written_max, record.written_desired),
+            (0, 0, 0),
+            "{name}"
+        );
+    }
+    assert_eq!(replacements.len(), olds.len());
+    assert!(olds.iter().all(|(_, old)| !replacements.contains(old)));
+    assert_eq!(all.len(), 2 * olds.len(), "nothing else was launched");
+    worker.stop().await;
+}
+
+/// Swaps all of a group, and counts the calls for several instances, and those for one.
+async fn swap_all(world: &mut World, group: &str, call: &str) -> (usize, usize) {
+    let olds = world.group(&NewGroup::new(group).sizes(4, 4, 4)).await;
+    for old in &olds {
+        world.send(&world.action(old, "certain")).await;
+    }
+    for _ in &olds {
+        let outcome = world.end().await;
+        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    }
+    for old in &olds {
+        world.swapped(group, old, (4, 4, 4)).await;
+    }
+    let calls = world.aws.calls();
+    let made = calls.iter().filter(|made| made.action == call);
+    let (several, one): (Vec<_>, Vec<_>) =
+        made.partition(|made| made.params.contains_key("InstanceIds.member.2"));
+    (several.len(), one.len())
+}
+
+/// A refusal that may be about one of several is asked for each alone.
+async fn refused_together(call: &str) {
+    let mut world = World::new().await;
+    world.aws.set_delays(Delays {
+        running: Duration::from_secs(3),
+        in_service: Duration::from_secs(1),
+    });
+    let worker = world.worker().await;
+    let (several, _) = swap_all(&mut world, "together", call).await;
+    assert!(several >= 1, "they are asked for together");
+    // Only a call for two or more has a second instance. What a fault answers is not among the calls.
+    let fault = Service::AutoScaling
+        .fault("ValidationError", 400)
+        .containing(format!("Action={call}&"))
+        .containing("InstanceIds.member.2=");
+    world.aws.inject(fault);
+    assert_eq!(swap_all(&mut world, "apart", call).await, (0, 4));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_attached_together_is_attached_one_by_one() {
+    refused_together("AttachInstances").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_detached_together_is_detached_one_by_one() {
+    refused_together("DetachInstances").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_cannot_be_attached_holds_up_no_other() {
+    let mut world = World::new().await;
+    let olds = world.group(&NewGroup::new("some").sizes(3, 3, 3)).await;
+    world.aws.set_delays(Delays {
+        running: Duration::from_secs(2),
+        in_service: Duration::from_millis(500),
+    });
+    let worker = world.worker().await;
+    for old in &olds {
+        world.send(&world.action(old, "certain")).await;
+    }
+    hollowtrees_harness::eventually("a replacement of the first", BOUND, async || {
+        world.replacements(&olds[0]).await.len() == 1
+    })
+    .await;
+    let bad = world.replacements(&olds[0]).await.remove(0).id;
+    // Refused whenever it is named, alone or with others.
+    let fault = Service::AutoScaling
+        .fault("ValidationError", 400)
+        .containing("Action=AttachInstances&")
+        .containing(bad.clone());
+    world.aws.inject(fault);
+    let (mut swapped, mut failed) = (0, 0);
+    for _ in &olds {
+        let outcome = world.end().await;
+        match (outcome.result.as_str(), outcome.instance == olds[0]) {
+            ("succeeded", false) => swapped += 1,
+            ("failed", true) => failed += 1,
+            _ => panic!("{outcome:?}"),
+        }
+    }
+    assert_eq!((swapped, failed), (2, 1));
+    for old in &olds[1..] {
+        world.swapped("some", old, (3, 3, 3)).await;
+    }
+    assert!(world.members("some").await.contains(&olds[0]));
+    assert_eq!(world.instance(&bad).await.state, "terminated");
+    worker.stop().await;
+}

@@ -1,0 +1,208 @@
+//! What is noted in the record of a group of a write of its sizes: before it, after it, and by who comes after a crash
+//! between the two.
+
+use hollowtrees_schemas::proto::{self, time};
+use jiff::Timestamp;
+
+use super::{
+    book::{awaits_attachment, is_open},
+    joint::{Joint, Write},
+    world::{Group, Sizes},
+};
+
+/// Notes what is about to be written, by the action that holds the lease. Where somebody else changed a size since, our
+/// books of it begin anew: what is theirs is not ours to take back.
+pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes, now: Timestamp) {
+    let lowered = |decrement: bool| {
+        if decrement {
+            sizes.desired.saturating_sub(joint.weight())
+        } else {
+            0
+        }
+    };
+    let (max, desired) = match &joint.write {
+        Write::SetMax { to } => (*to, 0),
+        Write::Attach { .. } => (0, sizes.desired.saturating_add(joint.weight())),
+        Write::Detach { decrement, .. } | Write::TerminateMember { decrement, .. } => {
+            (0, lowered(*decrement))
+        }
+        Write::SetDesired { to } => (0, *to),
+    };
+    if desired != 0 && record.written_desired != sizes.desired {
+        record.swaps.iter_mut().for_each(|swap| swap.surplus = 0);
+        record.written_desired = sizes.desired;
+    }
+    let attaches = matches!(joint.write, Write::Attach { .. });
+    if max > sizes.max {
+        if record.written_max != sizes.max {
+            record.base_max = sizes.max;
+            record.written_max = sizes.max;
+        }
+        // It is made for all that are about to need it.
+        for swap in record.swaps.iter_mut().filter(|swap| awaits_attachment(swap)) {
+            swap.room = joint.weight_of(&swap.action_id).unwrap_or(swap.weight);
+        }
+    }
+    for share in &joint.shares {
+        for swap in record
+            .swaps
+            .iter_mut()
+            .filter(|swap| attaches && swap.action_id == share.action)
+        {
+            swap.replacement.clone_from(&share.instance);
+            swap.attaching = share.weight;
+        }
+    }
+    // A step that changes no size shows in the members alone.
+    record.pending = (max != 0 || desired != 0).then(|| proto::GroupWrite {
+        action_id: holder.to_owned(),
+        max,
+        desired,
+        surplus: if attaches { joint.weight() } else { 0 },
+        at: Some(time::to_proto(now)),
+        actions: joint.shares.iter().map(|share| share.action.clone()).collect(),
+    });
+}
+
+/// Whether what was noted is this action's.
+#[must_use]
+pub fn is_noted(record: &proto::Group, action: &str) -> bool {
+    record
+        .pending
+        .as_ref()
+        .is_some_and(|pending| pending.action_id == action)
+}
+
+/// Notes that the step that was noted happened.
+pub fn wrote(record: &mut proto::Group, now: Timestamp) {
+    let Some(pending) = record.pending.take() else {
+        return;
+    };
+    if pending.max != 0 {
+        record.written_max = pending.max;
+        record.latest_max = Some(latest(pending.max, now));
+        if record.written_max <= record.base_max {
+            record.base_max = 0;
+            record.written_max = 0;
+        }
+    }
+    if pending.desired != 0 {
+        record.written_desired = pending.desired;
+        record.latest_desired = Some(latest(pending.desired, now));
+    }
+    if pending.desired == 0 {
+        return;
+    }
+    let attaches = is_attachment(&pending);
+    for swap in record
+        .swaps
+        .iter_mut()
+        .filter(|swap| is_about(&pending, &swap.action_id))
+    {
+        swap.surplus = if attaches { swap.attaching } else { 0 };
+        swap.room = 0;
+        swap.attaching = 0;
+    }
+}
+
+/// Notes that the step that was noted was refused. An earlier call of it may still show: that of an attachment in the
+/// members.
+pub fn was_refused(record: &mut proto::Group) {
+    record.pending = None;
+}
+
+/// Notes that a member went, or was let go, without a change of sizes.
+pub fn gave_back(record: &mut proto::Group, action: &str) {
+    for swap in record.swaps.iter_mut().filter(|swap| swap.action_id == action) {
+        swap.surplus = 0;
+    }
+}
+
+/// Settles from the group whether the write that was noted happened, and attachments of which that was not known.
+/// `false`: what was noted does not show.
+pub fn settle(record: &mut proto::Group, group: &Group, now: Timestamp) -> bool {
+    let was_noted = record.pending.is_some();
+    let pending = record.pending.take();
+    let its_own = |action: &str| {
+        pending
+            .as_ref()
+            .is_some_and(|write| is_attachment_of(write, action))
+    };
+    // A replacement that is a member was attached, whatever was answered: desired has been raised by it.
+    let joined = |swap: &&proto::GroupSwap| is_attaching(swap) && group.has(&swap.replacement);
+    let added_by_others: u32 = record
+        .swaps
+        .iter()
+        .filter(joined)
+        .filter(|swap| !its_own(&swap.action_id))
+        .map(|swap| swap.attaching)
+        .sum();
+    let shown = group.sizes;
+    let shows = pending.as_ref().is_some_and(|write| {
+        let max_shows = write.max == 0 || write.max == shown.max;
+        let desired_shows = write.desired == 0 || write.desired + added_by_others == shown.desired;
+        max_shows && desired_shows || all_joined(record, write, group)
+    });
+    let mut added = 0;
+    for swap in record
+        .swaps
+        .iter_mut()
+        .filter(|swap| is_attaching(swap) && group.has(&swap.replacement))
+        // What was noted is taken over whole, below.
+        .filter(|swap| !shows || !its_own(&swap.action_id))
+    {
+        added += swap.attaching;
+        swap.surplus = std::mem::take(&mut swap.attaching);
+        swap.room = 0;
+    }
+    record.pending = pending.filter(|_| shows);
+    let noted_at = record.pending.as_ref().and_then(|pending| pending.at);
+    wrote(
+        record,
+        noted_at.and_then(|at| time::from_proto(&at).ok()).unwrap_or(now),
+    );
+    // It still is as our changes left it if these are all that it is more.
+    if added > 0 && record.written_desired + added == shown.desired {
+        record.written_desired = shown.desired;
+        record.latest_desired = Some(latest(shown.desired, now));
+    }
+    shows || !was_noted
+}
+
+/// Whether the write is about this action's swap.
+fn is_about(write: &proto::GroupWrite, action: &str) -> bool {
+    if write.actions.is_empty() {
+        write.action_id == action
+    } else {
+        write.actions.iter().any(|one| one == action)
+    }
+}
+
+fn is_attachment(write: &proto::GroupWrite) -> bool {
+    write.desired != 0 && write.surplus != 0
+}
+
+fn is_attachment_of(write: &proto::GroupWrite, action: &str) -> bool {
+    is_attachment(write) && is_about(write, action)
+}
+
+fn is_attaching(swap: &proto::GroupSwap) -> bool {
+    is_open(swap) && swap.attaching > 0
+}
+
+/// Whether everything that the write attaches is a member.
+pub(super) fn all_joined(record: &proto::Group, write: &proto::GroupWrite, group: &Group) -> bool {
+    let mut attached = record
+        .swaps
+        .iter()
+        .filter(|swap| is_attaching(swap) && is_attachment_of(write, &swap.action_id))
+        .peekable();
+    attached.peek().is_some() && attached.all(|swap| group.has(&swap.replacement))
+}
+
+fn latest(size: u32, now: Timestamp) -> proto::GroupSize {
+    proto::GroupSize {
+        size,
+        at: Some(time::to_proto(now)),
+    }
+}
