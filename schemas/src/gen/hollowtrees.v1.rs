@@ -335,6 +335,9 @@ pub struct GroupSwap {
     /// Units of what it launches; 0: it launches nothing.
     #[prost(uint32, tag = "12")]
     pub weight: u32,
+    /// What it launches is to be on demand, for the share that the group's policy asks for.
+    #[prost(bool, tag = "13")]
+    pub on_demand: bool,
 }
 impl ::prost::Name for GroupSwap {
     const NAME: &'static str = "GroupSwap";

@@ -1999,6 +1999,9 @@ impl serde::Serialize for GroupSwap {
         if self.weight != 0 {
             len += 1;
         }
+        if self.on_demand {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupSwap", len)?;
         if !self.action_id.is_empty() {
             struct_ser.serialize_field("actionId", &self.action_id)?;
@@ -2038,6 +2041,9 @@ impl serde::Serialize for GroupSwap {
         if self.weight != 0 {
             struct_ser.serialize_field("weight", &self.weight)?;
         }
+        if self.on_demand {
+            struct_ser.serialize_field("onDemand", &self.on_demand)?;
+        }
         struct_ser.end()
     }
 }
@@ -2063,6 +2069,8 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
             "endedAt",
             "attaching",
             "weight",
+            "on_demand",
+            "onDemand",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -2079,6 +2087,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
             EndedAt,
             Attaching,
             Weight,
+            OnDemand,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -2113,6 +2122,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                             "endedAt" | "ended_at" => Ok(GeneratedField::EndedAt),
                             "attaching" => Ok(GeneratedField::Attaching),
                             "weight" => Ok(GeneratedField::Weight),
+                            "onDemand" | "on_demand" => Ok(GeneratedField::OnDemand),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -2144,6 +2154,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                 let mut ended_at__ = None;
                 let mut attaching__ = None;
                 let mut weight__ = None;
+                let mut on_demand__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::ActionId => {
@@ -2228,6 +2239,12 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                                 map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
                             ;
                         }
+                        GeneratedField::OnDemand => {
+                            if on_demand__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("onDemand"));
+                            }
+                            on_demand__ = map_.next_value()?;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -2246,6 +2263,7 @@ impl<'de> serde::Deserialize<'de> for GroupSwap {
                     ended_at: ended_at__,
                     attaching: attaching__.unwrap_or_default(),
                     weight: weight__.unwrap_or_default(),
+                    on_demand: on_demand__.unwrap_or_default(),
                 })
             }
         }

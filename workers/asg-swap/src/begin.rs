@@ -1,5 +1,7 @@
 //! Chooses pools and enters the swap into the group's record.
 
+use std::collections::BTreeSet;
+
 use hollowtrees_domain::{
     recommend::Evidence,
     swap::{
@@ -17,7 +19,7 @@ use hollowtrees_schemas::{
 };
 
 use crate::{
-    group::Changed,
+    group::{Changed, Place},
     policy::{ASKS_AGAIN, crowded},
     saga::Saga,
 };
@@ -45,7 +47,13 @@ impl Saga<'_> {
         let policy = self.policy(group)?;
         let place = self.place(&group.name);
         self.wait_for_others(&place, &policy).await?;
-        let plan = match self.plan(strategy, group, &old, &policy).await? {
+        let lacks = match strategy {
+            Strategy::Swap => self.lacks_on_demand(group, &old, &policy).await?,
+            _ => None,
+        };
+        let share = self.has_its_share(&place, lacks.as_ref()).await?;
+        let spot = old.spot && share;
+        let plan = match self.plan(strategy, group, &old, &policy, spot).await? {
             Ok(Planned { plan, .. }) => plan,
             Err(end) => {
                 self.swapper.waiting.leave(&place.key(), &self.job.action().id);
@@ -64,6 +72,7 @@ impl Saga<'_> {
             } else {
                 0
             },
+            on_demand: old.spot && !spot,
             opened_at: Some(to_proto(now)),
             ..proto::GroupSwap::default()
         };
@@ -71,14 +80,20 @@ impl Saga<'_> {
         let earlier = self.launched_before(strategy, seen).await?;
         let entered = place
             .change(self.job.bus(), |record| {
+                // Others may have taken over what was lacking, or left it to this one.
+                if meets_share(record, &swap.action_id, lacks.as_ref()) != share {
+                    return Changed::Leave(Ok(false));
+                }
                 match book::enter(record, swap.clone(), &ended, policy.max_open, now) {
-                    Ok(()) => Changed::Write(Ok(())),
+                    Ok(()) => Changed::Write(Ok(true)),
                     Err(busy) => Changed::Leave(Err(busy)),
                 }
             })
             .await?;
         match entered {
-            Ok(()) => {
+            // It chooses again.
+            Ok(false) => Ok(None),
+            Ok(true) => {
                 self.swapper.waiting.leave(&place.key(), &self.job.action().id);
                 let mut checkpoint = Checkpoint::begin(&group.name, group.sizes, &old, plan);
                 if let Some(earlier) = &earlier {
@@ -96,6 +111,19 @@ impl Saga<'_> {
                 group.name
             ))),
         }
+    }
+
+    /// Whether as many members are on demand as are to be, with those that other swaps are about to launch.
+    async fn has_its_share(
+        &self,
+        place: &Place,
+        lacks: Option<&(u32, BTreeSet<String>)>,
+    ) -> Result<bool, Failure> {
+        if lacks.is_none() {
+            return Ok(true);
+        }
+        let record = place.read(self.job.bus()).await?;
+        Ok(meets_share(&record, &self.job.action().id, lacks))
     }
 
     /// What this action launched before it was redriven, and still runs: rather a member than a stranger, and rather
@@ -129,6 +157,7 @@ impl Saga<'_> {
         group: &Group,
         old: &Instance,
         policy: &Policy,
+        spot: bool,
     ) -> Result<Result<Planned, End>, Failure> {
         let mut left_out = Vec::new();
         let mut plan = Plan {
@@ -137,12 +166,12 @@ impl Saga<'_> {
             ..Plan::default()
         };
         if strategy == Strategy::Swap {
-            plan.spot = choice::market(group, old);
+            plan.spot = choice::market(group, spot);
             plan.tags = choice::propagated(group);
             // Where the action's record is, for who finds the instance.
             let cluster = self.job.action().cluster.clone();
             plan.tags.entry(TAG_CLUSTER.to_owned()).or_insert(cluster);
-            plan.choices = match self.choose(group, old, policy).await? {
+            plan.choices = match self.choose(group, old, policy, spot).await? {
                 Ok(choices) => {
                     left_out = choices.left_out;
                     choices.pools
@@ -164,6 +193,7 @@ impl Saga<'_> {
         group: &Group,
         old: &Instance,
         policy: &Policy,
+        spot: bool,
     ) -> Result<Result<Choices, choice::NoChoice>, Failure> {
         let mut templates = Vec::new();
         for named in choice::templates(&group.source) {
@@ -185,12 +215,13 @@ impl Saga<'_> {
             evidence,
             on_demand: &on_demand,
             policy,
+            spot,
         };
         let unpriced = match choices(offer(&nothing)) {
             Ok(choices) => choices,
             Err(why) => return Ok(Err(why)),
         };
-        if !old.spot {
+        if !spot {
             return Ok(Ok(unpriced));
         }
         let mut types: Vec<String> = unpriced
@@ -210,4 +241,12 @@ impl Saga<'_> {
             .await;
         Ok(choices(offer(&evidence)))
     }
+}
+
+/// Whether what lacks on demand is about to be launched by other swaps.
+fn meets_share(record: &proto::Group, action: &str, lacks: Option<&(u32, BTreeSet<String>)>) -> bool {
+    lacks.is_none_or(|(lacks, members)| {
+        let to_come = book::on_demand_to_come(record, action, members);
+        usize::try_from(*lacks).is_ok_and(|lacks| to_come >= lacks)
+    })
 }

@@ -19,6 +19,9 @@ const ALLOWED_TYPES: &str = "allowed_types";
 const DENIED_TYPES: &str = "denied_types";
 const PRICE_CEILING: &str = "price_ceiling";
 const MAX_OPEN: &str = "max_open";
+const COOLDOWN: &str = "cooldown";
+const ON_DEMAND: &str = "on_demand";
+const FALLBACK: &str = "fallback";
 
 /// The word of `strategy` that is of a rule alone.
 const END: &str = "end";
@@ -54,12 +57,15 @@ impl Params {
                     params.policy.price_ceiling = Some(of_policy(name, value, policy::price_ceiling)?);
                 }
                 MAX_OPEN => params.policy.max_open = Some(of_policy(name, value, policy::max_open)?),
+                COOLDOWN => params.policy.cooldown = Some(of_policy(name, value, policy::cooldown)?),
+                ON_DEMAND => params.policy.on_demand = Some(of_policy(name, value, policy::share)?),
+                FALLBACK => params.policy.fallback = Some(of_policy(name, value, policy::fallback)?),
                 _ => {
                     return Err(Failure::rejected(
                         "unknown-param",
                         format!(
                             "asg-swap has no parameter `{name}`, only `{STRATEGY}`, `{WAIT_FOR_NODE}`, `{ALLOWED_TYPES}`, \
-                             `{DENIED_TYPES}`, `{PRICE_CEILING}` and `{MAX_OPEN}`; correct the rule and redrive this"
+                             `{DENIED_TYPES}`, `{PRICE_CEILING}`, `{MAX_OPEN}`, `{COOLDOWN}`, `{ON_DEMAND}` and `{FALLBACK}`; correct the rule and redrive this"
                         ),
                     ));
                 }
@@ -113,6 +119,8 @@ fn bad(reason: &str, name: &str, why: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use hollowtrees_domain::swap::policy::{Fallback, Share};
+    use jiff::SignedDuration;
     use serde_json::{Value, json};
 
     use super::*;
@@ -130,10 +138,18 @@ mod tests {
             denied: Some(policy::patterns("*.metal").unwrap()),
             price_ceiling: Some(80),
             max_open: Some(3),
+            cooldown: Some(SignedDuration::from_mins(5)),
+            on_demand: Some(Share {
+                count: 2,
+                percent: 30,
+            }),
+            fallback: Some(Fallback::OnDemand),
         };
         for params in [
-            json!({"allowed_types": ["m5*.*", "c5.large"], "denied_types": "*.metal", "price_ceiling": 80, "max_open": 3}),
-            json!({"allowed_types": "m5*.*, c5.large", "denied_types": ["*.metal"], "price_ceiling": "80%", "max_open": "3"}),
+            json!({"allowed_types": ["m5*.*", "c5.large"], "denied_types": "*.metal", "price_ceiling": 80, "max_open": 3,
+                "cooldown": "5m", "on_demand": [2, "30%"], "fallback": "on-demand"}),
+            json!({"allowed_types": "m5*.*, c5.large", "denied_types": ["*.metal"], "price_ceiling": "80%", "max_open": "3",
+                "cooldown": "300s", "on_demand": "2, 30%", "fallback": "on-demand"}),
         ] {
             assert_eq!(read(params).unwrap().policy, expected);
         }

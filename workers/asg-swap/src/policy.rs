@@ -1,14 +1,20 @@
 //! What a swap may do, by its rule and its group's tags; and the wait that follows from it.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use hollowtrees_domain::{
     recommend::{Price, on_demand},
     swap::{
-        Policy, TAG_ALLOWED_TYPES, TAG_DENIED_TYPES, TAG_MAX_OPEN, TAG_PRICE_CEILING, book,
+        Policy, TAG_ALLOWED_TYPES, TAG_COOLDOWN, TAG_DENIED_TYPES, TAG_FALLBACK, TAG_MAX_OPEN, TAG_ON_DEMAND,
+        TAG_PRICE_CEILING, book,
         policy::{self, BadPolicy},
         skip::tag,
-        world::Group,
+        world::{Group, Instance, Member, Standing},
     },
 };
 use hollowtrees_runtime::worker::Failure;
@@ -17,6 +23,8 @@ use crate::{group::Place, saga::Saga};
 
 /// How long at least until who lost a race asks again.
 pub(crate) const ASKS_AGAIN: Duration = Duration::from_secs(1);
+/// How long at most until it is looked again whether a group has rested.
+const RESTS: Duration = Duration::from_secs(30);
 /// Larger files are not read.
 const LARGEST: u64 = 32 << 20;
 
@@ -28,6 +36,9 @@ impl Saga<'_> {
             denied: tagged(group, TAG_DENIED_TYPES, policy::patterns)?,
             price_ceiling: tagged(group, TAG_PRICE_CEILING, policy::price_ceiling)?,
             max_open: tagged(group, TAG_MAX_OPEN, policy::max_open)?,
+            cooldown: tagged(group, TAG_COOLDOWN, policy::cooldown)?,
+            on_demand: tagged(group, TAG_ON_DEMAND, policy::share)?,
+            fallback: tagged(group, TAG_FALLBACK, policy::fallback)?,
         };
         Ok(self.policy.clone().or(tagged))
     }
@@ -44,15 +55,28 @@ impl Saga<'_> {
     /// # Errors
     /// It may not: the action is tried again while there is time until its deadline.
     pub(crate) async fn wait_for_others(&self, place: &Place, policy: &Policy) -> Result<(), Failure> {
-        let Some(most) = policy.max_open else {
+        if policy.max_open.is_none() && policy.cooldown.is_none() {
             return Ok(());
-        };
+        }
         let action = &self.job.action().id;
         let record = place.read(self.job.bus()).await?;
         // An earlier start of it was let in.
         if book::has_entered(&record, action) {
             return Ok(());
         }
+        let rests = policy
+            .cooldown
+            .and_then(|cooldown| book::rests_until(&record, cooldown));
+        if let Some(until) = rests.filter(|until| *until > self.job.now()) {
+            let left = Duration::try_from(until.duration_since(self.job.now())).unwrap_or_default();
+            return Err(Failure::Transient {
+                cause: format!("the group rests until {until} after its last swap (cooldown)"),
+                after: Some(left.clamp(ASKS_AGAIN, RESTS)),
+            });
+        }
+        let Some(most) = policy.max_open else {
+            return Ok(());
+        };
         let (deadline, now) = (self.job.deadline(), self.job.now());
         let line = self.swapper.waiting.queue(&place.key(), action, deadline, now);
         let open = self.others_open(place).await?;
@@ -60,6 +84,36 @@ impl Saga<'_> {
             return Ok(());
         }
         Err(crowded(open, most, line.again))
+    }
+
+    /// How many members have to be on demand beside those that are, and the ids of those that were counted. Nothing where the
+    /// policy asks for none, or where the old one is on demand itself: then its replacement is too.
+    pub(crate) async fn lacks_on_demand(
+        &mut self,
+        group: &Group,
+        old: &Instance,
+        policy: &Policy,
+    ) -> Result<Option<(u32, BTreeSet<String>)>, Failure> {
+        let Some(share) = policy.on_demand.filter(|_| old.spot) else {
+            return Ok(None);
+        };
+        let stays = |member: &&Member| member.standing != Standing::Leaving && member.instance != old.id;
+        let others: BTreeSet<String> = group
+            .members
+            .iter()
+            .filter(stays)
+            .map(|member| member.instance.clone())
+            .collect();
+        let reads = Arc::clone(&self.reads);
+        let asked = others.iter().map(|id| reads.instance(id));
+        let seen = futures::future::try_join_all(asked).await;
+        let seen = seen.map_err(|refusal| {
+            Failure::transient(format!("which members are on demand cannot be told: {refusal}"))
+        })?;
+        let on_demand = seen.iter().flatten().filter(|member| !member.spot).count();
+        let all = u32::try_from(others.len() + 1).unwrap_or(u32::MAX);
+        let there = u32::try_from(on_demand).unwrap_or(u32::MAX);
+        Ok(Some((share.of(all).saturating_sub(there), others)))
     }
 
     /// On-demand prices of the region, as far as the operator's file has them.

@@ -17,7 +17,9 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
     };
     let strategy = saga.orders(seen)?.strategy;
     let policy = saga.policy(group)?;
-    let Planned { plan, left_out } = match saga.plan(strategy, group, &old, &policy).await? {
+    let lacks = saga.lacks_on_demand(group, &old, &policy).await?;
+    let spot = old.spot && lacks.is_none_or(|(lacks, _)| lacks == 0);
+    let Planned { plan, left_out } = match saga.plan(strategy, group, &old, &policy, spot).await? {
         Ok(planned) => planned,
         Err(end) => return Ok(Report::failed(end.reason, format!("Dry run: {}", end.message))),
     };

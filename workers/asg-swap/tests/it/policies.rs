@@ -3,7 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use hollowtrees_harness::{
-    aws::{Delays, NewGroup},
+    aws::{Delays, NewGroup, Service},
     eventually,
 };
 use hollowtrees_schemas::proto::{self, time::to_proto};
@@ -218,5 +218,102 @@ async fn no_more_swaps_than_may_be_are_open_and_the_earliest_deadline_is_next() 
         "{}",
         ends[0].message
     );
+    worker.stop().await;
+}
+
+/// EC2 has no spot instances to give.
+fn no_spot(world: &World) {
+    let fault = Service::Ec2
+        .fault("InsufficientInstanceCapacity", 500)
+        .containing("Action=RunInstances&")
+        .containing("MarketType=spot");
+    world.aws.inject(fault);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_spot_pool_gives_one_it_is_on_demand_if_the_group_says_so() {
+    let mut world = World::new().await;
+    no_spot(&world);
+    let worker = world.worker().await;
+    let tagged = group("falls-back").tag("hollowtrees.io/fallback", "on-demand", false);
+    let old = world.group(&tagged).await.remove(0);
+    world.send(&world.action(&old, "certain")).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    let new = world.swapped("falls-back", &old, (1, 1, 2)).await;
+    assert_eq!((new.spot, new.instance_type.as_str()), (false, "m5.large"));
+    let told = detail(&outcome);
+    assert_eq!(told["choices_tried"], 4.0, "three on spot first: {told}");
+
+    // A rule may say otherwise.
+    let tagged = group("spot-only").tag("hollowtrees.io/fallback", "on-demand", false);
+    let old = world.group(&tagged).await.remove(0);
+    let action = proto::Action {
+        params: params(json!({"fallback": "none"})),
+        ..world.action(&old, "certain")
+    };
+    world.send(&action).await;
+    let outcome = world.end().await;
+    assert_eq!(
+        (outcome.result.as_str(), outcome.reason.as_str()),
+        ("failed", "no-capacity"),
+        "{outcome:?}"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_are_launched_on_demand_as_lack_of_the_share_however_many_go_at_once() {
+    let mut world = World::new().await;
+    let group = group("share")
+        .sizes(5, 5, 5)
+        .tag("hollowtrees.io/on-demand", "1, 40%", false);
+    let olds = world.group(&group).await;
+    let workers = [world.worker().await, world.worker().await];
+    for old in &olds[..4] {
+        world.send(&world.action(old, "certain")).await;
+    }
+    for _ in &olds[..4] {
+        let outcome = world.end().await;
+        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    }
+    let mut on_demand = 0;
+    for old in &olds[..4] {
+        let new = world.swapped("share", old, (5, 5, 5)).await;
+        on_demand += usize::from(!new.spot);
+    }
+    assert_eq!(on_demand, 2, "40 % of five");
+    // The share is there: the next one is spot.
+    world.send(&world.action(&olds[4], "certain")).await;
+    assert_eq!(world.end().await.result, "succeeded");
+    assert!(world.swapped("share", &olds[4], (5, 5, 5)).await.spot);
+    for worker in workers {
+        worker.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_rests_between_two_swaps() {
+    let mut world = World::new().await;
+    let tagged = group("rests")
+        .sizes(2, 2, 3)
+        .tag("hollowtrees.io/cooldown", "4s", false);
+    let olds = world.group(&tagged).await;
+    let worker = world.worker().await;
+    world.send(&world.action(&olds[0], "certain")).await;
+    let first = world.end().await;
+    assert_eq!(first.result, "succeeded", "{first:?}");
+    world.send(&world.action(&olds[1], "certain")).await;
+    let second = world.end().await;
+    assert_eq!(second.result, "succeeded", "{second:?}");
+    let record = world.record("rests").await;
+    let of = |action: &str| {
+        let found = record.swaps.iter().find(|swap| swap.action_id == action);
+        found.unwrap().clone()
+    };
+    let ended = of(&first.action_id).ended_at.unwrap();
+    let opened = of(&second.action_id).opened_at.unwrap();
+    let rested = opened.seconds - ended.seconds;
+    assert!((3..60).contains(&rested), "it rested {rested} s");
     worker.stop().await;
 }

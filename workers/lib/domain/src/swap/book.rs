@@ -3,7 +3,12 @@
 //! AWS has no conditional update of sizes. So whoever changes them holds the lease, notes in the record what it is about
 //! to write, writes, and notes that it has. After a crash between the two, the sizes themselves tell whether it happened.
 
-use hollowtrees_schemas::proto::{self, time};
+use std::collections::BTreeSet;
+
+use hollowtrees_schemas::{
+    names::result,
+    proto::{self, time},
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Books, world::Sizes};
@@ -103,6 +108,28 @@ pub fn enter(
         return Err(Busy::Enough(others));
     }
     open(record, swap, now)
+}
+
+/// Until when the group rests after its last swap that succeeded.
+#[must_use]
+pub fn rests_until(record: &proto::Group, cooldown: SignedDuration) -> Option<Timestamp> {
+    record
+        .swaps
+        .iter()
+        .filter(|swap| swap.result == result::SUCCEEDED)
+        .filter_map(|swap| time::from_proto(swap.ended_at.as_ref()?).ok())
+        .max()
+        .and_then(|ended| ended.checked_add(cooldown).ok())
+}
+
+/// Open swaps, this action's apart, that launch on demand for the group's share, what they launched not being one of these
+/// members.
+#[must_use]
+pub fn on_demand_to_come(record: &proto::Group, action: &str, members: &BTreeSet<String>) -> usize {
+    let counts = |swap: &&proto::GroupSwap| {
+        is_open(swap) && swap.on_demand && swap.action_id != action && !members.contains(&swap.replacement)
+    };
+    record.swaps.iter().filter(counts).count()
 }
 
 /// Whether this action's swap is open.

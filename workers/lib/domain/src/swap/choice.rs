@@ -7,12 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Policy, TAG_ACTION, TAG_CHOICE, TAG_REPLACES, order,
+    policy::Fallback,
     world::{Group, Instance, Launch, Source, SpotMarket, Subnet, Template, TemplateRef},
 };
 use crate::recommend::{Evidence, Price};
 
 /// Pools tried at most.
 const LONGEST: usize = 24;
+/// Of these, kept for those on demand where they come after spot.
+const FALLBACKS: usize = 6;
 /// Tags an instance may have (EC2 user guide, "tag restrictions"); ours go first.
 const MOST_TAGS: usize = 50;
 
@@ -35,6 +38,9 @@ pub struct Choice {
     pub price: Option<f64>,
     /// Why it stands where it stands, in a line.
     pub why: String,
+    /// On demand, though the others are spot.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_demand: bool,
 }
 
 /// What there is to choose from.
@@ -52,6 +58,8 @@ pub struct Offer<'a> {
     pub on_demand: &'a BTreeMap<String, Price>,
     /// What is allowed.
     pub policy: &'a Policy,
+    /// The market: spot, or on demand.
+    pub spot: bool,
 }
 
 /// What was chosen from.
@@ -114,14 +122,14 @@ pub fn templates(source: &Source) -> Vec<TemplateRef> {
     found
 }
 
-/// The market a replacement is bought on: the old one's, with the group's highest price.
+/// Terms of the spot market, with the group's highest price; none: on demand.
 #[must_use]
-pub fn market(group: &Group, old: &Instance) -> Option<SpotMarket> {
+pub fn market(group: &Group, spot: bool) -> Option<SpotMarket> {
     let max_price = match &group.source {
         Source::Mixed { max_price, .. } => max_price.clone(),
         Source::Template(_) | Source::Unknown(_) => None,
     };
-    old.spot.then_some(SpotMarket { max_price })
+    spot.then_some(SpotMarket { max_price })
 }
 
 /// The weight of the old one's type: 1 in a group without weights.
@@ -137,7 +145,8 @@ pub fn weight(group: &Group, old: &Instance) -> u32 {
 }
 
 /// All pools, best first: the group's types of the old one's weight in its subnets. Spot: as [`order`](mod@order) says. On
-/// demand: in the group's order, each type in the old one's subnet first, so that zones stay as balanced as they were.
+/// demand: in the group's order, each type in the old one's subnet first, so that zones stay as balanced as they were. Where the
+/// policy falls back on them, pools on demand come after those of spot.
 ///
 /// # Errors
 /// There is none, and why.
@@ -147,7 +156,7 @@ pub fn choices(offer: Offer<'_>) -> Result<Choices, NoChoice> {
     if group.subnets.is_empty() {
         return Err(NoChoice::Subnets);
     }
-    let mut found: Vec<Choice> = types
+    let listed: Vec<Choice> = types
         .iter()
         .flat_map(|(instance_type, template)| {
             let mut subnets: Vec<&Subnet> = group.subnets.iter().collect();
@@ -160,13 +169,25 @@ pub fn choices(offer: Offer<'_>) -> Result<Choices, NoChoice> {
                 zone: subnet.zone.clone(),
                 price: None,
                 why: order::AS_LISTED.to_owned(),
+                on_demand: false,
             })
         })
         .collect();
-    if old.spot {
+    let mut found = listed.clone();
+    if offer.spot {
         order::order(&mut found, offer);
     }
-    let left_out = offer.policy.apply(&mut found, old.spot, offer.on_demand);
+    let mut left_out = offer.policy.apply(&mut found, offer.spot, offer.on_demand);
+    if offer.spot && offer.policy.fallback == Some(Fallback::OnDemand) {
+        let mut after = listed;
+        for choice in &mut after {
+            choice.on_demand = true;
+            "on demand, where no spot pool gives one".clone_into(&mut choice.why);
+        }
+        left_out.extend(offer.policy.apply(&mut after, false, offer.on_demand));
+        found.truncate(LONGEST - FALLBACKS);
+        found.extend(after);
+    }
     if let (true, Some(best)) = (found.is_empty(), left_out.first()) {
         return Err(NoChoice::Policy {
             of: left_out.len(),
@@ -270,7 +291,7 @@ impl Choice {
             },
             instance_type: self.instance_type.clone(),
             subnet: self.subnet.clone(),
-            spot: spot.cloned(),
+            spot: spot.filter(|_| !self.on_demand).cloned(),
             token,
             tags,
         }

@@ -69,6 +69,12 @@ pub const TAG_DENIED_TYPES: &str = "hollowtrees.io/denied-types";
 pub const TAG_PRICE_CEILING: &str = "hollowtrees.io/price-ceiling";
 /// Tag of a group: how many of its swaps may be open at once.
 pub const TAG_MAX_OPEN: &str = "hollowtrees.io/max-open";
+/// Tag of a group: how long after a swap of it the next one begins.
+pub const TAG_COOLDOWN: &str = "hollowtrees.io/cooldown";
+/// Tag of a group: how many of its members are on demand, at least.
+pub const TAG_ON_DEMAND: &str = "hollowtrees.io/on-demand";
+/// Tag of a group: what is tried where no spot pool gives an instance.
+pub const TAG_FALLBACK: &str = "hollowtrees.io/fallback";
 /// Tag of what we launched: the id of the action.
 pub const TAG_ACTION: &str = "hollowtrees.io/action";
 /// Tag of what we launched: the instance it replaces.

@@ -1,9 +1,15 @@
-//! What a rule and a group allow of a swap: which types, up to which price, how many swaps at once.
+//! What a rule and a group allow of a swap: which types, up to which price, on which market, how many swaps at once and how
+//! soon after each other.
 
 use std::{collections::BTreeMap, str::FromStr};
 
+use jiff::SignedDuration;
+
 use super::choice::Choice;
-use crate::recommend::{Price, pattern::Pattern};
+use crate::{
+    duration,
+    recommend::{Price, pattern::Pattern},
+};
 
 /// Largest ceiling, in percent of the on-demand price.
 const CEILING_MAX: u32 = 1_000;
@@ -11,6 +17,10 @@ const CEILING_MAX: u32 = 1_000;
 const OPEN_MAX: u32 = 256;
 /// Patterns of one list.
 const PATTERNS_MAX: usize = 64;
+/// Longest time between two swaps of a group: its record keeps ended ones for a day.
+const COOLDOWN_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// Largest number of members on demand.
+const SHARE_MAX: u32 = 10_000;
 
 /// What is allowed. What is not said is not limited.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +33,39 @@ pub struct Policy {
     pub price_ceiling: Option<u32>,
     /// Swaps of a group that are open at once.
     pub max_open: Option<u32>,
+    /// Between the end of a group's last swap that succeeded and the begin of its next.
+    pub cooldown: Option<SignedDuration>,
+    /// How many members are on demand, at least.
+    pub on_demand: Option<Share>,
+    /// What is tried where no spot pool gives an instance.
+    pub fallback: Option<Fallback>,
+}
+
+/// A share of a group's members: a number, or a part of them, whichever is more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// So many.
+    pub count: u32,
+    /// So many of a hundred, rounded up.
+    pub percent: u32,
+}
+
+impl Share {
+    /// Of so many members.
+    #[must_use]
+    pub fn of(self, members: u32) -> u32 {
+        let part = members.saturating_mul(self.percent).div_ceil(100);
+        self.count.max(part).min(members)
+    }
+}
+
+/// What is tried where no spot pool gives an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// Nothing: the swap has failed.
+    None,
+    /// The same types on demand.
+    OnDemand,
 }
 
 /// A word that says nothing of a policy.
@@ -40,6 +83,17 @@ pub enum BadPolicy {
     /// A number of swaps.
     #[error("`{0}` is no number of swaps at once; give 1 to 256")]
     MaxOpen(String),
+    /// A time between swaps.
+    #[error("`{0}` is no time between swaps; give a duration up to 24h, like `5m`")]
+    Cooldown(String),
+    /// A share on demand.
+    #[error(
+        "`{0}` is no share on demand; give a number, a percentage, or both, like `2, 30%`: the higher counts"
+    )]
+    Share(String),
+    /// What comes after spot.
+    #[error("`{0}` is nothing to fall back on; give `on-demand` or `none`")]
+    Fallback(String),
 }
 
 /// Reads patterns, apart by commas or spaces.
@@ -77,6 +131,53 @@ pub fn max_open(text: &str) -> Result<u32, BadPolicy> {
     within(text.trim(), OPEN_MAX).ok_or_else(|| BadPolicy::MaxOpen(shown(text)))
 }
 
+/// Reads a time between swaps.
+///
+/// # Errors
+/// It is none.
+pub fn cooldown(text: &str) -> Result<SignedDuration, BadPolicy> {
+    let read = duration::parse(text.trim()).ok();
+    read.filter(|wait| (SignedDuration::ZERO..=COOLDOWN_MAX).contains(wait))
+        .ok_or_else(|| BadPolicy::Cooldown(shown(text)))
+}
+
+/// Reads a share on demand: `2`, `30%`, `2, 30%`.
+///
+/// # Errors
+/// It is none.
+pub fn share(text: &str) -> Result<Share, BadPolicy> {
+    let mut share = Share::default();
+    let mut parts = 0;
+    for part in text.split(',').map(str::trim) {
+        let read = match part.strip_suffix('%') {
+            Some(percent) => within_zero(percent.trim_end(), 100).map(|percent| share.percent = percent),
+            None => within_zero(part, SHARE_MAX).map(|count| share.count = count),
+        };
+        read.ok_or_else(|| BadPolicy::Share(shown(text)))?;
+        parts += 1;
+    }
+    if parts > 2 {
+        return Err(BadPolicy::Share(shown(text)));
+    }
+    Ok(share)
+}
+
+/// Reads what comes after spot.
+///
+/// # Errors
+/// It is nothing that is known.
+pub fn fallback(text: &str) -> Result<Fallback, BadPolicy> {
+    match text.trim() {
+        "on-demand" => Ok(Fallback::OnDemand),
+        "none" => Ok(Fallback::None),
+        _ => Err(BadPolicy::Fallback(shown(text))),
+    }
+}
+
+fn within_zero(text: &str, most: u32) -> Option<u32> {
+    text.parse().ok().filter(|number| *number <= most)
+}
+
 fn within(text: &str, most: u32) -> Option<u32> {
     text.parse().ok().filter(|number| (1..=most).contains(number))
 }
@@ -94,6 +195,9 @@ impl Policy {
             denied: self.denied.or(tagged.denied),
             price_ceiling: self.price_ceiling.or(tagged.price_ceiling),
             max_open: self.max_open.or(tagged.max_open),
+            cooldown: self.cooldown.or(tagged.cooldown),
+            on_demand: self.on_demand.or(tagged.on_demand),
+            fallback: self.fallback.or(tagged.fallback),
         }
     }
 

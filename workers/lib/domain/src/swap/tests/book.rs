@@ -1,12 +1,15 @@
 //! Leases and books of a group.
 
+use std::collections::BTreeSet;
+
 use hollowtrees_schemas::proto::{self, time::to_proto};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
     Next,
     book::{
-        Busy, LEASE, books, close, doubtful, enter, has_entered, lease, open, others_open, others_under_way,
+        Busy, LEASE, books, close, doubtful, enter, has_entered, lease, on_demand_to_come, open, others_open,
+        others_under_way, rests_until,
     },
     fresh::{SHOWS_WITHIN, read},
     joint::{Wish, join},
@@ -437,4 +440,32 @@ fn room_is_made_for_all_that_are_about_to_need_it() {
     // What launches nothing holds up nobody.
     assert!(!others_under_way(&record, "a"));
     assert!(others_under_way(&record, "b"));
+}
+
+#[test]
+fn a_group_rests_after_what_succeeded_and_counts_what_comes_on_demand() {
+    let mut record = proto::Group::default();
+    let cooldown = SignedDuration::from_mins(5);
+    for (action, instance) in [("a", "i-1"), ("b", "i-2")] {
+        open(&mut record, swap(action, instance), at(0)).unwrap();
+    }
+    assert_eq!(rests_until(&record, cooldown), None);
+    close(&mut record, "a", "failed", at(10));
+    assert_eq!(rests_until(&record, cooldown), None);
+    close(&mut record, "b", "succeeded", at(20));
+    assert_eq!(rests_until(&record, cooldown), Some(at(320)));
+
+    for (action, replacement) in [("c", ""), ("d", "i-9"), ("e", "")] {
+        let entered = proto::GroupSwap {
+            on_demand: action != "e",
+            replacement: replacement.to_owned(),
+            ..swap(action, &format!("i-{action}"))
+        };
+        open(&mut record, entered, at(30)).unwrap();
+    }
+    let none = BTreeSet::new();
+    assert_eq!(on_demand_to_come(&record, "x", &none), 2);
+    assert_eq!(on_demand_to_come(&record, "c", &none), 1);
+    // One that is a member already is counted among the members.
+    assert_eq!(on_demand_to_come(&record, "x", &["i-9".to_owned()].into()), 1);
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::{
     Policy,
     choice::{Choice, Claim, NoChoice, Offer, choices, market, propagated, templates, weight},
-    policy::{max_open, patterns, price_ceiling},
+    policy::{self, Fallback, max_open, patterns, price_ceiling},
     world::{Group, Instance, Life, Override, Sizes, Source, SpotMarket, Subnet, Tag, Template, TemplateRef},
 };
 use crate::recommend::{Evidence, History, Point, Pool, Price};
@@ -119,6 +119,7 @@ fn chosen(source: Source, old: &Instance, evidence: &Evidence) -> Vec<Choice> {
         evidence,
         on_demand: &BTreeMap::new(),
         policy: &Policy::default(),
+        spot: old.spot,
     })
     .unwrap()
     .pools
@@ -295,6 +296,7 @@ fn each_choice_says_why_it_stands_where_it_stands() {
         evidence: &prices(),
         on_demand: &BTreeMap::new(),
         policy: &Policy::default(),
+        spot: true,
     };
     let found = choices(offer).unwrap().pools;
     assert!(found[0].why.ends_with("but there is no other"), "{found:?}");
@@ -323,6 +325,7 @@ fn what_cannot_be_chosen_is_named() {
             evidence: &Evidence::none(now()),
             on_demand: &BTreeMap::new(),
             policy: &Policy::default(),
+            spot: true,
         };
         assert_eq!(choices(offer), Err(expected));
     };
@@ -359,7 +362,7 @@ fn a_launch_is_the_same_call_each_time_and_another_for_each_choice() {
     };
     let old = old("m5.large", "a", true);
     assert_eq!(
-        market(&group, &old),
+        market(&group, old.spot),
         Some(SpotMarket {
             max_price: Some("0.5".to_owned())
         })
@@ -375,6 +378,7 @@ fn a_launch_is_the_same_call_each_time_and_another_for_each_choice() {
         evidence: &prices(),
         on_demand: &BTreeMap::new(),
         policy: &Policy::default(),
+        spot: true,
     };
     let choice = &choices(offer).unwrap().pools[0];
     let tags = propagated(&group);
@@ -384,7 +388,7 @@ fn a_launch_is_the_same_call_each_time_and_another_for_each_choice() {
             redrive,
             old: "i-old",
         };
-        choice.launch(number, claim, market(&group, &old).as_ref(), &tags)
+        choice.launch(number, claim, market(&group, old.spot).as_ref(), &tags)
     };
     let first = call(0, "a", 0);
     assert_eq!(first, call(0, "a", 0));
@@ -417,6 +421,7 @@ fn a_policy_takes_pools_out_and_says_why() {
             evidence: &known,
             on_demand: &on_demand,
             policy,
+            spot,
         })
     };
     let named = |list: &[Choice]| -> Vec<String> {
@@ -511,4 +516,78 @@ fn a_policy_is_read_key_by_key_the_actions_before_the_groups() {
         let told = max_open(bad).unwrap_err().to_string();
         assert!(told.contains("1 to 256"), "{told}");
     }
+}
+
+#[test]
+fn pools_on_demand_come_after_those_of_spot_where_the_policy_falls_back_on_them() {
+    let group = group(two());
+    let policy = Policy {
+        fallback: Some(Fallback::OnDemand),
+        denied: Some(policy::patterns("m4.*").unwrap()),
+        ..Policy::default()
+    };
+    let found = choices(Offer {
+        group: &group,
+        old: &old("m5.large", "a", true),
+        templates: &resolved(),
+        evidence: &prices(),
+        on_demand: &BTreeMap::new(),
+        policy: &policy,
+        spot: true,
+    })
+    .unwrap();
+    let pools: Vec<_> = found
+        .pools
+        .iter()
+        .map(|choice| (choice.zone.as_str(), choice.on_demand))
+        .collect();
+    assert_eq!(pools, [("b", false), ("a", false), ("a", true), ("b", true)]);
+    assert_eq!(found.left_out.len(), 4, "the denied type, on both markets");
+    let claim = Claim {
+        action: "a",
+        redrive: 0,
+        old: "i-old",
+    };
+    let market = market(&group, true);
+    let launched: Vec<bool> = found
+        .pools
+        .iter()
+        .map(|choice| {
+            choice
+                .launch(0, claim, market.as_ref(), &BTreeMap::new())
+                .spot
+                .is_some()
+        })
+        .collect();
+    assert_eq!(launched, [true, true, false, false]);
+}
+
+#[test]
+fn a_share_is_a_number_or_a_part_whichever_is_more() {
+    let check = |text: &str, members: u32, expected: u32| {
+        assert_eq!(
+            policy::share(text).unwrap().of(members),
+            expected,
+            "{text} of {members}"
+        );
+    };
+    check("2", 10, 2);
+    check("30%", 10, 3);
+    check("25 %", 10, 3);
+    check("2, 30%", 10, 3);
+    check("30%,5", 10, 5);
+    check("5", 3, 3);
+    check("0", 3, 0);
+    check("100%", 7, 7);
+    for bad in ["", "x", "-1", "101%", "1,2,3", "2;3", "1.5"] {
+        assert!(policy::share(bad).is_err(), "{bad}");
+    }
+    for (text, seconds) in [("5m", 300), ("0s", 0), (" 24h ", 86_400)] {
+        assert_eq!(policy::cooldown(text).unwrap().as_secs(), seconds);
+    }
+    for bad in ["", "5", "25h", "-1s"] {
+        assert!(policy::cooldown(bad).is_err(), "{bad}");
+    }
+    assert_eq!(policy::fallback(" on-demand"), Ok(Fallback::OnDemand));
+    assert!(policy::fallback("spot").is_err());
 }
