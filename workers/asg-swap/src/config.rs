@@ -116,6 +116,9 @@ pub struct Exporter {
     pub every: Duration,
     /// Regions; none: that of `aws`.
     pub regions: Vec<String>,
+    /// Between two reads of prices; zero: none are read.
+    #[serde(with = "config::duration")]
+    pub prices_every: Duration,
 }
 
 /// What is done about orphans.
@@ -246,11 +249,20 @@ impl config::Settings for Settings {
         ] {
             check(limit >= seconds(1), key, "expected at least 1s");
         }
-        let every = self.exporter.every;
+        let Exporter {
+            every, prices_every, ..
+        } = self.exporter;
+        for (key, every) in [("exporter.every", every), ("exporter.prices_every", prices_every)] {
+            check(
+                every.is_zero() || (seconds(1)..=seconds(3_600)).contains(&every),
+                key,
+                "expected 0s, for none, or 1s to 1h",
+            );
+        }
         check(
-            every.is_zero() || (seconds(1)..=seconds(3_600)).contains(&every),
-            "exporter.every",
-            "expected 0s, for none, or 1s to 1h",
+            prices_every.is_zero() || !every.is_zero(),
+            "exporter.prices_every",
+            "needs exporter.every: prices are shown of the members that are read",
         );
         check(
             (seconds(60)..=seconds(86_400)).contains(&self.sweep.every),
@@ -308,6 +320,13 @@ mod tests {
         check("HT_SWEEP__ORPHANS", "delete", "sweep.orphans");
         check("HT_SWEEP__EVERY", "1s", "sweep.every");
         check("HT_EXPORTER__EVERY", "10ms", "exporter.every");
+        check(
+            "HT_EXPORTER__PRICES_EVERY",
+            "2h",
+            "exporter.prices_every: expected",
+        );
+        let alone = "exporter.prices_every: needs exporter.every";
+        check("HT_EXPORTER__PRICES_EVERY", "5m", alone);
         check("HT_SWEEP__OLDER_THAN", "0s", "sweep.older_than");
         check("HT_SWAP__WAIT_FOR_NODE", "soon", "swap.wait_for_node");
         let unnamed = "swap.wait_for_node: needs cluster.name (HT_CLUSTER__NAME)";
