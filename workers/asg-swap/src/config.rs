@@ -1,6 +1,6 @@
 //! The swap worker's own configuration; the frame's is described in `hollowtrees_runtime::config`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use hollowtrees_cluster::Access;
 use hollowtrees_domain::swap::Strategy;
@@ -47,6 +47,8 @@ pub struct Aws {
     pub operation_timeout: Duration,
     /// Attempts of a call.
     pub attempts: u32,
+    /// Roles of other accounts, by account.
+    pub roles: BTreeMap<String, String>,
 }
 
 /// The cluster whose nodes are seen, and how to reach it.
@@ -161,6 +163,8 @@ impl Settings {
             attempt_timeout: aws.attempt_timeout,
             operation_timeout: aws.operation_timeout,
             attempts: aws.attempts,
+            // What is none was refused before.
+            accounts: hollowtrees_aws::roles(&aws.roles).unwrap_or_default(),
             ..hollowtrees_aws::Options::default()
         }
     }
@@ -212,6 +216,9 @@ impl config::Settings for Settings {
             "aws.attempts",
             "expected 1 to 10",
         );
+        for bad in hollowtrees_aws::roles(&aws.roles).err().into_iter().flatten() {
+            check(false, "aws.roles", &bad.to_string());
+        }
         check(
             (1..=20_000).contains(&swap.accepted),
             "swap.accepted",
@@ -313,6 +320,11 @@ mod tests {
         };
         check("HT_SWAP__STRATEGY", "swop", "strategy");
         check("HT_AWS__OPERATION_TIMEOUT", "1m", "aws.operation_timeout");
+        check(
+            "HT_AWS__ROLES__210987654321",
+            "swap",
+            "aws.roles: `swap` is no role of 210987654321",
+        );
         check("HT_SWAP__RUNNING", "0", "swap.running");
         check("HT_SWAP__TIME_LIMIT", "1s", "swap.time_limit");
         check("HT_SWAP__POLL", "5m", "swap.poll");

@@ -63,6 +63,12 @@ impl Swapper {
         lock
     }
 
+    fn account_of(&self, action: &proto::Action) -> Aws {
+        let target = action.target.as_ref();
+        self.aws
+            .account(target.map_or("", |target| target.account.as_str()))
+    }
+
     fn region_of(&self, action: &proto::Action) -> Result<String, Failure> {
         let named = action.target.as_ref().map_or("", |target| target.region.as_str());
         if !named.is_empty() {
@@ -95,7 +101,9 @@ impl Handler for Swapper {
             ));
         }
         let cloud = Cloud {
-            region: self.aws.region(&self.region_of(job.action())?),
+            region: self
+                .account_of(job.action())
+                .region(&self.region_of(job.action())?),
             telemetry: self.telemetry.clone(),
             health: self.health.clone(),
         };
