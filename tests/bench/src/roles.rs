@@ -21,18 +21,27 @@ pub(crate) enum Role {
     Drain,
     /// As `hollowtrees-gateway` runs it.
     Gateway,
+    /// As `hollowtrees-asg-swap` runs it.
+    AsgSwap,
     /// The floor's router.
     BareRouter,
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Router, Self::Drain, Self::Gateway, Self::BareRouter];
+    const ALL: [Self; 5] = [
+        Self::Router,
+        Self::Drain,
+        Self::Gateway,
+        Self::AsgSwap,
+        Self::BareRouter,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Router => "router",
             Self::Drain => "drain",
             Self::Gateway => "gateway",
+            Self::AsgSwap => "asg-swap",
             Self::BareRouter => "bare-router",
         }
     }
@@ -56,6 +65,7 @@ pub(crate) fn play() -> Option<ExitCode> {
         Role::Router => hollowtrees_router::main(),
         Role::Drain => hollowtrees_drain::main(),
         Role::Gateway => hollowtrees_gateway::main(),
+        Role::AsgSwap => hollowtrees_asg_swap::main(),
         Role::BareRouter => bare_router(),
     })
 }

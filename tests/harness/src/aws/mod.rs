@@ -12,6 +12,7 @@
 mod balancers;
 mod groups;
 mod groups_xml;
+mod launches;
 mod lifecycle;
 mod moto;
 mod new_balancer;
@@ -93,7 +94,8 @@ pub struct Instance {
 pub struct Delays {
     /// From a launch to `running`; `pending` until then.
     pub running: Duration,
-    /// From joining a group to `InService`; `Pending` until then.
+    /// From joining a group to `InService`; `Pending` until then. What a group launches itself joins at once, and has to
+    /// run first.
     pub in_service: Duration,
 }
 
