@@ -9,6 +9,7 @@
 
 mod agent;
 mod burst;
+mod capacity;
 mod cost;
 mod floor;
 mod latency;
@@ -56,6 +57,15 @@ struct Arguments {
     /// Pods on each of them.
     #[arg(long, default_value_t = 10)]
     pods: usize,
+    /// Runs of the comparison of capacities, each from a seed of its own.
+    #[arg(long, default_value_t = 100)]
+    runs: u64,
+    /// The first of these seeds.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many of these runs are played at once.
+    #[arg(long, default_value_t = 4)]
+    lanes: usize,
     /// How long the agent is left idle before it is measured, and how long its processor time is taken.
     #[arg(long, default_value_t = 600)]
     agent_seconds: u64,
@@ -92,6 +102,8 @@ enum Rows {
     Sqs,
     /// Many instances of many auto-scaling groups replaced at once.
     Swaps,
+    /// What is in service of a group that is swapped, and of one that is left to Auto Scaling. A table of its own.
+    Capacity,
 }
 
 impl Arguments {
@@ -127,6 +139,14 @@ impl Arguments {
             Rows::Peers => Box::pin(burst::peers(nodes, pods)).await,
             Rows::Sqs => Box::pin(sqs::sqs(self.messages)).await,
             Rows::Swaps => Box::pin(swaps::swaps(self.swaps)).await,
+            Rows::Capacity => {
+                let asked = capacity::Asked {
+                    runs: self.runs,
+                    seed: self.seed,
+                    lanes: self.lanes,
+                };
+                capacity::capacity(&asked).await
+            }
             Rows::Agent => {
                 let idle = Duration::from_secs(self.agent_seconds);
                 agent::agent(self.agent.clone(), idle).await
@@ -151,7 +171,9 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         std::thread::available_parallelism()?
     );
     println!();
-    println!("{}", sample::HEADER);
+    if arguments.rows() != [Rows::Capacity] {
+        println!("{}", sample::HEADER);
+    }
     for rows in arguments.rows() {
         arguments.print(rows).await?;
     }

@@ -1,6 +1,6 @@
 //! The swap worker's own configuration; the frame's is described in `hollowtrees_runtime::config`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use hollowtrees_cluster::Access;
 use hollowtrees_domain::swap::Strategy;
@@ -47,6 +47,8 @@ pub struct Aws {
     pub operation_timeout: Duration,
     /// Attempts of a call.
     pub attempts: u32,
+    /// Roles of other accounts, by account.
+    pub roles: BTreeMap<String, String>,
 }
 
 /// The cluster whose nodes are seen, and how to reach it.
@@ -116,6 +118,9 @@ pub struct Exporter {
     pub every: Duration,
     /// Regions; none: that of `aws`.
     pub regions: Vec<String>,
+    /// Between two reads of prices; zero: none are read.
+    #[serde(with = "config::duration")]
+    pub prices_every: Duration,
 }
 
 /// What is done about orphans.
@@ -158,6 +163,8 @@ impl Settings {
             attempt_timeout: aws.attempt_timeout,
             operation_timeout: aws.operation_timeout,
             attempts: aws.attempts,
+            // What is none was refused before.
+            accounts: hollowtrees_aws::roles(&aws.roles).unwrap_or_default(),
             ..hollowtrees_aws::Options::default()
         }
     }
@@ -209,6 +216,9 @@ impl config::Settings for Settings {
             "aws.attempts",
             "expected 1 to 10",
         );
+        for bad in hollowtrees_aws::roles(&aws.roles).err().into_iter().flatten() {
+            check(false, "aws.roles", &bad.to_string());
+        }
         check(
             (1..=20_000).contains(&swap.accepted),
             "swap.accepted",
@@ -246,11 +256,20 @@ impl config::Settings for Settings {
         ] {
             check(limit >= seconds(1), key, "expected at least 1s");
         }
-        let every = self.exporter.every;
+        let Exporter {
+            every, prices_every, ..
+        } = self.exporter;
+        for (key, every) in [("exporter.every", every), ("exporter.prices_every", prices_every)] {
+            check(
+                every.is_zero() || (seconds(1)..=seconds(3_600)).contains(&every),
+                key,
+                "expected 0s, for none, or 1s to 1h",
+            );
+        }
         check(
-            every.is_zero() || (seconds(1)..=seconds(3_600)).contains(&every),
-            "exporter.every",
-            "expected 0s, for none, or 1s to 1h",
+            prices_every.is_zero() || !every.is_zero(),
+            "exporter.prices_every",
+            "needs exporter.every: prices are shown of the members that are read",
         );
         check(
             (seconds(60)..=seconds(86_400)).contains(&self.sweep.every),
@@ -301,6 +320,11 @@ mod tests {
         };
         check("HT_SWAP__STRATEGY", "swop", "strategy");
         check("HT_AWS__OPERATION_TIMEOUT", "1m", "aws.operation_timeout");
+        check(
+            "HT_AWS__ROLES__210987654321",
+            "swap",
+            "aws.roles: `swap` is no role of 210987654321",
+        );
         check("HT_SWAP__RUNNING", "0", "swap.running");
         check("HT_SWAP__TIME_LIMIT", "1s", "swap.time_limit");
         check("HT_SWAP__POLL", "5m", "swap.poll");
@@ -308,6 +332,13 @@ mod tests {
         check("HT_SWEEP__ORPHANS", "delete", "sweep.orphans");
         check("HT_SWEEP__EVERY", "1s", "sweep.every");
         check("HT_EXPORTER__EVERY", "10ms", "exporter.every");
+        check(
+            "HT_EXPORTER__PRICES_EVERY",
+            "2h",
+            "exporter.prices_every: expected",
+        );
+        let alone = "exporter.prices_every: needs exporter.every";
+        check("HT_EXPORTER__PRICES_EVERY", "5m", alone);
         check("HT_SWEEP__OLDER_THAN", "0s", "sweep.older_than");
         check("HT_SWAP__WAIT_FOR_NODE", "soon", "swap.wait_for_node");
         let unnamed = "swap.wait_for_node: needs cluster.name (HT_CLUSTER__NAME)";

@@ -25,7 +25,7 @@
 //! | `rehearsal` | the same in a dry run |
 //! | `report` | what is told of a swap |
 //! | [`sweep`] | what swaps left behind is looked for, and told or ended |
-//! | [`exporter`] | how groups are manned, under the names of the original exporter |
+//! | [`exporter`] | how groups are manned and what their spot instances cost, under the names of the original exporter |
 //! | `cloud` | calls of AWS, counted |
 //! | [`telemetry`] | what is counted |
 //!

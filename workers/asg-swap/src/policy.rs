@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -118,21 +118,33 @@ impl Saga<'_> {
 
     /// On-demand prices of the region, as far as the operator's file has them.
     pub(crate) async fn on_demand(&self) -> BTreeMap<String, Price> {
-        let Some(path) = self.swapper.settings.on_demand.clone() else {
-            return BTreeMap::new();
-        };
-        let read = tokio::task::spawn_blocking(move || read(&path)).await;
-        match read.unwrap_or_else(|broken| Err(broken.to_string())) {
-            Ok(mut regions) => regions.remove(self.cloud().region.name()).unwrap_or_default(),
-            Err(error) => {
+        let file = self.swapper.settings.on_demand.clone();
+        on_demand_of(self.cloud().region.name(), file)
+            .await
+            .unwrap_or_else(|error| {
                 tracing::error!(
                     error,
                     "Prices on demand cannot be read; price ceilings are not judged."
                 );
                 BTreeMap::new()
-            }
-        }
+            })
     }
+}
+
+/// On-demand prices of a region, as far as the operator's file has them; without a file none.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn on_demand_of(
+    region: &str,
+    file: Option<PathBuf>,
+) -> Result<BTreeMap<String, Price>, String> {
+    let Some(path) = file else {
+        return Ok(BTreeMap::new());
+    };
+    let read = tokio::task::spawn_blocking(move || read(&path)).await;
+    let mut regions = read.unwrap_or_else(|broken| Err(broken.to_string()))?;
+    Ok(regions.remove(region).unwrap_or_default())
 }
 
 /// The group has as many open swaps as it may.

@@ -27,8 +27,8 @@ const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// Sets of pools that are remembered.
 const SETS: usize = 32;
 
-/// A region, types and zones.
-type Set = (String, Vec<String>, Vec<String>);
+/// An account, for each has its own names of zones; a region, types and zones.
+type Set = (String, String, Vec<String>, Vec<String>);
 /// Who holds it reads.
 type Slot = Arc<tokio::sync::Mutex<Option<Evidence>>>;
 
@@ -47,7 +47,8 @@ impl Prices {
         zones: Vec<String>,
         now: Timestamp,
     ) -> Evidence {
-        let slot = self.slot((cloud.region.name().to_owned(), types.clone(), zones.clone()));
+        let (account, region) = (cloud.region.account().to_owned(), cloud.region.name().to_owned());
+        let slot = self.slot((account, region, types.clone(), zones.clone()));
         let read = async {
             let mut known = slot.lock().await;
             let is_fresh = |known: &Evidence| now.duration_since(known.now) < FRESH;

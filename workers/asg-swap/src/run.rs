@@ -50,7 +50,7 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     };
     let check = sight.is_some().then(|| context.checks.register("nodes"));
     let sweeper = Sweeper::new(aws.clone(), &settings.sweep, telemetry.clone(), health.clone());
-    let exporter = Exporter::new(&aws, &settings.exporter, &context.metrics)?;
+    let exporter = Exporter::new(&aws, settings, &context.metrics)?;
     let me = proto::Worker {
         kind: "asg-swap".to_owned(),
         process: context.identity.id.to_string(),

@@ -3,13 +3,9 @@
 //! An instance is ended only where its action's record is here, is done, and does not say that it left this instance in service;
 //! it is asked for once more right before. What is not known is told and left alone.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    convert::Infallible,
-    time::Duration,
-};
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
-use hollowtrees_aws::{Aws, Machine};
+use hollowtrees_aws::{Aws, Machine, Region};
 use hollowtrees_bus::{Bus, Options, StoreError, watch::Change};
 use hollowtrees_domain::swap::{
     TAG_ACTION, TAG_CLUSTER, TAG_REPLACES, book,
@@ -157,11 +153,18 @@ impl Sweeper {
         let clusters: BTreeMap<&str, &str> = swaps()
             .map(|swap| (swap.action_id.as_str(), swap.cluster.as_str()))
             .collect();
-        let mut regions: BTreeSet<&str> = records.iter().map(|record| record.region.as_str()).collect();
-        regions.extend(self.aws.default_region());
-        for region in regions {
+        let of_records = records
+            .iter()
+            .map(|record| self.aws.account(&record.account).region(&record.region));
+        let own = self.aws.default_region().map(|region| self.aws.region(region));
+        // Accounts that are reached in the same way are one.
+        let regions: BTreeMap<_, Region> = of_records
+            .chain(own)
+            .map(|of| ((of.account().to_owned(), of.name().to_owned()), of))
+            .collect();
+        for ((account, region), of) in &regions {
             let cloud = Cloud {
-                region: self.aws.region(region),
+                region: of.clone(),
                 telemetry: self.telemetry.clone(),
                 health: self.health.clone(),
             };
@@ -169,7 +172,7 @@ impl Sweeper {
             let found = match cloud.told("describe-launched", found) {
                 Ok(found) => found,
                 Err(refusal) => {
-                    tracing::warn!(region, %refusal, "Instances that swaps launched cannot be listed.");
+                    tracing::warn!(account, region, %refusal, "Instances that swaps launched cannot be listed.");
                     swept.missed.push(region.to_owned());
                     continue;
                 }

@@ -33,8 +33,8 @@ pub struct Swapper {
     pub(crate) waiting: Waiting,
     pub(crate) desks: Desks,
     open: Arc<AtomicUsize>,
-    /// By region.
-    reads: Mutex<HashMap<String, Arc<Reads>>>,
+    /// By account and region.
+    reads: Mutex<HashMap<(String, String), Arc<Reads>>>,
 }
 
 /// One swap in this process.
@@ -76,17 +76,23 @@ impl Swapper {
         Self { sight, ..self }
     }
 
-    /// What is asked of a region, together with all other swaps there.
-    fn reads(&self, region: &str) -> Arc<Reads> {
+    /// What is asked of a region of the action's account, together with all other swaps there.
+    fn reads(&self, action: &proto::Action, region: &str) -> Arc<Reads> {
+        let account = action
+            .target
+            .as_ref()
+            .map_or("", |target| target.account.as_str());
         let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = reads.entry(region.to_owned()).or_insert_with(|| {
-            let cloud = Cloud {
-                region: self.aws.region(region),
-                telemetry: self.telemetry.clone(),
-                health: self.health.clone(),
-            };
-            Arc::new(Reads::new(cloud, Arc::clone(&self.open)))
-        });
+        let of = reads
+            .entry((account.to_owned(), region.to_owned()))
+            .or_insert_with(|| {
+                let cloud = Cloud {
+                    region: self.aws.account(account).region(region),
+                    telemetry: self.telemetry.clone(),
+                    health: self.health.clone(),
+                };
+                Arc::new(Reads::new(cloud, Arc::clone(&self.open)))
+            });
         Arc::clone(of)
     }
 
@@ -121,7 +127,7 @@ impl Handler for Swapper {
                 ),
             ));
         }
-        let reads = self.reads(&self.region_of(job.action())?);
+        let reads = self.reads(job.action(), &self.region_of(job.action())?);
         let _open = (self.telemetry.open(), Open::count(&self.open));
         let end = asked.end;
         let saga = Saga::new(self, job, reads, asked).await?;

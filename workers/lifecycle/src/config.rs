@@ -1,6 +1,6 @@
 //! The lifecycle worker's own configuration; the frame's is described in `hollowtrees_runtime::config`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use hollowtrees_cluster::Access;
 use hollowtrees_runtime::{
@@ -44,6 +44,8 @@ pub struct Aws {
     pub operation_timeout: Duration,
     /// Attempts of a call.
     pub attempts: u32,
+    /// Roles of other accounts, by account.
+    pub roles: BTreeMap<String, String>,
 }
 
 /// The cluster whose nodes are seen, and how to reach it.
@@ -118,6 +120,8 @@ impl Settings {
             attempt_timeout: aws.attempt_timeout,
             operation_timeout: aws.operation_timeout,
             attempts: aws.attempts,
+            // What is none was refused before.
+            accounts: hollowtrees_aws::roles(&aws.roles).unwrap_or_default(),
             ..hollowtrees_aws::Options::default()
         }
     }
@@ -175,6 +179,9 @@ impl config::Settings for Settings {
             "aws.attempts",
             "expected 1 to 10",
         );
+        for bad in hollowtrees_aws::roles(&aws.roles).err().into_iter().flatten() {
+            check(false, "aws.roles", &bad.to_string());
+        }
         check(
             (1..=20_000).contains(&hook.accepted),
             "hook.accepted",

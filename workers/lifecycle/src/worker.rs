@@ -82,7 +82,10 @@ impl Handler for Lifecycle {
             return Ok(Report::skipped(reason, message));
         }
         let cloud = Cloud {
-            region: self.aws.region(&self.region_of(&target)?),
+            region: self
+                .aws
+                .account(&target.account)
+                .region(&self.region_of(&target)?),
             telemetry: self.telemetry.clone(),
             health: self.health.clone(),
         };

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use hollowtrees_domain::recommend::{Asked, Ranked, recommend};
+use hollowtrees_domain::recommend::{Asked, Ranked, cost_score, recommend};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -70,26 +70,12 @@ pub fn answer(knowledge: &Knowledge, region: &str, query: Option<&str>) -> Resul
         zones.entry(&one.pool.zone).or_default().push(one);
     }
     let told = zones.into_iter().map(|(zone, pools)| {
-        let scores = scores(&pools.iter().filter_map(|one| one.cost).collect::<Vec<_>>());
+        let scores = cost_score::scores(&pools.iter().filter_map(|one| one.cost).collect::<Vec<_>>());
         let types = pools.iter().zip(scores);
         let types: Vec<Value> = types.map(|(one, score)| shown(&ground, one, score)).collect();
         (zone.to_owned(), Value::Array(types))
     });
     Ok(Value::Object(told.collect()))
-}
-
-/// 1 for the cheapest of a zone, 0 for the dearest; 1 for all of them where they cost the same.
-fn scores(costs: &[f64]) -> Vec<f64> {
-    let least = costs.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = costs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let score = |cost: f64| {
-        if most > least {
-            1.0 - (cost - least) / (most - least)
-        } else {
-            1.0
-        }
-    };
-    costs.iter().map(|cost| score(*cost)).collect()
 }
 
 fn shown(ground: &Ground, one: &Ranked, score: f64) -> Value {
@@ -120,18 +106,4 @@ fn day(ground: &Ground, one: &Ranked) -> Option<f64> {
     let until = ground.known.prices.read_at()?.min(ground.now);
     let from = until.checked_sub(SignedDuration::from_hours(24)).ok()?;
     history.statistics(from, until).map(|of| of.mean)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// With one price in a zone the original's score was 0/0.
-    #[test]
-    fn one_price_has_a_score() {
-        assert_eq!(scores(&[0.1]), [1.0]);
-        assert_eq!(scores(&[0.1, 0.1]), [1.0, 1.0]);
-        assert_eq!(scores(&[1.0, 3.0, 2.0]), [1.0, 0.0, 0.5]);
-        assert_eq!(scores(&[]), [0.0; 0]);
-    }
 }

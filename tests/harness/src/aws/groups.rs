@@ -100,9 +100,9 @@ pub(super) struct Joining {
 /// What a group launches next.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
-    pub(super) template: Template,
-    /// The override's; none: the template's.
-    pub(super) instance_type: Option<String>,
+    /// Templates and types in the policy's order, the next where one has no capacity in any zone. Type: the override's;
+    /// none: the template's.
+    pub(super) pools: Vec<(Template, Option<String>)>,
     /// Subnets, the emptiest zone first.
     pub(super) subnets: Vec<String>,
     pub(super) spot: bool,
@@ -196,8 +196,7 @@ impl Asg {
         match &self.source {
             Source::Configuration(_) => None,
             Source::Template(template) => Some(Wanted {
-                template: template.clone(),
-                instance_type: None,
+                pools: vec![(template.clone(), None)],
                 subnets,
                 spot: false,
                 max_price: None,
@@ -209,7 +208,16 @@ impl Asg {
                 on_demand_base,
                 on_demand_percentage,
             } => {
-                let first = overrides.first();
+                let mut pools: Vec<_> = overrides
+                    .iter()
+                    .map(|of| {
+                        let own = of.template.as_ref().unwrap_or(template);
+                        (own.clone(), of.instance_type.clone())
+                    })
+                    .collect();
+                if pools.is_empty() {
+                    pools.push((template.clone(), None));
+                }
                 let on_demand: u32 = self
                     .members
                     .iter()
@@ -220,10 +228,7 @@ impl Asg {
                 let wanted =
                     on_demand_base.min(&self.sizes.desired) + (above * on_demand_percentage).div_ceil(100);
                 Some(Wanted {
-                    template: first
-                        .and_then(|first| first.template.clone())
-                        .unwrap_or_else(|| template.clone()),
-                    instance_type: first.and_then(|first| first.instance_type.clone()),
+                    pools,
                     subnets,
                     spot: on_demand >= wanted,
                     max_price: max_price.clone(),

@@ -12,6 +12,7 @@
 mod balancers;
 mod groups;
 mod groups_xml;
+mod launches;
 mod lifecycle;
 mod moto;
 mod new_balancer;
@@ -33,12 +34,11 @@ use crate::ports::Port;
 use crate::process::Worker;
 use crate::proxy::Fault;
 use crate::{Error, Result, testbed};
-use jiff::Timestamp;
 use moto::Moto;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use strict::{Strict, lock};
+use strict::Strict;
 
 const START: Duration = Duration::from_secs(120);
 
@@ -94,7 +94,8 @@ pub struct Instance {
 pub struct Delays {
     /// From a launch to `running`; `pending` until then.
     pub running: Duration,
-    /// From joining a group to `InService`; `Pending` until then.
+    /// From joining a group to `InService`; `Pending` until then. What a group launches itself joins at once, and has to
+    /// run first.
     pub in_service: Duration,
 }
 
@@ -320,21 +321,6 @@ impl Aws {
     /// From now on launches and joins take this long.
     pub fn set_delays(&self, delays: Delays) {
         self.strict.knobs().delays = delays;
-    }
-
-    /// From now on this is the price of a spot pool, in US dollars an hour; it has none before the first one.
-    pub fn set_spot_price(&self, instance_type: &str, zone: &str, dollars: f64) {
-        self.set_spot_price_since(instance_type, zone, dollars, Timestamp::now());
-    }
-
-    /// Since then this is the price of a spot pool, until the next one.
-    pub fn set_spot_price_since(&self, instance_type: &str, zone: &str, dollars: f64, since: Timestamp) {
-        lock(&self.strict.prices).set(instance_type, zone, dollars, since);
-    }
-
-    /// From now on this is the placement score of a zone, by its id (`use1-az1`), whatever the types.
-    pub fn set_placement_score(&self, zone_id: &str, score: u8) {
-        lock(&self.strict.prices).set_score(zone_id, score);
     }
 
     /// From now on groups and their members are read as they were this long ago. What a call changes is not: AWS's rules

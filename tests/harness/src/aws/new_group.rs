@@ -240,6 +240,7 @@ impl NewGroup {
             action: "CreateAutoScalingGroup".to_owned(),
             params: self.params(&subnets),
             region: region.to_owned(),
+            key: String::new(),
         };
         strict.create_group(&call).await?;
         strict

@@ -1,6 +1,8 @@
 //! What spot pools cost. moto has one price for all, of 2006.
 
+use super::Aws;
 use super::query::{Call, escape};
+use super::strict::lock;
 use crate::http_server::{self, Body};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
@@ -9,6 +11,28 @@ use std::fmt::Write as _;
 
 /// How many entries an answer has at most: few, so that who does not ask on sees too little.
 const PAGE: usize = 3;
+
+impl Aws {
+    /// From now on this is the price of a spot pool, in US dollars an hour; it has none before the first one.
+    pub fn set_spot_price(&self, instance_type: &str, zone: &str, dollars: f64) {
+        self.set_spot_price_since(instance_type, zone, dollars, Timestamp::now());
+    }
+
+    /// Since then this is the price of a spot pool, until the next one.
+    pub fn set_spot_price_since(&self, instance_type: &str, zone: &str, dollars: f64, since: Timestamp) {
+        lock(&self.strict.prices).set(instance_type, zone, dollars, since);
+    }
+
+    /// From now on there is an active spot request of this instance, that says what is paid at most, in US dollars an hour.
+    pub fn set_bid(&self, instance: &str, dollars: f64) {
+        lock(&self.strict.prices).set_bid(instance, dollars);
+    }
+
+    /// From now on this is the placement score of a zone, by its id (`use1-az1`), whatever the types.
+    pub fn set_placement_score(&self, zone_id: &str, score: u8) {
+        lock(&self.strict.prices).set_score(zone_id, score);
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Price {
@@ -24,6 +48,8 @@ pub(super) struct Prices {
     history: Vec<Price>,
     /// Placement scores by the zone's id.
     scores: BTreeMap<String, u8>,
+    /// What the requests of spot instances say is paid at most, by instance.
+    bids: BTreeMap<String, String>,
 }
 
 impl Prices {
@@ -34,6 +60,35 @@ impl Prices {
             dollars: format!("{dollars:.6}"),
             since,
         });
+    }
+
+    pub(super) fn set_bid(&mut self, instance: &str, dollars: f64) {
+        self.bids.insert(instance.to_owned(), format!("{dollars:.6}"));
+    }
+
+    /// Requests that are active: those whose bid was set.
+    pub(super) fn requests(&self, call: &Call) -> Response<Body> {
+        let from = from(call);
+        let mut items = String::new();
+        for (instance, dollars) in self.bids.iter().skip(from).take(PAGE) {
+            let instance = escape(instance);
+            write!(
+                items,
+                "<item><spotInstanceRequestId>sir-{instance}</spotInstanceRequestId><spotPrice>{dollars}</spotPrice>\
+                 <state>active</state><instanceId>{instance}</instanceId></item>"
+            )
+            .ok();
+        }
+        let token = token(from, self.bids.len());
+        http_server::with_type(
+            StatusCode::OK,
+            "text/xml",
+            format!(
+                "<DescribeSpotInstanceRequestsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
+                 <requestId>testbed</requestId><spotInstanceRequestSet>{items}</spotInstanceRequestSet>\
+                 <nextToken>{token}</nextToken></DescribeSpotInstanceRequestsResponse>"
+            ),
+        )
     }
 
     pub(super) fn set_score(&mut self, zone_id: &str, score: u8) {
@@ -89,11 +144,7 @@ impl Prices {
             .filter(|price| !newer_in_force(price))
             .collect();
         found.sort_by_key(|price| std::cmp::Reverse(price.since));
-        let from: usize = call
-            .get("NextToken")
-            .and_then(|token| token.strip_prefix("from-"))
-            .and_then(|token| token.parse().ok())
-            .unwrap_or_default();
+        let from = from(call);
         let mut items = String::new();
         for price in found.iter().skip(from).take(PAGE) {
             write!(
@@ -107,12 +158,7 @@ impl Prices {
             )
             .ok();
         }
-        // The last page has an empty token, as that of AWS.
-        let token = if found.len() > from + PAGE {
-            format!("from-{}", from + PAGE)
-        } else {
-            String::new()
-        };
+        let token = token(from, found.len());
         http_server::with_type(
             StatusCode::OK,
             "text/xml",
@@ -122,6 +168,23 @@ impl Prices {
                  <nextToken>{token}</nextToken></DescribeSpotPriceHistoryResponse>"
             ),
         )
+    }
+}
+
+/// Where the page that is asked for begins.
+fn from(call: &Call) -> usize {
+    call.get("NextToken")
+        .and_then(|token| token.strip_prefix("from-"))
+        .and_then(|token| token.parse().ok())
+        .unwrap_or_default()
+}
+
+/// Of the page after the one that begins there. The last page has an empty one, as that of AWS.
+fn token(from: usize, entries: usize) -> String {
+    if entries > from + PAGE {
+        format!("from-{}", from + PAGE)
+    } else {
+        String::new()
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Call {
     pub params: BTreeMap<String, String>,
     /// The region it was made to.
     pub region: String,
+    /// The id of the access key it was signed with.
+    pub key: String,
 }
 
 impl Call {
@@ -33,14 +35,14 @@ impl Call {
             .headers()
             .get("authorization")
             .and_then(|value| value.to_str().ok());
-        let region = credential
-            .and_then(|text| text.split('/').nth(2))
-            .unwrap_or("us-east-1")
-            .to_owned();
+        let part = |number| credential.and_then(|text| text.split('/').nth(number));
+        let region = part(2).unwrap_or("us-east-1").to_owned();
+        let key = part(0).and_then(|text| text.split_once("Credential="));
         Some(Self {
             action,
             params,
             region,
+            key: key.map(|(_, key)| key.to_owned()).unwrap_or_default(),
         })
     }
 

@@ -1,17 +1,35 @@
 //! Auto Scaling, over moto's EC2.
 
-use super::groups::{self, Asg, Joining, Wanted};
-use super::moto::ids_in;
+use super::groups::{self, Asg, Joining};
 use super::query::{self, Call, Refusal};
 use super::rules::{self, Candidate};
 use super::strict::{Stop, Strict, World};
-use super::{Group, Service, groups_xml};
+use super::{Aws, Group, Service, groups_xml};
 use crate::http_server::Body;
 use crate::{Error, Result};
 use http::Response;
 use std::time::{Duration, Instant};
 
 type Answered = Result<Response<Body>, Stop>;
+
+impl Aws {
+    /// What is in service of these groups of us-east-1 at one moment, in units of weight.
+    ///
+    /// # Errors
+    /// If there is no such group.
+    pub async fn in_service(&self, names: &[&str]) -> Result<Vec<u32>> {
+        let mut world = self.strict.world.lock().await;
+        let units = |name: &&str| {
+            let group = world
+                .find("us-east-1", name)
+                .ok_or_else(|| Error::new(format!("there is no auto-scaling group {name}")))?;
+            let members = group.members.iter();
+            let in_service = members.filter(|member| member.state() == "InService");
+            Ok(in_service.map(|member| member.weight).sum())
+        };
+        names.iter().map(units).collect()
+    }
+}
 
 impl Strict {
     /// Answers a call of Auto Scaling; none if it is none that is known here.
@@ -260,7 +278,9 @@ impl Strict {
                     // No pool has capacity: AWS tries again later.
                     return Ok(());
                 };
-                let delay = self.knobs().delays.in_service;
+                let delays = self.knobs().delays;
+                // It starts first; what is attached runs already.
+                let delay = delays.running + delays.in_service;
                 if let Some(group) = world.find(region, name) {
                     group.join(instance, delay);
                 }
@@ -271,91 +291,6 @@ impl Strict {
                 return Ok(());
             }
         }
-    }
-
-    /// One instance for a group, from the first of its subnets that has capacity.
-    async fn launch(
-        &self,
-        region: &str,
-        group: &str,
-        wanted: Wanted,
-        tags: Vec<groups::Tag>,
-    ) -> Result<Option<Joining>, Stop> {
-        let version = wanted.template.version.as_deref().unwrap_or("$Default");
-        let by = ("LaunchTemplateId", wanted.template.id.as_str());
-        let template = self.moto.template(region, by, version).await?;
-        let instance_type = wanted
-            .instance_type
-            .or(template.instance_type)
-            .unwrap_or_default();
-        for subnet in &wanted.subnets {
-            let zone = self
-                .moto
-                .zone_of_subnet(region, subnet)
-                .await?
-                .unwrap_or_default();
-            if self.has_capacity(&instance_type, &zone).is_err() {
-                continue;
-            }
-            let mut params = vec![
-                (
-                    "LaunchTemplate.LaunchTemplateId".to_owned(),
-                    wanted.template.id.clone(),
-                ),
-                ("LaunchTemplate.Version".to_owned(), version.to_owned()),
-                ("InstanceType".to_owned(), instance_type.clone()),
-                ("SubnetId".to_owned(), subnet.clone()),
-                ("MinCount".to_owned(), "1".to_owned()),
-                ("MaxCount".to_owned(), "1".to_owned()),
-                (
-                    "TagSpecification.1.ResourceType".to_owned(),
-                    "instance".to_owned(),
-                ),
-                (
-                    "TagSpecification.1.Tag.1.Key".to_owned(),
-                    "aws:autoscaling:groupName".to_owned(),
-                ),
-                ("TagSpecification.1.Tag.1.Value".to_owned(), group.to_owned()),
-            ];
-            for (i, tag) in tags.iter().enumerate() {
-                params.push((format!("TagSpecification.1.Tag.{}.Key", i + 2), tag.key.clone()));
-                params.push((
-                    format!("TagSpecification.1.Tag.{}.Value", i + 2),
-                    tag.value.clone(),
-                ));
-            }
-            let spot = wanted.spot || template.spot;
-            if spot {
-                params.push(("InstanceMarketOptions.MarketType".to_owned(), "spot".to_owned()));
-            }
-            if let Some(price) = wanted.max_price.as_ref().filter(|_| spot) {
-                params.push((
-                    "InstanceMarketOptions.SpotOptions.MaxPrice".to_owned(),
-                    price.clone(),
-                ));
-            }
-            let params: Vec<_> = params
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect();
-            let xml = self
-                .moto
-                .call(region, Service::Ec2, "RunInstances", &params)
-                .await?;
-            let ids = ids_in(&xml)?;
-            self.starting(&ids);
-            let id = ids
-                .into_iter()
-                .next()
-                .ok_or_else(|| Error::new(format!("no instance in {xml}")))?;
-            return Ok(Some(Joining {
-                id,
-                instance_type,
-                zone,
-                spot,
-            }));
-        }
-        Ok(None)
     }
 
     /// Ends an instance at EC2.

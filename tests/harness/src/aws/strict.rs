@@ -147,6 +147,7 @@ impl Strict {
             "TerminateInstances" => (Service::Ec2, self.terminate(&call, request).await),
             "DescribeInstances" => (Service::Ec2, self.describe_instances(&call, request).await),
             "DescribeSpotPriceHistory" => (Service::Ec2, Ok(lock(&self.prices).answer(&call))),
+            "DescribeSpotInstanceRequests" => (Service::Ec2, Ok(lock(&self.prices).requests(&call))),
             "GetSpotPlacementScores" => (Service::Ec2, Ok(lock(&self.prices).scores(&call))),
             "CompleteLifecycleAction" => (
                 Service::AutoScaling,

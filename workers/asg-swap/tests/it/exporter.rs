@@ -1,10 +1,13 @@
 //! How groups are manned, under the names of the original exporter.
 
+use std::{collections::BTreeSet, io::Write};
+
 use hollowtrees_harness::{
     Worker,
     aws::{NewGroup, Service},
     eventually, http_get,
     ports::Port,
+    proxy::Fault,
 };
 
 use crate::world::{BOUND, World};
@@ -24,7 +27,8 @@ async fn value(port: &Port, series: &str) -> Option<f64> {
 async fn shows(port: &Port, series: &str, expected: Option<f64>) {
     eventually(format!("{series} to be {expected:?}"), BOUND, async || {
         let found = value(port, series).await;
-        if found == expected {
+        let is_near = |(found, expected): (f64, f64)| (found - expected).abs() < 1e-9;
+        if found == expected || found.zip(expected).is_some_and(is_near) {
             Ok(())
         } else {
             Err(format!("{found:?}"))
@@ -34,18 +38,20 @@ async fn shows(port: &Port, series: &str, expected: Option<f64>) {
 }
 
 /// A process that reads groups so often, ready.
-async fn started(world: &World, every: &str) -> (Worker, Port) {
+async fn started(world: &World, every: &str, env: &[(&str, &str)]) -> (Worker, Port) {
     let port = Port::reserve().unwrap();
-    let process = Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
+    let mut process = Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
         .env("AWS_ENDPOINT_URL", world.aws.url())
         .env("AWS_ACCESS_KEY_ID", "testbed")
         .env("AWS_SECRET_ACCESS_KEY", "testbed")
         .env("AWS_REGION", "us-east-1")
         .env("HT_EXPORTER__EVERY", every)
         .env("HT_NATS__URL", world.nats.url())
-        .env("HT_HEALTH__LISTEN", port.addr().to_string())
-        .start()
-        .unwrap();
+        .env("HT_HEALTH__LISTEN", port.addr().to_string());
+    for (name, value) in env {
+        process = process.env(*name, *value);
+    }
+    let process = process.start().unwrap();
     let ready = format!("http://{}/readyz", port.addr());
     process.ready(&ready, BOUND).await.unwrap();
     (process, port)
@@ -67,7 +73,7 @@ async fn groups_are_shown_as_they_are_now_and_what_they_lack() {
     ] {
         world.aws.set_member_state(member, Some(state)).await.unwrap();
     }
-    let (_process, port) = started(&world, "1s").await;
+    let (_process, port) = started(&world, "1s", &[]).await;
     for (name, expected) in [
         ("instances", 4.0),
         ("pending_instances", 1.0),
@@ -114,7 +120,195 @@ async fn groups_are_shown_as_they_are_now_and_what_they_lack() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_off_unless_it_is_asked_for() {
     let world = World::new().await;
-    let (_process, port) = started(&world, "0s").await;
+    let (_process, port) = started(&world, "0s", &[]).await;
     assert_eq!(value(&port, "aws_autoscaling_scrapes_total").await, None);
     assert_eq!(world.aws.count("DescribeAutoScalingGroups"), 0);
+}
+
+const ZONE: &str = "us-east-1a";
+const RIGHTS: &str = include_str!("../../../../docs/operating.md");
+
+/// The series of an instance of this group and type.
+fn of_instance(name: &str, (group, instance, instance_type): (&str, &str, &str)) -> String {
+    format!(
+        "aws_instance_{name}{{asg_name=\"{group}\",availability_zone=\"{ZONE}\",instance_id=\"{instance}\",\
+         instance_type=\"{instance_type}\",region=\"us-east-1\"}}"
+    )
+}
+
+fn of_group(name: &str, group: &str) -> String {
+    format!("hollowtrees_asg_swap_{name}{{asg_name=\"{group}\",region=\"us-east-1\"}}")
+}
+
+fn spot(name: &str, instance_type: &str, size: u32) -> NewGroup {
+    NewGroup::new(name)
+        .zones(&[ZONE])
+        .types(&[instance_type])
+        .sizes(0, size, size)
+        .spot()
+}
+
+/// A file of prices on demand.
+fn on_demand(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spot_instances_are_priced_and_what_is_not_known_is_not_told() {
+    let world = World::new().await;
+    let cheap = world.group(&spot("cheap", "m5.large", 2)).await;
+    let other = world.group(&spot("other", "c5.large", 1)).await;
+    world
+        .group(&NewGroup::new("bought").zones(&[ZONE]).sizes(0, 1, 1))
+        .await;
+    let [kept, goes] = [&cheap[0], &cheap[1]].map(|id| ("cheap", id.as_str(), "m5.large"));
+    let unknown = ("other", other[0].as_str(), "c5.large");
+    // m4.large is like m5.large (2 vCPUs, 8 GiB); a price of another zone, and of another size, say nothing of it.
+    for (instance_type, zone, dollars) in [
+        ("m5.large", ZONE, 0.05),
+        ("m5a.large", ZONE, 0.04),
+        ("m4.large", ZONE, 0.08),
+        ("m4.large", "us-east-1b", 0.01),
+        ("m5.4xlarge", ZONE, 0.9),
+        ("c5.large", ZONE, 0.03),
+    ] {
+        world.aws.set_spot_price(instance_type, zone, dollars);
+    }
+    world.aws.set_bid(kept.1, 0.096);
+    let file = on_demand(r#"{"us-east-1": {"m5.large": 0.1}, "eu-west-1": {"c5.large": 9.0}}"#);
+    let env = [
+        ("HT_EXPORTER__PRICES_EVERY", "1s"),
+        ("HT_SWAP__ON_DEMAND", file.path().to_str().unwrap()),
+    ];
+    let (_process, port) = started(&world, "1s", &env).await;
+    for (name, expected) in [
+        ("current_price", 0.05),
+        ("on_demand_price", 0.1),
+        ("optimal_bid_price", 0.1),
+        ("spot_bid_price", 0.096),
+        ("cost_score", 0.75),
+    ] {
+        shows(&port, &of_instance(name, kept), Some(expected)).await;
+    }
+    shows(&port, &of_instance("current_price", goes), Some(0.05)).await;
+    shows(&port, &of_instance("current_price", unknown), Some(0.03)).await;
+    for (name, of) in [
+        ("spot_bid_price", goes),
+        ("on_demand_price", unknown),
+        ("optimal_bid_price", unknown),
+        ("stability_score", kept),
+    ] {
+        assert_eq!(value(&port, &of_instance(name, of)).await, None, "{name} {of:?}");
+    }
+    let saved = |group| of_group("saved_dollars_per_hour", group);
+    shows(&port, &saved("cheap"), Some(0.1)).await;
+    shows(&port, &of_group("unpriced_instances", "cheap"), Some(0.0)).await;
+    shows(&port, &saved("other"), None).await;
+    shows(&port, &of_group("unpriced_instances", "other"), Some(1.0)).await;
+    shows(&port, &saved("bought"), Some(0.0)).await;
+
+    // A price changes, an instance goes, a group goes.
+    world.aws.set_spot_price("m5.large", ZONE, 0.06);
+    shows(&port, &of_instance("current_price", kept), Some(0.06)).await;
+    shows(&port, &of_instance("cost_score", kept), Some(0.5)).await;
+    world.aws.hold_replacements(true).await.unwrap();
+    world.aws.interrupt(goes.1).await.unwrap();
+    shows(&port, &of_instance("current_price", goes), None).await;
+    shows(&port, &saved("cheap"), Some(0.04)).await;
+    world.aws.delete_group("other").await;
+    shows(&port, &of_instance("current_price", unknown), None).await;
+    shows(&port, &of_group("unpriced_instances", "other"), None).await;
+
+    // Prices that cannot be read are said to be missing, and are those of now for a while only; the rest is shown.
+    let fault = Service::Ec2.fault("UnauthorizedOperation", 403);
+    world
+        .aws
+        .inject(fault.containing("Action=DescribeSpotPriceHistory&"));
+    shows(&port, "aws_autoscaling_scrape_error", Some(1.0)).await;
+    shows(&port, &of_instance("current_price", kept), None).await;
+    shows(&port, &saved("cheap"), None).await;
+    assert_eq!(
+        value(&port, &of_instance("spot_bid_price", kept)).await,
+        Some(0.096)
+    );
+    assert_eq!(value(&port, &of("instances", "cheap")).await, Some(1.0));
+    world.aws.heal();
+    shows(&port, &saved("cheap"), Some(0.04)).await;
+    shows(&port, "aws_autoscaling_scrape_error", Some(0.0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_read_of_prices_holds_no_scrape_up() {
+    let world = World::new().await;
+    world.group(&spot("slow", "m5.large", 1)).await;
+    let slow = Fault::slow(std::time::Duration::from_secs(60));
+    world
+        .aws
+        .inject(slow.containing("Action=DescribeSpotPriceHistory&"));
+    let env = [("HT_EXPORTER__PRICES_EVERY", "1s")];
+    let (_process, port) = started(&world, "1s", &env).await;
+    eventually("prices to be asked for", BOUND, async || {
+        if world.aws.count("DescribeInstanceTypes") > 0 {
+            Ok(())
+        } else {
+            Err("nobody has")
+        }
+    })
+    .await;
+    // While the read waits: how the group is manned is shown before it, and is answered at once.
+    shows(&port, &of("instances", "slow"), Some(1.0)).await;
+    assert_eq!(value(&port, "aws_autoscaling_scrapes_total").await, Some(0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_calls_what_the_page_of_rights_says() {
+    let listed = |from: &str| -> BTreeSet<String> {
+        let text = RIGHTS.split(from).nth(1).unwrap();
+        let text = text.split("\n\n").find(|part| part.starts_with("    ")).unwrap();
+        let mut service = "";
+        let mut calls = BTreeSet::new();
+        for word in text.split_whitespace() {
+            match word.strip_suffix(':') {
+                Some(name) => service = name,
+                None => _ = calls.insert(format!("{service}:{word}")),
+            }
+        }
+        calls
+    };
+    let ours = listed("### Rights in AWS");
+    let more = listed("With `exporter.prices_every`");
+    let world = World::new().await;
+    world.group(&spot("all", "m5.large", 1)).await;
+    let (_process, port) = started(&world, "1s", &[("HT_EXPORTER__PRICES_EVERY", "1s")]).await;
+    shows(&port, &of("instances", "all"), Some(1.0)).await;
+    let made = || -> BTreeSet<String> {
+        let calls = world.aws.calls().into_iter();
+        calls
+            .map(|call| {
+                let service = if call.action.contains("AutoScaling") {
+                    "autoscaling"
+                } else {
+                    "ec2"
+                };
+                format!("{service}:{}", call.action)
+            })
+            .collect()
+    };
+    eventually("all reads of prices", BOUND, async || {
+        let made = made();
+        if made.is_superset(&more) {
+            Ok(())
+        } else {
+            Err(format!("{made:?}"))
+        }
+    })
+    .await;
+    let beyond: Vec<_> = made()
+        .into_iter()
+        .filter(|call| !ours.contains(call) && !more.contains(call))
+        .collect();
+    assert!(beyond.is_empty(), "the page does not name {beyond:?}");
+    assert!(more.is_disjoint(&ours), "the page names something twice");
 }

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod accounts;
 mod choices;
 mod crash;
 mod end;

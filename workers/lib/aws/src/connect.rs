@@ -1,7 +1,7 @@
 //! The way to AWS.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -30,6 +30,8 @@ pub struct Options {
     pub keys: Option<Keys>,
     /// A role to take on with those credentials; none: they are used as they are.
     pub role: Option<Role>,
+    /// Roles of other accounts, to take on for what is done there ([`Aws::account`]).
+    pub accounts: BTreeMap<String, Role>,
     /// How long one attempt of a call may take. 10 s.
     pub attempt_timeout: Duration,
     /// How long all attempts of a call may take. 25 s.
@@ -45,6 +47,7 @@ impl Default for Options {
             endpoint: None,
             keys: None,
             role: None,
+            accounts: BTreeMap::new(),
             attempt_timeout: Duration::from_secs(10),
             operation_timeout: Duration::from_secs(25),
             attempts: 3,
@@ -97,7 +100,7 @@ pub enum ConnectError {
     Zero(&'static str),
 }
 
-/// AWS, all regions of an account. Cheap to clone.
+/// AWS, all regions of an account, and the way to other accounts. Cheap to clone.
 #[derive(Clone)]
 pub struct Aws {
     shared: Arc<Shared>,
@@ -105,6 +108,9 @@ pub struct Aws {
 
 struct Shared {
     config: SdkConfig,
+    /// Whose role is taken on; empty: nobody's.
+    account: String,
+    accounts: HashMap<String, Aws>,
     attempts: u32,
     attempt_timeout: Duration,
     regions: Mutex<HashMap<String, Region>>,
@@ -118,6 +124,7 @@ pub struct Region {
 
 struct Inner {
     name: String,
+    account: String,
     ec2: aws_sdk_ec2::Client,
     autoscaling: aws_sdk_autoscaling::Client,
     balancing: aws_sdk_elasticloadbalancingv2::Client,
@@ -180,14 +187,32 @@ impl Aws {
         if let Some(role) = &options.role {
             config = Box::pin(taken_on(config, role)).await;
         }
-        Ok(Self {
+        let mut accounts = HashMap::new();
+        for (account, role) in &options.accounts {
+            let config = Box::pin(taken_on(config.clone(), role)).await;
+            let of = Self::new(options, config, account.clone(), HashMap::new());
+            accounts.insert(account.clone(), of);
+        }
+        Ok(Self::new(options, config, String::new(), accounts))
+    }
+
+    fn new(options: &Options, config: SdkConfig, account: String, accounts: HashMap<String, Self>) -> Self {
+        Self {
             shared: Arc::new(Shared {
                 config,
+                account,
+                accounts,
                 attempts: options.attempts,
                 attempt_timeout: options.attempt_timeout,
                 regions: Mutex::default(),
             }),
-        })
+        }
+    }
+
+    /// An account as it is reached under its role. Without one it is our own credentials' to reach it: this.
+    #[must_use]
+    pub fn account(&self, id: &str) -> Self {
+        self.shared.accounts.get(id).unwrap_or(self).clone()
     }
 
     /// A region by its name, `us-east-1`. Its clients are made at the first asking and kept.
@@ -212,8 +237,20 @@ async fn taken_on(config: SdkConfig, role: &Role) -> SdkConfig {
     if let Some(id) = &role.external_id {
         provider = provider.external_id(id);
     }
+    if config.region().is_none() {
+        provider = provider.region(Name::new(home(&role.arn)));
+    }
     let provider = SharedCredentialsProvider::new(provider.build().await);
     config.into_builder().credentials_provider(provider).build()
+}
+
+/// A region that every account of the role's partition has, to take it on in for who has no region of their own.
+fn home(arn: &str) -> &'static str {
+    match arn.split(':').nth(1) {
+        Some("aws-cn") => "cn-north-1",
+        Some("aws-us-gov") => "us-gov-west-1",
+        _ => "us-east-1",
+    }
 }
 
 impl Region {
@@ -251,6 +288,7 @@ impl Region {
         Self {
             inner: Arc::new(Inner {
                 name: name.to_owned(),
+                account: shared.account.clone(),
                 ec2: aws_sdk_ec2::Client::from_conf(ec2),
                 autoscaling: aws_sdk_autoscaling::Client::from_conf(autoscaling),
                 balancing: aws_sdk_elasticloadbalancingv2::Client::from_conf(balancing),
@@ -266,6 +304,11 @@ impl Region {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// The account whose role is taken on for it; empty: it is our own credentials'. Regions of one name are apart by it.
+    pub fn account(&self) -> &str {
+        &self.inner.account
     }
 
     pub(crate) fn ec2(&self) -> &aws_sdk_ec2::Client {

@@ -1,15 +1,20 @@
 //! All groups of a region with the numbers of their members, in few calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::types as asg;
-use aws_sdk_ec2::types::{Filter, InstanceLifecycleType};
-use hollowtrees_domain::swap::world::Standing;
+use aws_sdk_ec2::types::{Filter, InstanceLifecycleType, SpotInstanceRequest, SpotInstanceState};
+use hollowtrees_domain::{
+    recommend::{Pool, Price},
+    swap::world::Standing,
+};
 
 use crate::{Refusal, Region, read};
 
 /// Groups a call; what Auto Scaling gives at most.
 const A_PAGE: i32 = 100;
+/// Requests a call; what EC2 gives at most.
+const REQUESTS_A_PAGE: i32 = 1_000;
 /// The tag that Auto Scaling gives to members.
 const GROUP_TAG: &str = "aws:autoscaling:groupName";
 
@@ -29,6 +34,8 @@ pub struct Crew {
 pub struct CrewMember {
     /// `i-...`
     pub instance: String,
+    /// Its type and zone, where Auto Scaling says them.
+    pub pool: Option<Pool>,
     /// Where it stands.
     pub standing: Standing,
     /// Its weight, 1 without weights.
@@ -75,6 +82,38 @@ impl Region {
             .filter_map(|instance| instance.instance_id().map(str::to_owned))
             .collect())
     }
+
+    /// What is paid at most for each spot instance of the account, in dollars an hour, as its request says: the price on demand
+    /// where no other was asked for. One call for a thousand.
+    ///
+    /// # Errors
+    /// AWS did not say.
+    pub async fn most_paid(&self) -> Result<BTreeMap<String, Price>, Refusal> {
+        let active = Filter::builder().name("state");
+        let requests = self
+            .ec2()
+            .describe_spot_instance_requests()
+            .filters(active.values(SpotInstanceState::Active.as_str()).build())
+            .into_paginator()
+            .page_size(REQUESTS_A_PAGE)
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await?;
+        let of = |request: &SpotInstanceRequest| {
+            let price = Price::parse(request.spot_price()?).ok()?;
+            Some((request.instance_id()?.to_owned(), price))
+        };
+        Ok(requests.iter().filter_map(of).collect())
+    }
+}
+
+fn pool(of: &asg::Instance) -> Option<Pool> {
+    let said = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    Some(Pool {
+        instance_type: said(of.instance_type())?,
+        zone: said(of.availability_zone())?,
+    })
 }
 
 fn crew(from: &asg::AutoScalingGroup) -> Crew {
@@ -83,6 +122,7 @@ fn crew(from: &asg::AutoScalingGroup) -> Crew {
         let weight = member.weighted_capacity().and_then(|weight| weight.parse().ok());
         Some(CrewMember {
             instance: member.instance_id()?.to_owned(),
+            pool: pool(member),
             standing: read::standing(state),
             weight: weight.filter(|weight| *weight > 0).unwrap_or(1),
         })

@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`connect`] | the way to AWS: regions, credentials, time limits, retries |
+//! | [`roles`] | roles by which other accounts are reached |
 //! | [`refusal`] | what an error means: which code is which [`Refusal`] |
 //! | `crews` | all groups of a region with the numbers of their members |
 //! | [`groups`] | auto-scaling groups: seen, sized, joined, left |
@@ -31,6 +32,7 @@ pub mod market;
 pub mod queue;
 mod read;
 pub mod refusal;
+pub mod roles;
 
 pub use balancers::{Classic, Standing, Target, TargetGroup, TargetKind};
 pub use connect::{Aws, ConnectError, Keys, Options, Region, Role};
@@ -41,3 +43,4 @@ pub use lookup::Machine;
 pub use market::{Described, Most, Scored};
 pub use queue::{Depth, Left, Queue, Taken};
 pub use refusal::Refusal;
+pub use roles::{BadRole, roles};

@@ -32,8 +32,8 @@ use shared::lock;
 /// Serves `deregister`.
 pub(crate) struct Balancers {
     settings: config::Deregister,
-    /// By region.
-    desks: Mutex<HashMap<String, Arc<Desk>>>,
+    /// By account, as it is reached, and region.
+    desks: Mutex<HashMap<(String, String), Arc<Desk>>>,
 }
 
 impl Balancers {
@@ -50,7 +50,7 @@ impl Balancers {
         let desk = {
             let mut desks = lock(&self.desks);
             let desk = desks
-                .entry(cloud.region.name().to_owned())
+                .entry((cloud.region.account().to_owned(), cloud.region.name().to_owned()))
                 .or_insert_with(|| Arc::new(Desk::new(cloud, &self.settings)));
             Arc::clone(desk)
         };

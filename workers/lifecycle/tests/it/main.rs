@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod accounts;
 mod balancers;
 mod faults;
 mod held;

@@ -27,6 +27,7 @@ const B: &str = "us-east-1b";
 /// A simulated AWS, and the crate that speaks with it.
 struct Stage {
     cloud: harness::Aws,
+    aws: Aws,
     region: Region,
 }
 
@@ -49,7 +50,7 @@ impl Stage {
         let aws = Aws::connect(&options).await.unwrap();
         assert_eq!(aws.default_region(), Some("us-east-1"));
         let region = aws.region("us-east-1");
-        Self { cloud, region }
+        Self { cloud, aws, region }
     }
 
     /// A launch from the template of this group, of its newest version.

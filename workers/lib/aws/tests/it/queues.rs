@@ -187,3 +187,46 @@ async fn a_role_is_taken_on() {
     );
     assert_eq!(assumed.get("ExternalId"), Some("ours"));
 }
+
+#[tokio::test]
+async fn an_account_is_reached_under_its_role() {
+    let account = "210987654321";
+    let arn = format!("arn:aws:iam::{account}:role/swap");
+    let configured = [(account.to_owned(), arn.clone())].into();
+    let stage = Stage::with(|options| options.accounts = hollowtrees_aws::roles(&configured).unwrap()).await;
+    let (aws, cloud) = (&stage.aws, &stage.cloud);
+    let (own, theirs) = (
+        aws.account("333344445555").region(R),
+        aws.account(account).region(R),
+    );
+    assert_eq!((own.account(), theirs.account()), ("", account));
+    cloud.forget_calls();
+    assert_eq!(own.crews().await.unwrap(), []);
+    assert_eq!(theirs.crews().await.unwrap(), []);
+    assert_eq!(theirs.crews().await.unwrap(), []);
+    let calls = cloud.calls();
+    let names: Vec<_> = calls.iter().map(|call| call.action.as_str()).collect();
+    let read = "DescribeAutoScalingGroups";
+    assert_eq!(names, [read, "AssumeRole", read, read]);
+    assert_eq!(calls[1].get("RoleArn"), Some(arn.as_str()));
+    assert_eq!((&calls[0].key, &calls[1].key), (&calls[1].key, &calls[0].key));
+    assert!(calls[2].key != calls[0].key && calls[2].key == calls[3].key);
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_be_taken_on_is_said_to_be() {
+    let account = "210987654321";
+    let arn = format!("arn:aws:iam::{account}:role/swap");
+    let configured = [(account.to_owned(), arn)].into();
+    let stage = Stage::with(|options| options.accounts = hollowtrees_aws::roles(&configured).unwrap()).await;
+    // In the form of STS.
+    let fault = Service::AutoScaling.fault("AccessDenied", 403);
+    stage.cloud.inject(fault.containing("Action=AssumeRole&"));
+    let refusal = stage.aws.account(account).region(R).crews().await.unwrap_err();
+    assert!(matches!(refusal, Refusal::Unclear { .. }), "{refusal:?}");
+    let told = refusal.to_string();
+    assert!(
+        told.contains("loading credentials") && told.contains("AccessDenied"),
+        "{told}"
+    );
+}

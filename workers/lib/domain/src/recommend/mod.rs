@@ -7,6 +7,7 @@
 //! | [`pattern`] | instance types allowed or denied by name |
 //! | [`price`] | what a price history says: time-weighted mean, percentile, volatility |
 //! | [`on_demand`] | prices on demand, read from a text |
+//! | [`cost_score`] | the original's score of costs, and of which types |
 //! | [`evidence`] | all that is known at one time of a region's pools |
 //! | [`hazard`] | how often a pool is likely to be interrupted |
 //! | [`taste`] | what an interruption is worth, how far to spread |
@@ -21,6 +22,7 @@
 //! which these are listed changes nothing. Formulae and how well they do: `docs/recommender.md`.
 
 pub mod catalogue;
+pub mod cost_score;
 pub mod eligible;
 pub mod evidence;
 pub mod hazard;

@@ -1,20 +1,13 @@
-//! Families of the original `aws-autoscaling-exporter`, read in the background and not on a scrape; and what a group lacks.
-//!
-//! What differs from the original on purpose: members that wait in a hook count with those that are pending or terminating,
-//! groups of launch templates are counted, and a read that fails leaves the figures as they were, for `scrape_error` to say.
+//! How groups are manned: members by where they stand, and by how much and how long a group lacks some.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    convert::Infallible,
     time::{Duration, Instant},
 };
 
-use hollowtrees_aws::{Aws, Crew, Refusal};
+use hollowtrees_aws::Crew;
 use hollowtrees_domain::swap::world::Standing;
 use hollowtrees_runtime::metrics::{Counters, Definition, Error, Gauges, Metrics, count};
-use prometheus::{Gauge, IntCounter};
-
-use crate::config;
 
 /// All members.
 pub const INSTANCES: Definition = Definition::new(
@@ -46,18 +39,6 @@ pub const SPOT: Definition = Definition::new(
     "aws_autoscaling_spot_instances_total",
     "Instances of a group that are spot instances.",
 );
-/// How long a read took.
-pub const DURATION: Definition = Definition::new(
-    "aws_autoscaling_scrape_duration_seconds",
-    "How long the last read of all groups took; it is made in the background.",
-);
-/// Reads that failed.
-pub const FAILED: Definition = Definition::new(
-    "aws_autoscaling_scrape_error",
-    "Regions that could not be read at the last read.",
-);
-/// Reads.
-pub const SCRAPES: Definition = Definition::new("aws_autoscaling_scrapes_total", "Reads of all groups.");
 /// What a group lacked.
 pub const DIP: Definition = Definition::new(
     "hollowtrees_asg_swap_capacity_dip_seconds_total",
@@ -66,19 +47,9 @@ pub const DIP: Definition = Definition::new(
 
 const LABELS: [&str; 2] = ["asg_name", "region"];
 
-/// Reads and shows.
-pub(crate) struct Exporter {
-    aws: Aws,
-    regions: Vec<String>,
-    every: Duration,
-    shown: Shown,
-}
-
-struct Shown {
+/// What is shown of groups.
+pub(super) struct Groups {
     instances: [Gauges<2>; 6],
-    duration: Gauge,
-    failed: Gauge,
-    scrapes: IntCounter,
     dip: Counters<2>,
     dips: BTreeMap<(String, String), Dip>,
 }
@@ -92,25 +63,12 @@ struct Dip {
     rest: f64,
 }
 
-impl Exporter {
-    /// None where it is switched off. `aws` without a region of its own needs `exporter.regions`.
-    ///
+impl Groups {
     /// # Errors
-    /// A name of a metric is taken.
-    pub(crate) fn new(
-        aws: &Aws,
-        settings: &config::Exporter,
-        metrics: &Metrics,
-    ) -> Result<Option<Self>, Error> {
-        if settings.every.is_zero() {
-            return Ok(None);
-        }
-        let mut regions = settings.regions.clone();
-        if regions.is_empty() {
-            regions.extend(aws.default_region().map(str::to_owned));
-        }
+    /// A name is taken.
+    pub(super) fn register(metrics: &Metrics) -> Result<Self, Error> {
         let gauges = |definition| metrics.gauges(definition, LABELS);
-        let shown = Shown {
+        Ok(Self {
             instances: [
                 gauges(INSTANCES)?,
                 gauges(PENDING)?,
@@ -119,62 +77,13 @@ impl Exporter {
                 gauges(TERMINATING)?,
                 gauges(SPOT)?,
             ],
-            duration: metrics.gauge(DURATION)?,
-            failed: metrics.gauge(FAILED)?,
-            scrapes: metrics.counter(SCRAPES)?,
             dip: metrics.counters(DIP, LABELS)?,
             dips: BTreeMap::new(),
-        };
-        Ok(Some(Self {
-            aws: aws.clone(),
-            regions,
-            every: settings.every,
-            shown,
-        }))
+        })
     }
 
-    /// Reads for ever.
-    pub(crate) async fn keep(mut self) -> Infallible {
-        if self.regions.is_empty() {
-            tracing::error!(
-                "No region is known whose groups could be shown; set exporter.regions (HT_EXPORTER__REGIONS)."
-            );
-        }
-        loop {
-            let start = Instant::now();
-            let mut failed = 0;
-            for region in &self.regions {
-                match read(&self.aws, region).await {
-                    Ok((crews, spot)) => self.shown.show(region, &crews, &spot, Instant::now()),
-                    Err(refusal) => {
-                        failed += 1;
-                        tracing::warn!(region, %refusal, "The groups of a region cannot be read; what was read before is shown on.");
-                    }
-                }
-            }
-            self.shown.failed.set(count(failed));
-            self.shown.duration.set(start.elapsed().as_secs_f64());
-            self.shown.scrapes.inc();
-            tokio::time::sleep(self.every.mul_f64(rand::random_range(0.9..=1.1))).await;
-        }
-    }
-}
-
-/// For who has no exporter.
-pub(crate) async fn keep(exporter: Option<Exporter>) -> Infallible {
-    match exporter {
-        Some(exporter) => exporter.keep().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn read(aws: &Aws, region: &str) -> Result<(Vec<Crew>, BTreeSet<String>), Refusal> {
-    let region = aws.region(region);
-    tokio::try_join!(region.crews(), region.spot_members())
-}
-
-impl Shown {
-    fn show(&mut self, region: &str, crews: &[Crew], spot: &BTreeSet<String>, now: Instant) {
+    /// These are all groups of a region now.
+    pub(super) fn show(&mut self, region: &str, crews: &[Crew], spot: &BTreeSet<String>, now: Instant) {
         let gone: Vec<_> = self
             .dips
             .keys()
@@ -251,6 +160,7 @@ mod tests {
     fn what_lacks_is_counted_in_units_of_weight() {
         let member = |standing, weight| CrewMember {
             instance: "i-1".to_owned(),
+            pool: None,
             standing,
             weight,
         };
