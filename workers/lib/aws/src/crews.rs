@@ -119,12 +119,11 @@ fn pool(of: &asg::Instance) -> Option<Pool> {
 fn crew(from: &asg::AutoScalingGroup) -> Crew {
     let members = from.instances().iter().filter_map(|member| {
         let state = member.lifecycle_state().map_or("", asg::LifecycleState::as_str);
-        let weight = member.weighted_capacity().and_then(|weight| weight.parse().ok());
         Some(CrewMember {
             instance: member.instance_id()?.to_owned(),
             pool: pool(member),
             standing: read::standing(state),
-            weight: weight.filter(|weight| *weight > 0).unwrap_or(1),
+            weight: read::weight(member),
         })
     });
     Crew {

@@ -80,6 +80,7 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
             .map(|member| Member {
                 instance: owned(member.instance_id()),
                 standing: standing(member.lifecycle_state().map_or("", asg::LifecycleState::as_str)),
+                weight: weight(member),
             })
             .collect(),
         subnets,
@@ -100,6 +101,12 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
             })
             .collect(),
     }
+}
+
+/// The weight of a member, which Auto Scaling tells only where the group has weights.
+pub(crate) fn weight(of: &asg::Instance) -> u32 {
+    let weight = of.weighted_capacity().and_then(|weight| weight.parse().ok());
+    weight.filter(|weight| *weight > 0).unwrap_or(1)
 }
 
 /// What a group launches from, or what of it a swap does not know.

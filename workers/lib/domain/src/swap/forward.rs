@@ -121,7 +121,7 @@ pub(super) fn is_replaced(checkpoint: &Checkpoint, seen: &Seen) -> bool {
         return seen.standing(launched) == Some(Standing::InService);
     }
     let before = seen.sizes().desired.saturating_sub(seen.books.surplus);
-    checkpoint.old.weight == 1 && seen.others().0 >= before as usize
+    seen.others().0 >= before
 }
 
 /// Whether desired is lowered with a member that goes: only if it is as our last change left it. Otherwise it is said.

@@ -138,13 +138,13 @@ impl Seen {
         self.ours.iter().filter(|found| found.life != Life::Gone)
     }
 
-    /// Members, the old one apart, that the group counts on: how many there are in service, and in all.
-    pub(super) fn others(&self) -> (usize, usize) {
+    /// Members, the old one apart, that the group counts on, in units of weight: those in service, and all.
+    pub(super) fn others(&self) -> (u32, u32) {
         let members = self.group.iter().flat_map(|group| &group.members);
         let others = members.filter(|member| member.instance != self.old_id);
         others.fold((0, 0), |(serving, all), member| match member.standing {
-            Standing::InService => (serving + 1, all + 1),
-            Standing::Joining => (serving, all + 1),
+            Standing::InService => (serving + member.weight, all + member.weight),
+            Standing::Joining => (serving, all + member.weight),
             Standing::Standby | Standing::Leaving => (serving, all),
         })
     }

@@ -31,7 +31,7 @@ pub(super) fn why(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders, now: Ti
     }
     if !checkpoint.attached {
         let (_, others) = seen.others();
-        let replaced = checkpoint.old.weight == 1 && others >= seen.sizes().desired as usize;
+        let replaced = others >= seen.sizes().desired;
         let nothing_launched = checkpoint.launched.is_none() && !checkpoint.in_doubt;
         if seen.old_stays().is_none() && (replaced || nothing_launched) {
             return Some(Undo::OldLeft);

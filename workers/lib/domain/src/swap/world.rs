@@ -54,6 +54,8 @@ pub struct Member {
     pub instance: String,
     /// Where it stands.
     pub standing: Standing,
+    /// Its weight; 1 without weights.
+    pub weight: u32,
 }
 
 /// Sizes of a group, in instances or, where its overrides have weights, in units of weight.

@@ -51,6 +51,7 @@ fn group(sizes: Sizes, members: &[&str]) -> Group {
             .map(|id| Member {
                 instance: (*id).to_owned(),
                 standing: Standing::Joining,
+                weight: 1,
             })
             .collect(),
         subnets: Vec::new(),

@@ -189,6 +189,7 @@ impl World {
                     .map(|id| Member {
                         instance: id.clone(),
                         standing: Standing::InService,
+                        weight: 1,
                     })
                     .collect(),
                 subnets: vec![Subnet {
@@ -286,6 +287,7 @@ impl World {
             self.group.members.push(Member {
                 instance: id,
                 standing: Standing::Joining,
+                weight: 1,
             });
         }
         for _ in desired..count {
@@ -631,6 +633,7 @@ impl World {
                     self.group.members.push(Member {
                         instance,
                         standing: Standing::Joining,
+                        weight: 1,
                     });
                     self.sagas[at].attached_at = self.changes;
                 }

@@ -39,6 +39,7 @@ pub(super) fn group(sizes: (u32, u32, u32), members: &[(&str, Standing)]) -> Gro
             .map(|(id, standing)| Member {
                 instance: (*id).to_owned(),
                 standing: *standing,
+                weight: 1,
             })
             .collect(),
         subnets: vec![Subnet {
@@ -292,6 +293,42 @@ fn room_is_made_by_the_shortfall_only_and_desired_is_never_written_first() {
         next(&heavy, &ours((1, 8, 10)), &orders()),
         Next::MakeRoom { max: 12 }
     );
+}
+
+#[test]
+fn what_the_group_has_replaced_itself_is_not_replaced_again_with_weights_either() {
+    let mut heavy = launched();
+    heavy.old.weight = 4;
+    let left = |weights: &[u32]| {
+        let ids: Vec<String> = (0..weights.len()).map(|number| format!("i-{number}")).collect();
+        let members: Vec<_> = ids.iter().map(|id| (id.as_str(), SERVES)).collect();
+        let mut group = group((1, 8, 12), &members);
+        for (member, weight) in group.members.iter_mut().zip(weights) {
+            member.weight = *weight;
+        }
+        let seen = Seen {
+            ours: vec![instance("new", Life::Running)],
+            ..seen(group)
+        };
+        next(&heavy, &seen, &orders())
+    };
+    let instance = "new".to_owned();
+    assert_eq!(
+        left(&[4, 4]),
+        Next::TerminateNew {
+            instance: instance.clone()
+        }
+    );
+    assert_eq!(
+        left(&[4, 2, 2]),
+        Next::TerminateNew {
+            instance: instance.clone()
+        }
+    );
+    // It lacks four still, however many members it has.
+    let attach = Next::Attach { instance };
+    assert_eq!(left(&[1, 1, 1, 1]), attach);
+    assert_eq!(left(&[4]), attach);
 }
 
 #[test]
