@@ -87,6 +87,11 @@ pub(crate) fn limit_row(what: &str, found: f64, unit: &str, limit: Option<f64>) 
     println!("| {what} | {found:.2} {unit} | | | {limit} | {met} |");
 }
 
+/// In milliseconds.
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
 fn verdict(met: bool) -> &'static str {
     if met { "met" } else { "NOT MET" }
 }
