@@ -8,6 +8,7 @@
 )]
 
 mod agent;
+mod alerts;
 mod burst;
 mod cost;
 mod floor;
@@ -86,6 +87,8 @@ enum Rows {
     Agent,
     /// A full queue of SQS to the bus.
     Sqs,
+    /// Alerts a second by HTTP, and how long each request takes.
+    Alerts,
 }
 
 impl Arguments {
@@ -120,6 +123,7 @@ impl Arguments {
             Rows::Floors => Box::pin(burst::floors(nodes, pods)).await,
             Rows::Peers => Box::pin(burst::peers(nodes, pods)).await,
             Rows::Sqs => Box::pin(sqs::sqs(self.messages)).await,
+            Rows::Alerts => Box::pin(alerts::alerts()).await,
             Rows::Agent => {
                 let idle = Duration::from_secs(self.agent_seconds);
                 agent::agent(self.agent.clone(), idle).await
