@@ -13,6 +13,12 @@ pub use words::{
 
 use std::fmt;
 
+/// Consumer in the subject of dead letters that the gateway wrote: bodies of requests and of queues' messages.
+pub const GATEWAY: &str = "gateway";
+
+/// Path of the gateway that takes what a queue of AWS would deliver.
+pub const AWS_EVENTS: &str = "/aws/events";
+
 /// A JetStream stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stream {

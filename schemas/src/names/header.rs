@@ -10,7 +10,8 @@ pub const CONTENT_TYPE: &str = "content-type";
 /// Prefix of a CloudEvents attribute in binary mode.
 pub const CE_PREFIX: &str = "ce-";
 
-/// On a redriven message: how often it was redriven; beats the action's own `redrive`.
+/// On a redriven message: how often it was redriven; beats the action's own `redrive`. On a request to the gateway: the
+/// number of the dead letter whose body it is, of which no other is made.
 pub const REDRIVE: &str = "Ht-Redrive";
 
 /// On a redriven action: the deadline it has now (RFC 3339); beats the action's own and its incident's.

@@ -8,6 +8,7 @@
 )]
 
 mod agent;
+mod alerts;
 mod burst;
 mod capacity;
 mod cost;
@@ -104,6 +105,8 @@ enum Rows {
     Swaps,
     /// What is in service of a group that is swapped, and of one that is left to Auto Scaling. A table of its own.
     Capacity,
+    /// Alerts a second by HTTP, and how long each request takes.
+    Alerts,
 }
 
 impl Arguments {
@@ -147,6 +150,7 @@ impl Arguments {
                 };
                 capacity::capacity(&asked).await
             }
+            Rows::Alerts => Box::pin(alerts::alerts()).await,
             Rows::Agent => {
                 let idle = Duration::from_secs(self.agent_seconds);
                 agent::agent(self.agent.clone(), idle).await

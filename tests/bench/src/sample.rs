@@ -87,6 +87,17 @@ pub(crate) fn limit_row(what: &str, found: f64, unit: &str, limit: Option<f64>) 
     println!("| {what} | {found:.2} {unit} | | | {limit} | {met} |");
 }
 
+/// Prints a figure beside the floor's that has a limit of its own.
+pub(crate) fn beside_row(what: &str, [ours, floor, over]: [String; 3], limit: Option<(String, bool)>) {
+    let (limit, met) = limit.map_or((String::new(), ""), |(limit, met)| (limit, verdict(met)));
+    println!("| {what} | {ours} | {floor} | {over} | {limit} | {met} |");
+}
+
+/// In milliseconds.
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
 fn verdict(met: bool) -> &'static str {
     if met { "met" } else { "NOT MET" }
 }

@@ -37,13 +37,26 @@ impl Setup {
         Self::with(work_consumer()).await
     }
 
+    /// With room for more than a minute's work needs.
+    pub(crate) async fn roomy() -> Result<Self> {
+        let profile = Profile {
+            stream_bytes: 1 << 30,
+            ..Profile::LOCAL
+        };
+        Self::made(profile, work_consumer()).await
+    }
+
     /// With the consumer of another worker.
     pub(crate) async fn with(consumer: Consumer) -> Result<Self> {
+        Self::made(Profile::LOCAL, consumer).await
+    }
+
+    async fn made(profile: Profile, consumer: Consumer) -> Result<Self> {
         let nats = Nats::start().await?;
         let bus = Bus::connect(&Options::new(nats.url())).await?;
         let mut consumers = topology::consumers();
         consumers.push(consumer);
-        apply::apply(&bus, Profile::LOCAL, &consumers).await?;
+        apply::apply(&bus, profile, &consumers).await?;
         Ok(Self { nats, bus })
     }
 

@@ -7,6 +7,7 @@
 //! | [`story`] | everything the bus knows of one instance, put in order: what `runs show` prints |
 //! | [`event`], [`mod@line`] | any message of any stream, and what it says in one line |
 //! | [`reading`], [`records`] | getting messages and records from the bus |
+//! | [`gateway`] | the gateway, where its dead letters are posted again |
 //! | [`connect`] | the connection, configured as the workers' is |
 //! | [`output`], [`table`], [`when`](mod@when) | the only place that prints; how rows and times look |
 //! | [`exit`] | exit codes, and what failed |
@@ -27,6 +28,7 @@ pub mod connect;
 pub mod dead;
 pub mod event;
 pub mod exit;
+pub mod gateway;
 pub mod line;
 pub mod notice;
 pub mod output;

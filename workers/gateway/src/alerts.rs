@@ -4,9 +4,15 @@ pub mod document;
 pub mod notice;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 
-use crate::{asked::Asked, config::Settings, ingest, problem::Problem, settle::Part};
+use crate::{
+    asked::Asked,
+    config::Settings,
+    ingest,
+    problem::Problem,
+    settle::{Frame, Part},
+};
 use document::{Alert, Webhook};
 use notice::Terms;
 
@@ -17,7 +23,7 @@ use notice::Terms;
 pub fn posted(asked: &Asked, settings: &Settings) -> Result<Vec<Part>, Problem> {
     let alerts: Vec<&RawValue> = serde_json::from_slice(&asked.body)
         .map_err(|error| Problem::json(&error, "an array of alerts, as Prometheus posts it"))?;
-    Ok(parts(asked, settings, &alerts, &[]))
+    Ok(parts(asked, settings, &alerts, &[], &Frame::LIST))
 }
 
 /// The alerts of Alertmanager's webhook.
@@ -42,7 +48,14 @@ pub fn webhook(asked: &Asked, settings: &Settings) -> Result<Vec<Part>, Problem>
         ("receiver", posted.receiver.as_str()),
         ("externalURL", posted.external_url.as_str()),
     ];
-    Ok(parts(asked, settings, &posted.alerts, &through))
+    let frame = Frame::new(before(&posted), "]}");
+    Ok(parts(asked, settings, &posted.alerts, &through, &frame))
+}
+
+/// What stands before the alerts of a notification that has one alone.
+fn before(posted: &Webhook<'_>) -> String {
+    let (receiver, address) = (json!(posted.receiver), json!(posted.external_url));
+    format!(r#"{{"receiver":{receiver},"externalURL":{address},"alerts":["#)
 }
 
 fn parts(
@@ -50,6 +63,7 @@ fn parts(
     settings: &Settings,
     alerts: &[&RawValue],
     through: &[(&'static str, &str)],
+    frame: &Frame,
 ) -> Vec<Part> {
     let terms = Terms {
         client: &asked.client,
@@ -64,7 +78,10 @@ fn parts(
     alerts
         .iter()
         .enumerate()
-        .map(|(index, raw)| part(index, raw, &asked.body, &terms, names))
+        .map(|(index, raw)| Part {
+            frame: frame.clone(),
+            ..part(index, raw, &asked.body, &terms, names)
+        })
         .collect()
 }
 
@@ -77,6 +94,7 @@ fn part(index: usize, raw: &RawValue, body: &Bytes, terms: &Terms<'_>, names: &[
                 index,
                 id: crate::asked::correlation(&http::HeaderMap::new(), &bytes),
                 body: bytes,
+                frame: Frame::default(),
                 made: Err(Problem::json(
                     &error,
                     "an alert: `labels` (texts), and maybe `annotations`, `startsAt`, `endsAt`, `generatorURL`",
@@ -101,6 +119,7 @@ fn part(index: usize, raw: &RawValue, body: &Bytes, terms: &Terms<'_>, names: &[
         index,
         id: notice::identity(&alert),
         body: bytes,
+        frame: Frame::default(),
         made,
     }
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use hollowtrees_schemas::id::Hash;
+use hollowtrees_schemas::{id::Hash, names::header::REDRIVE};
 use http::{HeaderMap, HeaderName, header, request};
 use jiff::Timestamp;
 
@@ -13,6 +13,8 @@ use crate::{auth::Client, problem::Problem};
 pub const CORRELATION: HeaderName = HeaderName::from_static("correlation-id");
 /// Parameter of the address that names the cluster, for senders whose bodies do not.
 const CLUSTER: &str = "cluster";
+/// Parameter of the address that names a queue, whose message the body is.
+const QUEUE: &str = "queue";
 /// Parameters of the address with a token; the second is that of OAuth 2, which the original took.
 const TOKENS: [&str; 2] = ["token", "access_token"];
 /// Longest correlation id that is passed on, in bytes.
@@ -29,6 +31,8 @@ pub struct Asked {
     pub body: Bytes,
     /// `cluster` of its address.
     pub cluster: Option<String>,
+    /// `queue` of its address.
+    pub queue: Option<String>,
     /// Joins its log lines, its messages and its answer.
     pub correlation: String,
     /// When it came.
@@ -43,6 +47,7 @@ impl Asked {
                 || name == header::USER_AGENT
                 || name.as_str().starts_with("ce-")
                 || name.as_str().starts_with("aeg-")
+                || name.as_str().starts_with("sqs-")
         };
         let shown = self.headers.iter().filter(|(name, _)| wanted(name));
         shown
@@ -54,6 +59,27 @@ impl Asked {
     /// A header as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Where its body can be posted again: its path with what counts of its address, which a token is no part of.
+    pub fn address(&self, path: &str) -> String {
+        let mut named = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [(CLUSTER, &self.cluster), (QUEUE, &self.queue)] {
+            if let Some(value) = value {
+                named.append_pair(name, value);
+            }
+        }
+        let named = named.finish();
+        if named.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}?{named}")
+        }
+    }
+
+    /// Whether its body is that of a dead letter, which is sent again.
+    pub fn is_redriven(&self) -> bool {
+        self.headers.contains_key(REDRIVE)
     }
 
     /// The cluster of a body that names none: that of the address, the only one the client speaks for, or the default.
@@ -103,6 +129,8 @@ pub struct Parameters {
     pub token: Option<String>,
     /// A cluster.
     pub cluster: Option<String>,
+    /// A queue.
+    pub queue: Option<String>,
 }
 
 impl Parameters {
@@ -116,6 +144,8 @@ impl Parameters {
                 found.token = value;
             } else if name == CLUSTER {
                 found.cluster = value;
+            } else if name == QUEUE {
+                found.queue = value;
             }
         }
         found

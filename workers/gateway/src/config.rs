@@ -51,6 +51,12 @@ impl config::Settings for Settings {
             "sns.topics",
             "post by HTTP, and http.enabled (HT_HTTP__ENABLED) is false",
         );
+        check(
+            problems,
+            self.http.enabled || !self.sqs.posts,
+            "sqs.posts",
+            "is about HTTP, and http.enabled (HT_HTTP__ENABLED) is false",
+        );
         let told_apart = self.auth.is_set() || self.http.tls.identifies();
         if self.http.enabled && !self.http.listen.ip().is_loopback() && !told_apart {
             problems.push(Problem::new(

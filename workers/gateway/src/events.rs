@@ -21,7 +21,7 @@ use crate::{
     ingest::{self, Refused},
     problem::Problem,
     push::{audit, azure, pubsub},
-    settle::Part,
+    settle::{Frame, Part},
 };
 
 const CLOUDEVENTS: &str = "application/cloudevents";
@@ -91,7 +91,10 @@ pub fn parts(asked: &Asked, settings: &Settings) -> Result<Vec<Part>, Problem> {
             .map_err(|error| Problem::json(&error, "an array of CloudEvents"))?;
         let part = |(index, raw): (usize, &&RawValue)| {
             let body = asked.body.slice_ref(raw.get().as_bytes());
-            part(index, &structured(body.clone()), body, asked, settings)
+            Part {
+                frame: Frame::LIST,
+                ..part(index, &structured(body.clone()), body, asked, settings)
+            }
         };
         return Ok(events.iter().enumerate().map(part).collect());
     }
@@ -120,12 +123,14 @@ pub(crate) fn part(index: usize, wire: &Wire, body: Bytes, asked: &Asked, settin
             index,
             id: MessageId::of(event.source(), event.id()).to_string(),
             body,
+            frame: Frame::default(),
             made: made(&event, wire, asked, settings),
         },
         Err(error) => Part {
             index,
             id: content(&body),
             body,
+            frame: Frame::default(),
             made: Err(Problem::undecodable(error.to_string())),
         },
     }

@@ -18,6 +18,7 @@ use hollowtrees_domain::notice::{Invalid, Notice};
 use hollowtrees_schemas::{
     codec::EncodeError,
     envelope::{self, DataFormat},
+    names::GATEWAY,
     outgoing::{self, Outgoing},
     proto,
 };
@@ -26,8 +27,6 @@ use tokio::sync::Semaphore;
 
 use crate::{config, rate::Rates, telemetry::Telemetry};
 
-/// Consumer in the subject of our dead letters.
-pub const CONSUMER: &str = "gateway";
 /// One attempt to store lasts so long before the connection is looked at again.
 const TURN: SignedDuration = SignedDuration::from_secs(5);
 /// How often a lost connection is looked at.
@@ -208,13 +207,13 @@ impl Ingest {
             cluster: what.cluster,
             worker: &self.inner.worker,
         };
-        let mut kept = self.inner.bus.put_aside(&foreign, CONSUMER, &reason).await;
+        let mut kept = self.inner.bus.put_aside(&foreign, GATEWAY, &reason).await;
         if matches!(kept, Err(PublishError::TooLarge { .. })) {
             let bytes = what.body.len();
             foreign.body = what.body.slice(..bytes.min(HEAD));
             foreign.headers = &[];
             reason.text = format!("{} (the first {HEAD} of {bytes} bytes are kept)", what.reason);
-            kept = self.inner.bus.put_aside(&foreign, CONSUMER, &reason).await;
+            kept = self.inner.bus.put_aside(&foreign, GATEWAY, &reason).await;
         }
         match kept {
             Ok(_) => {

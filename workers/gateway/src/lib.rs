@@ -8,6 +8,7 @@
 //! | [`auth`] | who speaks, and for which clusters |
 //! | [`alerts`] | Alertmanager's API and webhook to notices |
 //! | [`events`] | CloudEvents to notices |
+//! | [`aws_events`] | what a queue of AWS would deliver, posted |
 //! | [`push`] | what Google, Azure and Oracle push, to notices |
 //! | [`settle`] | what a request holds, part by part, to the bus |
 //! | [`ingest`] | the one way onto the bus: stored, or put aside |
@@ -22,6 +23,7 @@
 pub mod alerts;
 pub mod asked;
 pub mod auth;
+pub mod aws_events;
 pub mod config;
 pub mod events;
 pub mod http;

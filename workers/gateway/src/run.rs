@@ -12,7 +12,13 @@ use hollowtrees_runtime::{
 use hollowtrees_schemas::proto;
 
 use crate::{
-    auth::Guard, config::Settings, http::gate::Gate, ingest::Ingest, sns::Topics, sqs, telemetry::Telemetry,
+    auth::Guard,
+    config::Settings,
+    http::gate::{FromAws, Gate},
+    ingest::Ingest,
+    sns::Topics,
+    sqs,
+    telemetry::Telemetry,
     ways,
 };
 
@@ -38,10 +44,14 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     };
     let settings = &context.config.own;
     let ingest = Ingest::new(connection.clone(), worker, &settings.ingest, telemetry);
-    let queues = sqs::start(&context, &ingest).await?;
+    let mut queues = sqs::start(&context, &ingest).await?;
     let topics = queues.teller().map(|teller| Topics::new(&settings.sns, teller));
+    let aws = FromAws {
+        topics: topics.transpose()?,
+        posts: queues.posts(),
+    };
     let served = if settings.http.enabled {
-        Some(listen(&context, ingest, topics.transpose()?).await?)
+        Some(listen(&context, ingest, aws).await?)
     } else {
         None
     };
@@ -62,7 +72,7 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
 async fn listen(
     context: &Context<Settings>,
     ingest: Ingest,
-    topics: Option<Topics>,
+    aws: FromAws,
 ) -> Result<tokio::task::JoinHandle<()>, Failure> {
     let settings = &context.config.own;
     let http = &settings.http;
@@ -81,7 +91,7 @@ async fn listen(
         settings.clone(),
         Arc::clone(&guard),
         ingest,
-        topics,
+        aws,
         context.shutdown.clone(),
     );
     let limits = Limits {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::future::join_all;
 use hollowtrees_schemas::outgoing::Outgoing;
 use jiff::Timestamp;
@@ -21,8 +21,44 @@ pub struct Part {
     pub id: String,
     /// Its bytes as they came.
     pub body: Bytes,
+    /// What makes of them a request of their own.
+    pub frame: Frame,
     /// Its notice; `None` if it is known and says nothing of an instance that goes.
     pub made: Result<Option<Outgoing>, Problem>,
+}
+
+/// What stands around one thing of a list where it is sent alone: a dead letter is kept so that it can be posted again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    before: Bytes,
+    after: &'static str,
+}
+
+impl Frame {
+    /// Of one of an array.
+    pub const LIST: Self = Self {
+        before: Bytes::from_static(b"["),
+        after: "]",
+    };
+
+    /// Anything.
+    pub fn new(before: impl Into<Bytes>, after: &'static str) -> Self {
+        Self {
+            before: before.into(),
+            after,
+        }
+    }
+
+    fn around(&self, body: &Bytes) -> Bytes {
+        if self.before.is_empty() && self.after.is_empty() {
+            return body.clone();
+        }
+        let mut alone = BytesMut::with_capacity(self.before.len() + body.len() + self.after.len());
+        alone.extend_from_slice(&self.before);
+        alone.extend_from_slice(body);
+        alone.extend_from_slice(self.after.as_bytes());
+        alone.freeze()
+    }
 }
 
 /// The request that it came in.
@@ -30,7 +66,7 @@ pub struct Part {
 pub struct Delivery {
     /// Who sent it.
     pub origin: Origin,
-    /// Its path.
+    /// Its path, with the cluster that its address named.
     pub address: String,
     /// The cluster of who sent it, where there can be no other; else empty: who may not speak for a cluster puts no dead
     /// letter there either.
@@ -39,6 +75,8 @@ pub struct Delivery {
     pub headers: Vec<(String, String)>,
     /// When it came.
     pub at: Timestamp,
+    /// Whether it is a dead letter that is sent again: what is refused of it is one already.
+    pub redriven: bool,
 }
 
 /// One thing that was refused.
@@ -116,6 +154,14 @@ async fn one(ingest: &Ingest, delivery: &Delivery, part: Part) -> Fate {
         },
         Err(problem) => problem.clone(),
     };
+    let refusal = Refusal {
+        index: part.index,
+        problem: problem.clone(),
+    };
+    if delivery.redriven {
+        ingest.telemetry().refused(&delivery.origin, problem.class);
+        return Fate::Refused(refusal, Aside::Kept);
+    }
     let what = Unusable {
         address: &delivery.address,
         id: &part.id,
@@ -123,13 +169,9 @@ async fn one(ingest: &Ingest, delivery: &Delivery, part: Part) -> Fate {
         class: problem.class,
         reason: problem.to_string(),
         headers: &delivery.headers,
-        body: part.body.clone(),
+        body: part.frame.around(&part.body),
         first_at: delivery.at,
     };
     let aside = ingest.put_aside(&delivery.origin, &what).await;
-    let refusal = Refusal {
-        index: part.index,
-        problem,
-    };
     Fate::Refused(refusal, aside)
 }

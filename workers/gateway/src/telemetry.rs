@@ -185,12 +185,13 @@ impl Telemetry {
         );
     }
 
-    pub(crate) fn put_off(&self, correlation: &str, why: &str) {
-        self.errors.error("unreachable", "sns");
+    pub(crate) fn put_off(&self, way: &'static str, correlation: &str, why: &str) {
+        self.errors.error("unreachable", way);
         tracing::warn!(
+            source = way,
             correlation,
             why,
-            "A message of a topic cannot be told now; SNS posts it again."
+            "What was posted cannot be told now; its sender posts it again."
         );
     }
 }

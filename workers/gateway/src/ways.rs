@@ -10,8 +10,18 @@ pub const PUBSUB: &str = "pubsub";
 pub const EVENT_GRID: &str = "event-grid";
 /// Topics of Amazon's SNS.
 pub const SNS: &str = "sns";
+/// Events of AWS that are posted as a queue would deliver them.
+pub const EVENTBRIDGE: &str = "eventbridge";
 /// Topics of Oracle's Notifications.
 pub const ORACLE: &str = "oracle-notifications";
 
 /// All that come by HTTP.
-pub const ALL: [&str; 6] = [ALERTMANAGER, CLOUDEVENTS, PUBSUB, EVENT_GRID, SNS, ORACLE];
+pub const ALL: [&str; 7] = [
+    ALERTMANAGER,
+    CLOUDEVENTS,
+    PUBSUB,
+    EVENT_GRID,
+    SNS,
+    EVENTBRIDGE,
+    ORACLE,
+];

@@ -5,6 +5,7 @@ use crate::http_server::{self, Body};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
+use jiff::Timestamp;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct Seen {
     pub status: Option<StatusCode>,
     /// Whether a fault had a hand in it.
     pub faulty: bool,
+    /// When it came.
+    pub at: Timestamp,
 }
 
 /// What goes wrong, for which requests, how often. Built by its effect, then narrowed.
@@ -226,6 +229,7 @@ impl Faults {
         request: Request<Bytes>,
         service: impl FnOnce(Request<Bytes>) -> F,
     ) -> Option<Response<Body>> {
+        let at = Timestamp::now();
         let method = request.method().clone();
         let path = request
             .uri()
@@ -243,6 +247,7 @@ impl Faults {
             path,
             status: answer.as_ref().map(Response::status),
             faulty,
+            at,
         });
         answer
     }

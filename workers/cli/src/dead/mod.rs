@@ -2,6 +2,7 @@
 
 mod discard;
 mod list;
+mod post;
 mod redrive;
 mod show;
 
@@ -25,7 +26,8 @@ pub enum Command {
     List(List),
     /// Show one whole: why, from where, its headers and its body
     Show(Show),
-    /// Send some back where they came from; they stay until discarded, and doing it twice sends them once
+    /// Send some back where they came from: onto the bus, where they stay dead letters until discarded and doing it twice sends
+    /// them once, or to the gateway, which closes those it takes
     Redrive(Redrive),
     /// Remove some for good
     Discard(Discard),

@@ -42,6 +42,7 @@ fn asked(input: &[u8]) -> Asked {
         headers,
         body: Bytes::copy_from_slice(body.get(2..).unwrap_or_default()),
         cluster: None,
+        queue: None,
         correlation: "fuzz".to_owned(),
         at: Timestamp::UNIX_EPOCH,
     }

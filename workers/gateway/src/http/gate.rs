@@ -24,17 +24,27 @@ use crate::{
     alerts,
     asked::{self, Asked, CORRELATION, Parameters},
     auth::{Client, Guard, Shown},
+    aws_events::Posts,
     config::Settings,
     events::{self, Mode},
     ingest::{Ingest, Origin},
     problem::Problem,
     push::{event_grid, oracle, pubsub},
     rate::Rates,
-    settle::{Delivery, Part, Report, settle},
+    settle::{Delivery, Frame, Part, Report, settle},
     sns::{Posted, Topics},
     status,
     telemetry::Telemetry,
 };
+
+/// What takes events of AWS, where any are taken.
+#[derive(Default)]
+pub struct FromAws {
+    /// Posts of topics of SNS.
+    pub topics: Option<Topics>,
+    /// What a queue would deliver.
+    pub posts: Option<Posts>,
+}
 
 /// Everything between a connection and the bus.
 pub struct Gate {
@@ -43,7 +53,7 @@ pub struct Gate {
     rates: Rates,
     bodies: Bodies,
     ingest: Ingest,
-    topics: Option<Topics>,
+    aws: FromAws,
     shutdown: Shutdown,
     started: Timestamp,
 }
@@ -57,12 +67,12 @@ enum Found {
 }
 
 impl Gate {
-    /// `guard` says who may speak, `ingest` is the way onto the bus; `topics` reads posts of SNS, where any is taken.
+    /// `guard` says who may speak, `ingest` is the way onto the bus.
     pub fn new(
         settings: Settings,
         guard: Arc<Guard>,
         ingest: Ingest,
-        topics: Option<Topics>,
+        aws: FromAws,
         shutdown: Shutdown,
     ) -> Self {
         let http = &settings.http;
@@ -71,7 +81,7 @@ impl Gate {
             bodies: Bodies::new(http.body_bytes, http.memory_bytes, http.body_time),
             guard,
             ingest,
-            topics,
+            aws,
             shutdown,
             started: Timestamp::now(),
             settings,
@@ -106,6 +116,7 @@ impl Gate {
             headers: head.headers,
             body: body.bytes.clone(),
             cluster: parameters.cluster,
+            queue: parameters.queue,
             at: Timestamp::now(),
         };
         let handled = timeout(
@@ -202,11 +213,14 @@ impl Gate {
         };
         let delivery = Delivery {
             origin: Origin::new(way, format!("{way}/{}", asked.client.name)),
-            address: path.to_owned(),
+            address: asked.address(path),
             cluster: asked.client.only_cluster().unwrap_or_default().to_owned(),
             headers: asked.shown(),
             at: asked.at,
+            redriven: asked.is_redriven(),
         };
+        // Who sends a dead letter again is told what became of it, and sends it no more by itself.
+        let insistent = route.is_insistent() && !delivery.redriven;
         let read = match self.read(route, asked).await {
             Ok(Found::Parts(parts)) => parts,
             Ok(Found::Answer(answer)) => return *answer,
@@ -215,6 +229,7 @@ impl Gate {
                     index: 0,
                     id: asked::correlation(&http::HeaderMap::new(), &asked.body),
                     body: asked.body.clone(),
+                    frame: Frame::default(),
                     made: Err(problem.clone()),
                 };
                 let report = settle(&self.ingest, &delivery, vec![whole]).await;
@@ -223,7 +238,7 @@ impl Gate {
                     Route::Sns if problem.forbidden && report.not_kept == 0 => {
                         failure(style, StatusCode::FORBIDDEN, "", &problem.to_string())
                     }
-                    route if route.is_insistent() => insisted(style, &report),
+                    _ if insistent => insisted(style, &report),
                     _ => {
                         let status = if problem.forbidden {
                             StatusCode::FORBIDDEN
@@ -236,7 +251,7 @@ impl Gate {
             }
         };
         let report = settle(&self.ingest, &delivery, read).await;
-        if route.is_insistent() {
+        if insistent {
             insisted(style, &report)
         } else {
             answer::report(style, &report)
@@ -266,6 +281,7 @@ impl Gate {
             }),
             Route::Oracle => oracle::parts(asked, settings).map(Found::Parts),
             Route::Sns => self.posted(asked).await,
+            Route::AwsEvents => Ok(self.as_of_a_queue(asked).await),
             Route::Handshake | Route::Status | Route::Ready | Route::Healthy | Route::OpenApi => {
                 Ok(Found::Parts(Vec::new()))
             }
@@ -277,7 +293,7 @@ impl Gate {
     /// What a topic of SNS posts.
     async fn posted(&self, asked: &Asked) -> Result<Found, Problem> {
         let style = Route::Sns.style();
-        let Some(topics) = &self.topics else {
+        let Some(topics) = &self.aws.topics else {
             let error = "no topic may post; list it in sns.topics (HT_SNS__TOPICS)";
             return Ok(Found::answer(failure(style, StatusCode::FORBIDDEN, "", error)));
         };
@@ -285,12 +301,32 @@ impl Gate {
             Posted::Parts(parts) => Found::Parts(parts),
             Posted::Nothing => Found::Parts(Vec::new()),
             Posted::Later(why) => {
-                self.telemetry().put_off(&asked.correlation, &why);
                 let error = "it cannot be told now whose it is, or whether SNS signed it; post it again";
-                let answer = failure(style, StatusCode::SERVICE_UNAVAILABLE, "", error);
-                Found::answer(answer::later(answer, 5))
+                self.put_off(Route::Sns, asked, &why, error)
             }
         })
+    }
+
+    /// What a queue would deliver.
+    async fn as_of_a_queue(&self, asked: &Asked) -> Found {
+        let style = Route::AwsEvents.style();
+        let Some(posts) = &self.aws.posts else {
+            let error = "no events of AWS are taken here; set sqs.posts (HT_SQS__POSTS), or read a queue (HT_SQS__QUEUES)";
+            return Found::answer(failure(style, StatusCode::FORBIDDEN, "", error));
+        };
+        match posts.parts(asked, &self.settings).await {
+            Ok(parts) => Found::Parts(parts),
+            Err(why) => {
+                let error = "it cannot be told now whose instance it is about; post it again";
+                self.put_off(Route::AwsEvents, asked, &why, error)
+            }
+        }
+    }
+
+    fn put_off(&self, route: Route, asked: &Asked, why: &str, error: &str) -> Found {
+        self.telemetry().put_off(route.word(), &asked.correlation, why);
+        let answer = failure(route.style(), StatusCode::SERVICE_UNAVAILABLE, "", error);
+        Found::answer(answer::later(answer, 5))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The paths there are.
 
+use hollowtrees_schemas::names;
 use http::{Method, StatusCode};
 
 use crate::{http::answer::Style, ways};
@@ -21,6 +22,8 @@ pub enum Route {
     EventGrid,
     /// A post of a topic of SNS.
     Sns,
+    /// What a queue of AWS would deliver.
+    AwsEvents,
     /// A post of a topic of Oracle's Notifications.
     Oracle,
     /// A CloudEvents sender asks whether it may send.
@@ -36,7 +39,7 @@ pub enum Route {
 }
 
 /// Each path with its methods. `openapi.yaml` says the same; a test compares them.
-pub const PATHS: [(&str, &[(Method, Route)]); 12] = [
+pub const PATHS: [(&str, &[(Method, Route)]); 13] = [
     ("/api/v2/alerts", &[(Method::POST, Route::AlertsV2)]),
     ("/api/v1/alerts", &[(Method::POST, Route::AlertsV1)]),
     ("/alertmanager/webhook", &[(Method::POST, Route::Webhook)]),
@@ -53,6 +56,7 @@ pub const PATHS: [(&str, &[(Method, Route)]); 12] = [
         ],
     ),
     ("/aws/sns", &[(Method::POST, Route::Sns)]),
+    (names::AWS_EVENTS, &[(Method::POST, Route::AwsEvents)]),
     ("/oracle/notifications", &[(Method::POST, Route::Oracle)]),
     ("/api/v2/status", &[(Method::GET, Route::Status)]),
     (
@@ -94,6 +98,7 @@ impl Route {
             Self::PubSub => "pubsub",
             Self::EventGrid => "event-grid",
             Self::Sns => "sns",
+            Self::AwsEvents => "aws-events",
             Self::Oracle => "oracle",
             Self::Handshake => "handshake",
             Self::Status => "status",
@@ -111,6 +116,7 @@ impl Route {
             Self::PubSub => Some(ways::PUBSUB),
             Self::EventGrid => Some(ways::EVENT_GRID),
             Self::Sns => Some(ways::SNS),
+            Self::AwsEvents => Some(ways::EVENTBRIDGE),
             Self::Oracle => Some(ways::ORACLE),
             Self::Handshake | Self::Status | Self::Ready | Self::Healthy | Self::OpenApi => None,
         }

@@ -10,7 +10,7 @@ use crate::{
     config::Settings,
     events::{self, Mode},
     problem::Problem,
-    settle::Part,
+    settle::{Frame, Part},
 };
 
 const VALIDATION: &str = "Microsoft.EventGrid.SubscriptionValidationEvent";
@@ -65,6 +65,7 @@ fn part(index: usize, raw: &RawValue, asked: &Asked, settings: &Settings) -> Par
             index,
             id: events::content(&body),
             body,
+            frame: Frame::LIST,
             made: Err(Problem::undecodable(
                 "the event has not the fields of Event Grid's schema: `id`, `eventType`, `subject`, `eventTime`, `data`",
             )),
@@ -90,6 +91,7 @@ fn part(index: usize, raw: &RawValue, asked: &Asked, settings: &Settings) -> Par
         index,
         id: events::content(&body),
         body,
+        frame: Frame::LIST,
         made,
     }
 }

@@ -13,7 +13,13 @@ use hollowtrees_schemas::{
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use crate::{asked::Asked, config::Settings, events, problem::Problem, settle::Part};
+use crate::{
+    asked::Asked,
+    config::Settings,
+    events,
+    problem::Problem,
+    settle::{Frame, Part},
+};
 
 /// All types of Oracle's own events begin so.
 const PREFIX: &str = "com.oraclecloud.";
@@ -63,6 +69,7 @@ pub fn parts(asked: &Asked, settings: &Settings) -> Result<Vec<Part>, Problem> {
         index: 0,
         id,
         body: asked.body.clone(),
+        frame: Frame::default(),
         made,
     }])
 }

@@ -9,7 +9,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::audit;
-use crate::{asked::Asked, config::Settings, events, problem::Problem, settle::Part};
+use crate::{
+    asked::Asked,
+    config::Settings,
+    events,
+    problem::Problem,
+    settle::{Frame, Part},
+};
 
 #[derive(Deserialize)]
 struct Push {
@@ -46,6 +52,7 @@ pub fn parts(asked: &Asked, settings: &Settings) -> Result<Vec<Part>, Problem> {
         index: 0,
         id,
         body: asked.body.clone(),
+        frame: Frame::default(),
         made,
     }])
 }

@@ -14,16 +14,16 @@ pub mod settings;
 pub mod signature;
 
 use bytes::Bytes;
-use futures::future::join_all;
 use hollowtrees_runtime::Failure;
 use hollowtrees_schemas::{id::Hash, proto::time};
 
 use crate::{
     asked::Asked,
+    aws_events::{Carrier, Made, made},
     config::Settings,
     problem::Problem,
-    settle::Part,
-    sqs::{Teller, Told, read},
+    settle::{Frame, Part},
+    sqs::{Teller, read},
 };
 use message::{Message, Purpose, place};
 use settings::Sns;
@@ -130,52 +130,18 @@ impl Topics {
 
     async fn told(&self, message: &Message, asked: &Asked, own: &Settings) -> Posted {
         let (account, region) = place(message.topic());
-        let contents = read::contents(
-            message.text(),
-            &self
-                .teller
-                .origin(account, region, time::parse(message.timestamp()).ok()),
-        );
-        for idle in &contents.idle {
-            self.teller.telemetry().idle(*idle);
-        }
-        let (otherwise, none) = match asked.cluster(&own.cluster) {
-            Ok(cluster) => (cluster, None),
-            Err(problem) => (String::new(), Some(problem)),
+        let sent_at = time::parse(message.timestamp()).ok();
+        let contents = read::contents(message.text(), &self.teller.origin(account, region, sent_at));
+        let carrier = Carrier {
+            name: message.topic(),
+            id: message.id(),
+            field: "Message",
+            cluster: asked.cluster(&own.cluster),
         };
-        let told = contents
-            .events
-            .iter()
-            .map(|event| Box::pin(self.teller.tell(event, &otherwise)));
-        let mut made: Vec<_> = contents.idle.iter().map(|_| Ok(None)).collect();
-        for told in join_all(told).await {
-            match told {
-                Told::Later(why) => return Posted::Later(why),
-                Told::Foreign => {
-                    self.teller.telemetry().foreign(message.topic(), message.id());
-                    made.push(Ok(None));
-                }
-                Told::Unrouted => {
-                    // Nothing says whose it is but the address, and what that says does not do.
-                    self.teller.telemetry().unrouted(message.topic(), message.id());
-                    made.push(none.clone().map_or(Ok(None), Err));
-                }
-                Told::Notices(notices) => {
-                    made.extend(notices.into_iter().map(|(cluster, notice)| {
-                        asked.may_speak_for(&cluster)?;
-                        Ok(Some(notice?))
-                    }));
-                }
-            }
-        }
-        let unusable = contents.unusable.iter();
-        made.extend(unusable.map(|unusable| {
-            Err(if unusable.is_readable() {
-                Problem::new("Message", unusable.to_string())
-            } else {
-                Problem::undecodable(format!("`Message`: {unusable}"))
-            })
-        }));
+        let made = match made(&self.teller, &contents, &carrier, asked).await {
+            Ok(made) => made,
+            Err(why) => return Posted::Later(why),
+        };
         let parts = made.into_iter().enumerate();
         Posted::Parts(
             parts
@@ -186,12 +152,7 @@ impl Topics {
 }
 
 /// What is not usable of a message is kept once, whichever part of it that is.
-fn part(
-    index: usize,
-    message: &Message,
-    body: Bytes,
-    made: Result<Option<hollowtrees_schemas::outgoing::Outgoing>, Problem>,
-) -> Part {
+fn part(index: usize, message: &Message, body: Bytes, made: Made) -> Part {
     Part {
         index,
         id: Hash::new("SNS")
@@ -199,6 +160,7 @@ fn part(
             .field(message.id())
             .finish(),
         body,
+        frame: Frame::default(),
         made,
     }
 }

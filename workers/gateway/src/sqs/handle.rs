@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::ingest::{self, Ingest, Refused};
 
 use super::{
-    WAY,
+    SENT_AT, WAY,
     pump::Source,
     read::{self, Contents, Event, Unusable},
     telemetry::{Fate, Telemetry},
@@ -59,13 +59,19 @@ impl Handler {
         }
         let told = contents.events.iter().map(|event| Box::pin(self.tell(event)));
         let told = futures::future::join_all(told).await;
-        let fate = self.end(taken, &contents, told).await;
+        let fate = self.end(taken, sent_at, &contents, told).await;
         let age = sent_at.and_then(|at| Duration::try_from(Timestamp::now().duration_since(at)).ok());
         self.telemetry.ended(&self.source.name, &taken.id, fate, age);
         fate
     }
 
-    async fn end(&self, taken: &Taken, contents: &Contents, told: Vec<End>) -> Fate {
+    async fn end(
+        &self,
+        taken: &Taken,
+        sent_at: Option<Timestamp>,
+        contents: &Contents,
+        told: Vec<End>,
+    ) -> Fate {
         let mut reasons: Vec<String> = contents.unusable.iter().map(ToString::to_string).collect();
         let mut later = None;
         let mut fate = Fate::Idle;
@@ -90,11 +96,22 @@ impl Handler {
         if reasons.is_empty() {
             return fate;
         }
-        self.put_aside(taken, &contents.unusable, &reasons).await;
+        self.put_aside(taken, sent_at, &contents.unusable, &reasons).await;
         Fate::Unusable
     }
 
-    async fn put_aside(&self, taken: &Taken, unusable: &[Unusable], reasons: &[String]) {
+    async fn put_aside(
+        &self,
+        taken: &Taken,
+        sent_at: Option<Timestamp>,
+        unusable: &[Unusable],
+        reasons: &[String],
+    ) {
+        let mut headers = vec![
+            ("sqs-message-id".to_owned(), taken.id.clone()),
+            ("sqs-receives".to_owned(), taken.receives.to_string()),
+        ];
+        headers.extend(sent_at.map(|at| (SENT_AT.to_owned(), at.to_string())));
         let unreadable = unusable.iter().any(|why| !why.is_readable());
         let first = reasons.first().map(String::as_str).unwrap_or_default();
         let others = reasons.len().saturating_sub(1);
@@ -112,10 +129,7 @@ impl Handler {
                 Class::Invalid
             },
             reason,
-            headers: &[
-                ("sqs-message-id".to_owned(), taken.id.clone()),
-                ("sqs-receives".to_owned(), taken.receives.to_string()),
-            ],
+            headers: &headers,
             body: Bytes::copy_from_slice(taken.body.as_bytes()),
             first_at: Timestamp::now(),
         };

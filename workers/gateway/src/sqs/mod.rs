@@ -35,7 +35,12 @@ use std::{collections::HashMap, sync::Arc};
 use hollowtrees_aws::{Aws, Role};
 use hollowtrees_runtime::{Context, Failure, exit::Code};
 
-use crate::{config::Settings, ingest::Ingest, ways};
+use crate::{
+    aws_events::{Door, Posts},
+    config::Settings,
+    ingest::Ingest,
+    ways,
+};
 use lookup::Lookup;
 use pump::{Pump, Source};
 use route::Routes;
@@ -46,6 +51,8 @@ pub(crate) use teller::{Teller, Told};
 
 /// The label of this way in.
 pub const WAY: &str = "sqs";
+/// Header of a dead letter: when its message was sent, RFC 3339. What the message does not say itself follows from it.
+pub const SENT_AT: &str = "sqs-sent-at";
 
 /// Reads all queues of the settings until the process drains; what was taken and is not told by then is given back.
 ///
@@ -57,7 +64,7 @@ pub async fn start(context: &Context<Settings>, ingest: &Ingest) -> Result<Runni
     let own = &context.config.own;
     let settings = &own.sqs;
     let mut running = Running::default();
-    if settings.queues.is_empty() && own.sns.topics.is_empty() {
+    if settings.queues.is_empty() && own.sns.topics.is_empty() && !settings.posts {
         return Ok(running);
     }
     let telemetry = Telemetry::register(&context.metrics)?;
@@ -66,10 +73,10 @@ pub async fn start(context: &Context<Settings>, ingest: &Ingest) -> Result<Runni
         let (_, teller) = doors.open(None, ways::SNS).await?;
         running.teller = Some(teller);
     }
-    if settings.queues.is_empty() {
-        return Ok(running);
+    if !settings.queues.is_empty() {
+        ingest.telemetry().announce(WAY);
     }
-    ingest.telemetry().announce(WAY);
+    let mut doors_of_queues = HashMap::new();
     for queue in &settings.queues {
         let (aws, teller) = doors.open(queue.role(), WAY).await?;
         let region = queue
@@ -88,10 +95,22 @@ pub async fn start(context: &Context<Settings>, ingest: &Ingest) -> Result<Runni
                 queue.cluster.clone()
             },
         };
+        let posted = doors.open(queue.role(), ways::EVENTBRIDGE).await?.1;
+        doors_of_queues.insert(queue.url.clone(), source.door(posted));
         telemetry.announce(&source.name);
         let pump = Pump::new(source, settings, teller, ingest.clone(), telemetry.clone());
         let check = context.checks.register(WAY);
         running.tasks.spawn(pump.run(context.shutdown.clone(), check));
+    }
+    if settings.posts || !settings.queues.is_empty() {
+        let (aws, teller) = doors.open(None, ways::EVENTBRIDGE).await?;
+        let door = Door {
+            teller,
+            account: String::new(),
+            region: aws.default_region().unwrap_or_default().to_owned(),
+            cluster: String::new(),
+        };
+        running.posts = Some(Posts::new(door, doors_of_queues));
     }
     Ok(running)
 }
@@ -141,12 +160,18 @@ impl<'a> Doors<'a> {
 pub struct Running {
     tasks: tokio::task::JoinSet<()>,
     teller: Option<Teller>,
+    posts: Option<Posts>,
 }
 
 impl Running {
     /// What tells events that come from topics of SNS, where there are any.
     pub(crate) fn teller(&self) -> Option<Teller> {
         self.teller.clone()
+    }
+
+    /// What takes events that are posted, where any are.
+    pub(crate) fn posts(&mut self) -> Option<Posts> {
+        self.posts.take()
     }
 
     /// Waits until all of them have ended, after the process began to drain.

@@ -16,7 +16,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::ingest::{Ingest, Origin};
+use crate::{
+    aws_events::Door,
+    ingest::{Ingest, Origin},
+};
 
 use super::{
     WAY,
@@ -55,6 +58,16 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn queue_url(&self) -> String {
         self.queue.url().to_owned()
+    }
+
+    /// For what is posted as if it came from this queue.
+    pub(super) fn door(&self, teller: Teller) -> Door {
+        Door {
+            teller,
+            account: self.account.clone(),
+            region: self.region.clone(),
+            cluster: self.cluster.clone(),
+        }
     }
 }
 

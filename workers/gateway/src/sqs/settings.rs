@@ -27,6 +27,8 @@ pub struct Sqs {
     pub hidden: Duration,
     /// Whether hooks of launches are told.
     pub launches: bool,
+    /// Whether events are taken by HTTP where no queue is read.
+    pub posts: bool,
     /// Clusters spoken for; none: all.
     pub clusters: Vec<String>,
     /// `<name in tags>=<cluster>`

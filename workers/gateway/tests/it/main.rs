@@ -9,6 +9,7 @@
 )]
 
 mod alerts;
+mod aws_events;
 mod conformance;
 mod events;
 mod ingest;
