@@ -34,6 +34,7 @@ async fn a_group_is_seen_whole() {
         .map(|(id, _)| Member {
             instance: id.clone(),
             standing: Standing::InService,
+            weight: 1,
         })
         .collect();
     assert_eq!(group.members, expected);
