@@ -51,7 +51,7 @@ impl Load {
     fn name(&self) -> String {
         let pace = self
             .pace
-            .map_or("as fast as it goes".to_owned(), |pace| format!("{pace}/s"));
+            .map_or_else(|| "as fast as it goes".to_owned(), |pace| format!("{pace}/s"));
         format!("alerts by HTTP, {pace}, {} a request", self.batch)
     }
 }

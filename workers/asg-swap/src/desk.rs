@@ -102,7 +102,7 @@ impl Desk {
     /// Tells everybody who sits here of a round. Who has not taken the one before has it still to come.
     pub(crate) fn call(&self, round: &Round) {
         for seat in self.seats().values() {
-            let _: Result<(), _> = seat.try_send(round.clone());
+            drop(seat.try_send(round.clone()));
         }
     }
 
@@ -121,7 +121,7 @@ impl Desk {
             }
         };
         // Whoever comes later has its turn later.
-        let _: Result<(), _> = tokio::time::timeout(until, all_sit).await;
+        drop(tokio::time::timeout(until, all_sit).await);
     }
 }
 

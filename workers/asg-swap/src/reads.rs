@@ -269,7 +269,7 @@ impl<K: Kind> Line<K> {
                 };
                 for asker in askers {
                     // Whose swap ended meanwhile has no use for it.
-                    let _: Result<(), _> = asker.send(answer.clone());
+                    drop(asker.send(answer.clone()));
                 }
             }
         }

@@ -164,7 +164,7 @@ impl Saga<'_> {
                     others.push(asked);
                 }
             };
-            let _: Result<(), _> = tokio::time::timeout(DECIDES_WITHIN, everybody).await;
+            drop(tokio::time::timeout(DECIDES_WITHIN, everybody).await);
             drop(heard);
             let chosen = self.choose_call(&seen, own.as_ref(), &others, alone.as_mut());
             let Some(joint) = chosen else {
@@ -196,7 +196,7 @@ impl Saga<'_> {
             }
             for other in others.into_iter().filter(|other| joint.is_of(&other.wish.action)) {
                 // Whoever went away meanwhile sees it by itself.
-                let _: Result<(), _> = other.told.send(answer.clone());
+                drop(other.told.send(answer.clone()));
             }
             let Some(own) = own else {
                 continue;

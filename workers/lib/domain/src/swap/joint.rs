@@ -253,9 +253,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(sizes: Sizes, wishes: &[Wish], expected: Write, by: &[&str]) {
+    fn check(sizes: Sizes, wishes: &[Wish], expected: &Write, by: &[&str]) {
         let joint = join(sizes, wishes).unwrap();
-        assert_eq!(joint.write, expected);
+        assert_eq!(joint.write, *expected);
         let by: Vec<String> = by.iter().map(|name| format!("action-{name}")).collect();
         let shares: Vec<_> = joint.shares.iter().map(|share| share.action.clone()).collect();
         assert_eq!(shares, by);
@@ -271,12 +271,12 @@ mod tests {
         let all = Write::Attach {
             instances: ids("new", &["a", "b", "c"]),
         };
-        check(sizes(0, 3, 7), &three, all, &["a", "b", "c"]);
+        check(sizes(0, 3, 7), &three, &all, &["a", "b", "c"]);
         // b does not fit, c does.
         let two = Write::Attach {
             instances: ids("new", &["a", "c"]),
         };
-        check(sizes(0, 3, 5), &three, two, &["a", "c"]);
+        check(sizes(0, 3, 5), &three, &two, &["a", "c"]);
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
             Write::SetMax { to: 3 },
         ];
         for (write, by) in in_turn.into_iter().zip(["a", "m", "d", "n", "l", "t", "r"]) {
-            check(sizes, &wishes, write, &[by]);
+            check(sizes, &wishes, &write, &[by]);
             wishes.pop();
         }
         assert_eq!(join(sizes, &wishes), None);
@@ -351,11 +351,11 @@ mod tests {
             instances: ids("old", &["a", "b"]),
             decrement: true,
         };
-        check(sizes(3, 5, 9), &three, two, &["a", "b"]);
+        check(sizes(3, 5, 9), &three, &two, &["a", "b"]);
         let lower = |name, to| wish(name, 1, Next::LowerDesired { to });
         let both = [lower("a", 4), lower("b", 3)];
-        check(sizes(2, 5, 9), &both, Write::SetDesired { to: 2 }, &["a", "b"]);
-        check(sizes(3, 5, 9), &both, Write::SetDesired { to: 4 }, &["a"]);
+        check(sizes(2, 5, 9), &both, &Write::SetDesired { to: 2 }, &["a", "b"]);
+        check(sizes(3, 5, 9), &both, &Write::SetDesired { to: 4 }, &["a"]);
     }
 
     #[test]
@@ -364,7 +364,7 @@ mod tests {
         check(
             sizes(0, 3, 3),
             &[room("a", 4), room("b", 5)],
-            Write::SetMax { to: 5 },
+            &Write::SetMax { to: 5 },
             &["a", "b"],
         );
     }
