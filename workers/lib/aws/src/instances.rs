@@ -23,7 +23,7 @@ impl Region {
         Ok(self.instances(&[id.to_owned()]).await?.remove(id))
     }
 
-    /// The same of several, at most [`crate::AT_ONCE`].
+    /// The same of several, at most [`crate::lookup::AT_ONCE`].
     ///
     /// # Errors
     /// AWS did not say.
@@ -49,7 +49,7 @@ impl Region {
         Ok(found.remove(value).unwrap_or_default())
     }
 
-    /// The same for each of several values of the tag, at most [`crate::AT_ONCE`].
+    /// The same for each of several values of the tag, at most [`crate::lookup::AT_ONCE`].
     ///
     /// # Errors
     /// AWS did not say.

@@ -3,7 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`connect`] | the way to AWS: regions, credentials, time limits, retries |
-//! | [`roles`] | roles by which other accounts are reached |
+//! | [`mod@roles`] | roles by which other accounts are reached |
 //! | [`refusal`] | what an error means: which code is which [`Refusal`] |
 //! | `crews` | all groups of a region with the numbers of their members |
 //! | [`groups`] | auto-scaling groups: seen, sized, joined, left |
