@@ -154,7 +154,8 @@ impl<'a> Saga<'a> {
     /// Whether others of the group, that are about to change it, had better wait a moment for this one.
     fn come(&mut self) {
         let checkpoint = &self.checkpoint;
-        if !checkpoint.has_begun() || checkpoint.detached || checkpoint.old_left {
+        let swaps = checkpoint.has_begun() && checkpoint.strategy == Strategy::Swap;
+        if !swaps || checkpoint.detached || checkpoint.old_left {
             self.coming = None;
         } else if self.coming.is_none() {
             let key = self.place(&checkpoint.group).key();
