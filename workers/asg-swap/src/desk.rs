@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 /// Who leads waits so long for each other swap that may come to the same step, and no longer than that.
-const GATHERS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(2_500));
+const GATHERS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(1_000));
 /// Looks, between.
 const LOOKS: Duration = Duration::from_millis(20);
 
@@ -174,7 +174,7 @@ mod tests {
         let long = Duration::from_secs(60);
         assert_eq!(waited(long).await, Duration::ZERO, "it is alone");
         let coming: Vec<_> = (0..5).map(|_| desk.comes()).collect();
-        assert_eq!(waited(long).await, Duration::from_millis(800));
+        assert_eq!(waited(long).await, Duration::from_millis(400));
         assert_eq!(
             waited(Duration::from_millis(100)).await,
             Duration::from_millis(100)
@@ -184,7 +184,7 @@ mod tests {
         drop(seats);
         drop(coming);
         let many: Vec<_> = (0..50).map(|_| desk.comes()).collect();
-        assert_eq!(waited(long).await, Duration::from_millis(2_500));
+        assert_eq!(waited(long).await, Duration::from_millis(1_000));
         drop(many);
     }
 }
