@@ -150,13 +150,18 @@ pub(crate) fn notice_of(instance: &str, deadline: Timestamp) -> Result<Outgoing>
 
 /// An action about `instance`, as the router sends it.
 pub(crate) fn action(instance: &str) -> Result<Outgoing> {
+    action_of("work", instance, None)
+}
+
+/// The same of another kind, about an instance that is there.
+pub(crate) fn action_of(kind: &str, instance: &str, target: Option<proto::Target>) -> Result<Outgoing> {
     use hollowtrees_schemas::id::{ActionId, IncidentKey};
     let now = Timestamp::now();
     let incident = IncidentKey::new("c1", instance, "live");
     let action = proto::Action {
-        id: ActionId::per_instance(&incident, 1, "work", "certain").to_string(),
+        id: ActionId::per_instance(&incident, 1, kind, "certain").to_string(),
         cluster: "c1".to_owned(),
-        kind: "work".to_owned(),
+        kind: kind.to_owned(),
         instance: instance.to_owned(),
         generation: 1,
         certainty: "certain".to_owned(),
@@ -164,6 +169,7 @@ pub(crate) fn action(instance: &str) -> Result<Outgoing> {
         noticed_at: Some(to_proto(now)),
         deadline: Some(to_proto(now + SignedDuration::from_mins(10))),
         close_at: Some(to_proto(now + SignedDuration::from_mins(15))),
+        target,
         ..proto::Action::default()
     };
     outgoing::action(
@@ -171,4 +177,15 @@ pub(crate) fn action(instance: &str) -> Result<Outgoing> {
         DataFormat::Json,
     )
     .context("an action is encoded")
+}
+
+/// What a process has to know of a simulated AWS.
+pub(crate) fn aws_env(cloud: &hollowtrees_harness::Aws, region: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("AWS_ENDPOINT_URL", cloud.url()),
+        ("AWS_REGION", region.to_owned()),
+        ("AWS_ACCESS_KEY_ID", "testbed".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "testbed".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ]
 }

@@ -8,7 +8,11 @@ use hollowtrees_bus::read::{From, Until};
 use hollowtrees_harness as harness;
 use hollowtrees_schemas::names::Stream;
 
-use crate::{roles::Role, sample::ratio_row, setup::Setup};
+use crate::{
+    roles::Role,
+    sample::ratio_row,
+    setup::{Setup, aws_env},
+};
 
 const REGION: &str = "us-east-1";
 /// Polls at once: the gateway's default, and the floor's.
@@ -44,16 +48,12 @@ async fn ours(cloud: &harness::Aws, ids: &[String]) -> Result<(Duration, usize)>
     let queue = cloud.create_queue(REGION, "ours").await?;
     fill(cloud, &queue, ids).await?;
     cloud.forget_calls();
-    let env = [
-        ("AWS_ENDPOINT_URL", cloud.url()),
-        ("AWS_REGION", REGION.to_owned()),
-        ("AWS_ACCESS_KEY_ID", "testbed".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "testbed".to_owned()),
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    let mut env = aws_env(cloud, REGION);
+    env.extend([
         ("HT_HTTP__ENABLED", "false".to_owned()),
         ("HT_SQS__QUEUES", queue),
         ("HT_SQS__POLLS", POLLS.to_string()),
-    ];
+    ]);
     let began = Instant::now();
     let _gateway = setup.process(Role::Gateway, &env).await?;
     let deadline = began + BOUND;

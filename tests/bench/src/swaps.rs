@@ -14,18 +14,16 @@ use hollowtrees_domain::swap::{
 };
 use hollowtrees_harness::{self as harness, aws::NewGroup};
 use hollowtrees_schemas::{
-    envelope::{self, DataFormat, Envelope},
-    id::{ActionId, IncidentKey},
+    envelope::Envelope,
     names::{Stream, result},
-    outgoing::{self, Outgoing},
-    proto::{self, time::to_proto},
+    outgoing::Outgoing,
+    proto,
 };
-use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     roles::Role,
     sample::{limit_row, ratio_row},
-    setup::Setup,
+    setup::{Setup, action_of, aws_env},
 };
 
 const REGION: &str = "us-east-1";
@@ -84,13 +82,7 @@ async fn ours(each: u32) -> Result<(Duration, BTreeMap<String, u32>)> {
     let cloud = harness::Aws::start().await?;
     let olds = groups(&cloud, each).await?;
     let setup = Setup::start().await?;
-    let env = [
-        ("AWS_ENDPOINT_URL", cloud.url()),
-        ("AWS_REGION", REGION.to_owned()),
-        ("AWS_ACCESS_KEY_ID", "testbed".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "testbed".to_owned()),
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-    ];
+    let env = aws_env(&cloud, REGION);
     let _worker = setup.process(Role::AsgSwap, &env).await?;
     cloud.forget_calls();
     let began = Instant::now();
@@ -125,32 +117,13 @@ async fn ours(each: u32) -> Result<(Duration, BTreeMap<String, u32>)> {
 }
 
 fn action(old: &str) -> Result<Outgoing> {
-    let now = Timestamp::now();
-    let incident = IncidentKey::new("c1", old, "live");
-    let action = proto::Action {
-        id: ActionId::per_instance(&incident, 1, "asg-swap", "certain").to_string(),
-        cluster: "c1".to_owned(),
-        kind: "asg-swap".to_owned(),
-        instance: old.to_owned(),
-        generation: 1,
-        certainty: "certain".to_owned(),
-        mode: "live".to_owned(),
-        noticed_at: Some(to_proto(now)),
-        deadline: Some(to_proto(now + SignedDuration::from_mins(10))),
-        close_at: Some(to_proto(now + SignedDuration::from_mins(15))),
-        target: Some(proto::Target {
-            provider: "aws".to_owned(),
-            account: "123456789012".to_owned(),
-            region: REGION.to_owned(),
-            ..proto::Target::default()
-        }),
-        ..proto::Action::default()
+    let target = proto::Target {
+        provider: "aws".to_owned(),
+        account: "123456789012".to_owned(),
+        region: REGION.to_owned(),
+        ..proto::Target::default()
     };
-    outgoing::action(
-        &envelope::action(action, "/hollowtrees/c1/router"),
-        DataFormat::Json,
-    )
-    .context("an action is encoded")
+    action_of("asg-swap", old, Some(target))
 }
 
 /// A script that knows what is to be done: all launches at once, everything else for a whole group in one call.

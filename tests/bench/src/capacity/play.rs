@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     roles::Role,
-    setup::{Process, Setup, work_consumer},
+    setup::{Process, Setup, aws_env, work_consumer},
 };
 
 const CLUSTER: &str = "bench";
@@ -80,18 +80,14 @@ impl Lane {
     pub(super) async fn start() -> Result<Self> {
         let cloud = harness::Aws::start().await?;
         let setup = Setup::with(work_consumer()).await?;
-        let env = [
-            ("AWS_ENDPOINT_URL", cloud.url()),
-            ("AWS_REGION", REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", "testbed".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "testbed".to_owned()),
-            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        let mut env = aws_env(&cloud, REGION);
+        env.extend([
             ("HT_SWEEP__ORPHANS", "off".to_owned()),
             // The defaults, a twentieth of each: 2 s, 3 min, 10 min.
             ("HT_SWAP__POLL", "100ms".to_owned()),
             ("HT_SWAP__RUNNING_WITHIN", "9s".to_owned()),
             ("HT_SWAP__IN_SERVICE_WITHIN", "30s".to_owned()),
-        ];
+        ]);
         let worker = setup.process(Role::AsgSwap, &env).await?;
         let outcomes = Outcomes::default();
         let reading = tokio::spawn(read(setup.bus.clone(), Arc::clone(&outcomes)));
