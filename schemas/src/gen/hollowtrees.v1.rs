@@ -436,6 +436,12 @@ pub struct Group {
     pub latest_max: ::core::option::Option<GroupSize>,
     #[prost(message, optional, tag = "13")]
     pub latest_desired: ::core::option::Option<GroupSize>,
+    /// We are about to suspend its process AZRebalance, or have; until it is resumed.
+    #[prost(bool, tag = "14")]
+    pub rebalance_suspended: bool,
+    /// When we last resumed it: what is read soon after may show it suspended still.
+    #[prost(message, optional, tag = "15")]
+    pub rebalance_resumed_at: ::core::option::Option<::pbjson_types::Timestamp>,
 }
 impl ::prost::Name for Group {
     const NAME: &'static str = "Group";

@@ -1446,6 +1446,12 @@ impl serde::Serialize for Group {
         if self.latest_desired.is_some() {
             len += 1;
         }
+        if self.rebalance_suspended {
+            len += 1;
+        }
+        if self.rebalance_resumed_at.is_some() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.Group", len)?;
         if self.schema != 0 {
             struct_ser.serialize_field("schema", &self.schema)?;
@@ -1486,6 +1492,12 @@ impl serde::Serialize for Group {
         if let Some(v) = self.latest_desired.as_ref() {
             struct_ser.serialize_field("latestDesired", v)?;
         }
+        if self.rebalance_suspended {
+            struct_ser.serialize_field("rebalanceSuspended", &self.rebalance_suspended)?;
+        }
+        if let Some(v) = self.rebalance_resumed_at.as_ref() {
+            struct_ser.serialize_field("rebalanceResumedAt", &crate::proto::json::Time(v))?;
+        }
         struct_ser.end()
     }
 }
@@ -1514,6 +1526,10 @@ impl<'de> serde::Deserialize<'de> for Group {
             "latestMax",
             "latest_desired",
             "latestDesired",
+            "rebalance_suspended",
+            "rebalanceSuspended",
+            "rebalance_resumed_at",
+            "rebalanceResumedAt",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -1531,6 +1547,8 @@ impl<'de> serde::Deserialize<'de> for Group {
             Pending,
             LatestMax,
             LatestDesired,
+            RebalanceSuspended,
+            RebalanceResumedAt,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -1566,6 +1584,8 @@ impl<'de> serde::Deserialize<'de> for Group {
                             "pending" => Ok(GeneratedField::Pending),
                             "latestMax" | "latest_max" => Ok(GeneratedField::LatestMax),
                             "latestDesired" | "latest_desired" => Ok(GeneratedField::LatestDesired),
+                            "rebalanceSuspended" | "rebalance_suspended" => Ok(GeneratedField::RebalanceSuspended),
+                            "rebalanceResumedAt" | "rebalance_resumed_at" => Ok(GeneratedField::RebalanceResumedAt),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -1598,6 +1618,8 @@ impl<'de> serde::Deserialize<'de> for Group {
                 let mut pending__ = None;
                 let mut latest_max__ = None;
                 let mut latest_desired__ = None;
+                let mut rebalance_suspended__ = None;
+                let mut rebalance_resumed_at__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Schema => {
@@ -1686,6 +1708,18 @@ impl<'de> serde::Deserialize<'de> for Group {
                             }
                             latest_desired__ = map_.next_value()?;
                         }
+                        GeneratedField::RebalanceSuspended => {
+                            if rebalance_suspended__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("rebalanceSuspended"));
+                            }
+                            rebalance_suspended__ = map_.next_value()?;
+                        }
+                        GeneratedField::RebalanceResumedAt => {
+                            if rebalance_resumed_at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("rebalanceResumedAt"));
+                            }
+                            rebalance_resumed_at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -1705,6 +1739,8 @@ impl<'de> serde::Deserialize<'de> for Group {
                     pending: pending__,
                     latest_max: latest_max__,
                     latest_desired: latest_desired__,
+                    rebalance_suspended: rebalance_suspended__.unwrap_or_default(),
+                    rebalance_resumed_at: rebalance_resumed_at__,
                 })
             }
         }

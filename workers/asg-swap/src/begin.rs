@@ -36,7 +36,7 @@ impl Saga<'_> {
         let Some(group) = &seen.group else {
             return Ok(None);
         };
-        let Some(old) = self.instance(&seen.old_id).await? else {
+        let Some(old) = &seen.old else {
             return Ok(Some(End {
                 result: result::SKIPPED,
                 reason: "leaving".to_owned(),
@@ -48,12 +48,12 @@ impl Saga<'_> {
         let place = self.place(&group.name);
         self.wait_for_others(&place, &policy).await?;
         let lacks = match strategy {
-            Strategy::Swap => self.lacks_on_demand(group, &old, &policy).await?,
+            Strategy::Swap => self.lacks_on_demand(group, old, &policy).await?,
             _ => None,
         };
         let share = self.has_its_share(&place, lacks.as_ref()).await?;
         let spot = old.spot && share;
-        let plan = match self.plan(strategy, group, &old, &policy, spot).await? {
+        let plan = match self.plan(strategy, group, old, &policy, spot).await? {
             Ok(Planned { plan, .. }) => plan,
             Err(end) => {
                 self.swapper.waiting.leave(&place.key(), &self.job.action().id);
@@ -95,7 +95,7 @@ impl Saga<'_> {
             Ok(false) => Ok(None),
             Ok(true) => {
                 self.swapper.waiting.leave(&place.key(), &self.job.action().id);
-                let mut checkpoint = Checkpoint::begin(&group.name, group.sizes, &old, plan);
+                let mut checkpoint = Checkpoint::begin(&group.name, group.sizes, old, plan);
                 if let Some(earlier) = &earlier {
                     checkpoint.adopt(earlier, now);
                 }

@@ -38,11 +38,11 @@ impl Saga<'_> {
             if now < self.times.end {
                 sizes = self.group(&name).await?.map(|group| group.sizes);
             }
-            let (word, leaves_max) = (end.result, self.leaves_max);
+            let (word, leaves_to_others) = (end.result, self.leaves_to_others);
             let closed = self
                 .place(&name)
                 .change(self.job.bus(), |record| {
-                    if leaves_max && !book::others_under_way(record, &action) {
+                    if leaves_to_others && !book::others_under_way(record, &action) {
                         return Changed::Leave(false);
                     }
                     book::close(record, &action, word, now);

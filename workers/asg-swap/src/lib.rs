@@ -58,6 +58,7 @@ mod section;
 mod step;
 mod times;
 mod waiting;
+mod zones;
 
 pub use run::run;
 

@@ -64,14 +64,35 @@ impl Saga<'_> {
             old_id: old_id.clone(),
             ..Seen::default()
         };
+        let id = old_id.clone();
+        let (membership, old) = self
+            .ask("describe-old", move |reads| {
+                let id = id.clone();
+                async move { tokio::try_join!(reads.membership(&id), reads.instance(&id)) }
+            })
+            .await?;
+        seen.old = old;
         // First the other swap, then what it may have done.
-        let membership = self.membership(&old_id).await?;
         if let Some(membership) = &membership {
             let place = self.place(&membership.group);
             seen.other_swap = self.other_swap(&place).await?;
-            seen.group = self.group(&membership.group).await?;
         }
-        let tagged = self.replacements_of(&old_id).await?;
+        let group = membership.map(|membership| membership.group);
+        let (group, tagged) = self
+            .ask("describe-group", move |reads| {
+                let (group, id) = (group.clone(), old_id.clone());
+                async move {
+                    let group = async {
+                        match &group {
+                            Some(name) => reads.group(name).await,
+                            None => Ok(None),
+                        }
+                    };
+                    tokio::try_join!(group, reads.replacements_of(&id))
+                }
+            })
+            .await?;
+        seen.group = group;
         for instance in tagged {
             let is_mine = instance.tags.get(TAG_ACTION) == Some(&self.job.action().id);
             if is_mine || seen.replaced_by.is_some() {
@@ -137,8 +158,12 @@ impl Saga<'_> {
         let books = group
             .as_ref()
             .map(|group| fresh::read(record, action, group, now));
+        let books = books.unwrap_or_default();
         let mut seen = Seen {
-            books: books.unwrap_or_default(),
+            spare: group
+                .as_ref()
+                .and_then(|group| book::spare(record, group, books.surplus)),
+            books,
             group,
             old_id: old_id.clone(),
             ..Seen::default()
@@ -213,15 +238,6 @@ impl Saga<'_> {
         self.ask("describe-tagged", move |reads| {
             let id = id.clone();
             async move { reads.launched_by(&id).await }
-        })
-        .await
-    }
-
-    async fn replacements_of(&mut self, old: &str) -> Result<Vec<Instance>, Failure> {
-        let old = old.to_owned();
-        self.ask("describe-tagged", move |reads| {
-            let old = old.clone();
-            async move { reads.replacements_of(&old).await }
         })
         .await
     }

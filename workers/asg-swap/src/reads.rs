@@ -278,6 +278,12 @@ impl<K: Kind> Line<K> {
 
 impl<K: Kind> State<K> {
     fn next_call(&self, spacing: Duration) -> Instant {
+        // What is full gains nothing by waiting.
+        let spacing = if self.waiting.len() < K::AT_ONCE {
+            spacing
+        } else {
+            Duration::ZERO
+        };
         let gathered = Instant::now() + spacing / GATHERS;
         self.called_at
             .map_or(gathered, |at| gathered.max(at + spacing + self.slower))

@@ -9,7 +9,7 @@ use crate::{begin::Planned, report, saga::Saga};
 /// Reads all a swap reads before it begins, and writes nothing.
 pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report, Failure> {
     let old_id = &seen.old_id;
-    let (Some(group), Some(old)) = (&seen.group, saga.instance(old_id).await?) else {
+    let (Some(group), Some(old)) = (&seen.group, &seen.old) else {
         return Ok(Report::skipped(
             "leaving",
             format!("Dry run: {old_id} is gone already."),
@@ -17,9 +17,9 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
     };
     let strategy = saga.orders(seen)?.strategy;
     let policy = saga.policy(group)?;
-    let lacks = saga.lacks_on_demand(group, &old, &policy).await?;
+    let lacks = saga.lacks_on_demand(group, old, &policy).await?;
     let spot = old.spot && lacks.is_none_or(|(lacks, _)| lacks == 0);
-    let Planned { plan, left_out } = match saga.plan(strategy, group, &old, &policy, spot).await? {
+    let Planned { plan, left_out } = match saga.plan(strategy, group, old, &policy, spot).await? {
         Ok(planned) => planned,
         Err(end) => return Ok(Report::failed(end.reason, format!("Dry run: {}", end.message))),
     };

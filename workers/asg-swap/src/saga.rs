@@ -33,6 +33,8 @@ use crate::{
 const STRIKES: u32 = 5;
 /// The same for a token that was used: about as long as what was launched may take to show.
 const TOKEN_STRIKES: u32 = 20;
+/// Unanswered calls of a step that the swap goes on without.
+const OPTIONAL_TRIES: u32 = 2;
 /// EC2's word for a token that came with another call before.
 const TOKEN_USED: &str = "IdempotentParameterMismatch";
 
@@ -62,8 +64,8 @@ pub(crate) struct Saga<'a> {
     told: BTreeSet<&'static str>,
     /// Others of its group wait for it a little, while it is on its way to a step under the lease.
     coming: Option<Coming>,
-    /// The last look left it to others of the group to take back room in MaxSize.
-    pub(crate) leaves_max: bool,
+    /// The last look left it to others of the group to take back room in MaxSize, and to have its zones evened out.
+    pub(crate) leaves_to_others: bool,
 }
 
 impl<'a> Saga<'a> {
@@ -100,7 +102,7 @@ impl<'a> Saga<'a> {
             tries: 0,
             told: BTreeSet::new(),
             coming: None,
-            leaves_max: false,
+            leaves_to_others: false,
         })
     }
 
@@ -108,7 +110,7 @@ impl<'a> Saga<'a> {
         loop {
             self.go_on()?;
             if self.job.now() >= self.times.end {
-                self.leaves_max = false;
+                self.leaves_to_others = false;
                 if let Some(report) = self.finish(self.out_of_time()).await? {
                     return Ok(report);
                 }
@@ -198,7 +200,8 @@ impl<'a> Saga<'a> {
     /// Asks what is next, and saves what that makes of the checkpoint.
     pub(crate) async fn decide(&mut self, seen: &Seen) -> Result<Next, Failure> {
         let orders = self.orders(seen)?;
-        self.leaves_max = seen.books.others_under_way && seen.books.written_max != 0;
+        let is_left = seen.books.written_max != 0 || seen.books.rebalance_suspended;
+        self.leaves_to_others = seen.books.others_under_way && is_left;
         let action = self.job.action();
         let claim = Claim {
             action: &action.id,
@@ -301,6 +304,13 @@ impl<'a> Saga<'a> {
         // A launch in doubt may show by its tags.
         self.whole_look |= launch && self.doubt;
         let answer = match &refusal {
+            // What the swap does without holds it up for no longer than this.
+            _ if step.is_optional() && (refusal.is_definite() || self.tries >= OPTIONAL_TRIES) => {
+                Some(Answer::Refused {
+                    reason: "refused".to_owned(),
+                    message: refusal.to_string(),
+                })
+            }
             Refusal::Throttled { .. } | Refusal::Unclear { .. } => None,
             // Who may do nothing is not told what was done.
             Refusal::Denied { .. } if launch && self.doubt => None,

@@ -186,7 +186,7 @@ impl Saga<'_> {
                 // What may have happened shows at the next look. Each is asked once, so that a throttled one was not done.
                 Err(Refusal::Unclear { .. }) => {}
                 Err(refusal) => {
-                    self.was_refused(place).await?;
+                    self.was_refused(place, &joint, refusal).await?;
                     if refusal.is_definite() && joint.shares.len() > 1 {
                         tracing::info!(group = self.checkpoint.group, %refusal, "A call for several swaps was refused; each is asked for alone.");
                         alone = Some(BTreeSet::new());
@@ -232,7 +232,9 @@ impl Saga<'_> {
         // Sizes that may be old are for nobody to change.
         let changes_sizes = !matches!(
             joint.write,
-            Write::Detach { decrement: false, .. } | Write::TerminateMember { decrement: false, .. }
+            Write::Detach { decrement: false, .. }
+                | Write::TerminateMember { decrement: false, .. }
+                | Write::Rebalance { .. }
         );
         (!(seen.books.stale && changes_sizes)).then_some(joint)
     }
@@ -334,19 +336,29 @@ impl Saga<'_> {
                         note::gave_back(record, &share.action);
                     }
                 }
+                if joint.write == (Write::Rebalance { suspend: false }) {
+                    note::resumed(record, now);
+                }
                 Changed::Write(())
             })
             .await
     }
 
-    async fn was_refused(&self, place: &Place) -> Result<(), Failure> {
-        let (me, action, _) = self.holder();
+    async fn was_refused(&self, place: &Place, joint: &Joint, refusal: &Refusal) -> Result<(), Failure> {
+        let (me, action, now) = self.holder();
+        let unsuspended = joint.write == (Write::Rebalance { suspend: true }) && refusal.is_definite();
         place
             .change(self.job.bus(), |record| {
-                if !book::holds(record, &me, &action) || !note::is_noted(record, &action) {
+                if !book::holds(record, &me, &action) {
                     return Changed::Leave(());
                 }
-                note::was_refused(record);
+                if unsuspended {
+                    note::resumed(record, now);
+                } else if note::is_noted(record, &action) {
+                    note::was_refused(record);
+                } else {
+                    return Changed::Leave(());
+                }
                 Changed::Write(())
             })
             .await

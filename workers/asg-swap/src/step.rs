@@ -1,7 +1,7 @@
 //! One step, done once.
 
 use hollowtrees_aws::Refusal;
-use hollowtrees_domain::swap::{Answer, Next, joint::Write};
+use hollowtrees_domain::swap::{Answer, Next, balance::REBALANCE, joint::Write};
 use hollowtrees_runtime::worker::Failure;
 
 use crate::saga::Saga;
@@ -62,6 +62,10 @@ impl Saga<'_> {
                 cloud.told("detach", region.detach(group, instances, *decrement).await)
             }
             Write::SetDesired { to } => cloud.told("set-desired", region.set_desired(group, *to).await),
+            Write::Rebalance { suspend } => {
+                let word = if *suspend { "suspend" } else { "resume" };
+                cloud.told(word, region.suspend(group, REBALANCE, *suspend).await)
+            }
             Write::TerminateMember { instance, decrement } => cloud.told(
                 "terminate-member",
                 region.terminate_member(instance, *decrement).await,

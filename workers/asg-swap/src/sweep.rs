@@ -27,6 +27,7 @@ use crate::{
     config::{self, Orphans},
     group::{Changed, Place},
     telemetry::Telemetry,
+    zones::{self, Resumed},
 };
 
 /// Wait after a sweep that failed, or while the bus is away.
@@ -53,6 +54,8 @@ pub struct Swept {
     pub unclaimed: Vec<String>,
     /// Open swaps of groups whose action has ended.
     pub stale: Vec<String>,
+    /// Groups whose AZRebalance was resumed.
+    pub resumed: Vec<String>,
     /// Regions that were not swept.
     pub missed: Vec<String>,
 }
@@ -128,7 +131,7 @@ impl Sweeper {
             self.telemetry.swept(&Swept::default());
             return Ok(Turn::Others(until));
         }
-        let swept = self.sweep(bus).await;
+        let swept = self.sweep(bus, me).await;
         let is_whole = swept.as_ref().is_ok_and(|swept| swept.missed.is_empty());
         self.telemetry.sweep(if is_whole { "done" } else { "failed" });
         if !is_whole {
@@ -145,10 +148,11 @@ impl Sweeper {
         Ok(Turn::Ours(swept))
     }
 
-    async fn sweep(&self, bus: &Bus) -> Result<Swept, Failure> {
+    async fn sweep(&self, bus: &Bus, me: &proto::Worker) -> Result<Swept, Failure> {
         let records = records(bus).await?;
         let mut swept = Swept::default();
         self.stale(bus, &records, &mut swept).await?;
+        self.resume(bus, me, &records, &mut swept).await?;
         let swaps = || records.iter().flat_map(|record| &record.swaps);
         let clusters: BTreeMap<&str, &str> = swaps()
             .map(|swap| (swap.action_id.as_str(), swap.cluster.as_str()))
@@ -163,11 +167,7 @@ impl Sweeper {
             .map(|of| ((of.account().to_owned(), of.name().to_owned()), of))
             .collect();
         for ((account, region), of) in &regions {
-            let cloud = Cloud {
-                region: of.clone(),
-                telemetry: self.telemetry.clone(),
-                health: self.health.clone(),
-            };
+            let cloud = self.cloud(of);
             let found = cloud.region.machines_with(TAG_ACTION).await;
             let found = match cloud.told("describe-launched", found) {
                 Ok(found) => found,
@@ -199,6 +199,33 @@ impl Sweeper {
             }
         }
         Ok(swept)
+    }
+
+    fn cloud(&self, region: &Region) -> Cloud {
+        Cloud {
+            region: region.clone(),
+            telemetry: self.telemetry.clone(),
+            health: self.health.clone(),
+        }
+    }
+
+    /// Has groups even out their zones again, where their swaps ended before they did that.
+    async fn resume(
+        &self,
+        bus: &Bus,
+        me: &proto::Worker,
+        records: &[proto::Group],
+        swept: &mut Swept,
+    ) -> Result<(), Failure> {
+        for record in records.iter().filter(|record| record.rebalance_suspended) {
+            let region = self.aws.account(&record.account).region(&record.region);
+            match zones::resume(bus, &self.cloud(&region), me, record).await? {
+                Resumed::Done => swept.resumed.push(record.name.clone()),
+                Resumed::Busy => {}
+                Resumed::Refused => swept.missed.push(record.region.clone()),
+            }
+        }
+        Ok(())
     }
 
     /// Open swaps whose action has ended. They hold nothing up: the next swap of the group closes them.

@@ -27,3 +27,4 @@ mod sweep;
 mod together;
 mod withdrawal;
 mod world;
+mod zones;

@@ -25,14 +25,14 @@ use serde_json::json;
 use crate::world::{ACCOUNT, CLUSTER, REGION, World, params};
 
 /// One replica.
-struct Replica {
+pub(crate) struct Replica {
     sweeper: Sweeper,
     me: proto::Worker,
     metrics: Metrics,
 }
 
 impl Replica {
-    async fn new(world: &World, orphans: Orphans) -> Self {
+    pub(crate) async fn new(world: &World, orphans: Orphans) -> Self {
         let identity = Identity::new("asg-swap", "0.0.0");
         let metrics = Metrics::new(&identity).unwrap();
         let access = AwsOptions {
@@ -64,7 +64,7 @@ impl Replica {
         self.sweeper.turn(&world.bus, &self.me).await.unwrap()
     }
 
-    async fn sweep(&self, world: &World) -> Swept {
+    pub(crate) async fn sweep(&self, world: &World) -> Swept {
         match self.turn(world).await {
             Turn::Ours(swept) => swept,
             Turn::Others(until) => panic!("it is another one's turn until {until}"),
@@ -78,7 +78,7 @@ impl Replica {
 }
 
 /// The turn of whoever had it is over.
-async fn over(world: &World) {
+pub(crate) async fn over(world: &World) {
     world
         .bus
         .groups()

@@ -211,6 +211,24 @@ impl Region {
         Ok(())
     }
 
+    /// Suspends or resumes one process of a group. To do what is done already is no error.
+    ///
+    /// # Errors
+    /// AWS did not do it, or does not say that it did.
+    pub async fn suspend(&self, group: &str, process: &str, suspend: bool) -> Result<(), Refusal> {
+        let once = once();
+        if suspend {
+            let call = self.autoscaling().suspend_processes();
+            let call = call.auto_scaling_group_name(group).scaling_processes(process);
+            call.customize().config_override(once).send().await?;
+        } else {
+            let call = self.autoscaling().resume_processes();
+            let call = call.auto_scaling_group_name(group).scaling_processes(process);
+            call.customize().config_override(once).send().await?;
+        }
+        Ok(())
+    }
+
     /// Ends a member of a group. With `decrement` desired is lowered with it, otherwise the group launches another.
     /// Asked once: after an unclear answer look at the group.
     ///

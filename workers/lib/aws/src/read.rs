@@ -81,6 +81,7 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
                 instance: owned(member.instance_id()),
                 standing: standing(member.lifecycle_state().map_or("", asg::LifecycleState::as_str)),
                 weight: weight(member),
+                zone: owned(member.availability_zone()),
             })
             .collect(),
         subnets,

@@ -28,6 +28,15 @@ async fn a_group_is_seen_whole() {
             max: 3
         }
     );
+    let instances = stage.cloud.instances().await.unwrap();
+    let zone_of = |id: &str| {
+        instances
+            .iter()
+            .find(|found| found.id == id)
+            .unwrap()
+            .zone
+            .clone()
+    };
     let expected: Vec<_> = made
         .members
         .iter()
@@ -35,6 +44,7 @@ async fn a_group_is_seen_whole() {
             instance: id.clone(),
             standing: Standing::InService,
             weight: 1,
+            zone: zone_of(id),
         })
         .collect();
     assert_eq!(group.members, expected);
@@ -258,4 +268,22 @@ async fn a_member_ends_with_or_without_a_successor() {
     assert!(matches!(refused, Refusal::Rejected { .. }), "{refused:?}");
     let missing = region.set_desired("none", 1).await.unwrap_err();
     assert!(matches!(missing, Refusal::Missing { .. }), "{missing:?}");
+}
+
+#[tokio::test]
+async fn one_process_is_suspended_and_resumed() {
+    let stage = Stage::new().await;
+    let region = &stage.region;
+    stage.cloud.create(&NewGroup::new("group")).await.unwrap();
+    let suspended = async || region.group("group").await.unwrap().unwrap().suspended;
+    for _ in 0..2 {
+        region.suspend("group", "AZRebalance", true).await.unwrap();
+        assert_eq!(suspended().await, ["AZRebalance"]);
+    }
+    for _ in 0..2 {
+        region.suspend("group", "AZRebalance", false).await.unwrap();
+        assert!(suspended().await.is_empty());
+    }
+    let missing = region.suspend("none", "AZRebalance", true).await.unwrap_err();
+    assert!(missing.is_definite(), "{missing:?}");
 }

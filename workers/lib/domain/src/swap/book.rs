@@ -11,7 +11,10 @@ use hollowtrees_schemas::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Books, world::Sizes};
+use super::{
+    Books,
+    world::{Group, Member, Sizes, Standing},
+};
 
 /// A lease is held this long at most, and renewed where it is needed longer.
 pub const LEASE: SignedDuration = SignedDuration::from_secs(30);
@@ -132,6 +135,12 @@ pub fn on_demand_to_come(record: &proto::Group, action: &str, members: &BTreeSet
     record.swaps.iter().filter(counts).count()
 }
 
+/// Whether any swap is open.
+#[must_use]
+pub fn has_open(record: &proto::Group) -> bool {
+    record.swaps.iter().any(is_open)
+}
+
 /// Whether this action's swap is open.
 #[must_use]
 pub fn has_entered(record: &proto::Group, action: &str) -> bool {
@@ -167,7 +176,7 @@ pub fn close(record: &mut proto::Group, action: &str, result: &str, now: Timesta
     end(record, action, result, now);
     // An earlier start of it may have died with the lease in its hands.
     record.lease.take_if(|lease| lease.action_id == action);
-    if !record.swaps.iter().any(is_open) {
+    if !has_open(record) {
         record.base_max = 0;
         record.written_max = 0;
         record.written_desired = 0;
@@ -269,9 +278,30 @@ pub fn books(record: &proto::Group, action: &str, sizes: Sizes) -> Books {
             .map(|swap| swap.weight)
             .sum(),
         others_under_way: others_under_way(record, action),
+        rebalance_suspended: record.rebalance_suspended,
+        rebalance_resumed: false,
         desired_is_ours: record.written_desired != 0 && record.written_desired == sizes.desired,
         stale: false,
     }
+}
+
+/// A member that the group launched itself and that is not in service yet, where there are as many members as desired
+/// without it, and it weighs as much as this swap has to take back.
+#[must_use]
+pub fn spare(record: &proto::Group, group: &Group, surplus: u32) -> Option<String> {
+    let stays =
+        |member: &&Member| member.standing != Standing::Leaving && member.standing != Standing::Standby;
+    let members = || group.members.iter().filter(stays);
+    let count: u32 = members().map(|member| member.weight).sum();
+    if surplus == 0 || count < group.sizes.desired {
+        return None;
+    }
+    let of_a_swap = |id: &str| record.swaps.iter().any(|swap| swap.replacement == id);
+    members()
+        .find(|member| {
+            member.standing == Standing::Joining && member.weight == surplus && !of_a_swap(&member.instance)
+        })
+        .map(|member| member.instance.clone())
 }
 
 /// It has launched, or is about to launch, what is not attached yet.

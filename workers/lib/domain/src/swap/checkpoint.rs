@@ -63,6 +63,12 @@ pub struct Checkpoint {
     pub old_left: bool,
     /// The old one was ended by us.
     pub old_terminated: bool,
+    /// What the group launched itself in the old one's place could not be ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub spare_stays: bool,
+    /// What came of suspending AZRebalance: nothing, if it was; otherwise why not. None: it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<String>,
     /// Units by which MaxSize was raised.
     pub room: u32,
     /// Sizes when it began.
@@ -106,6 +112,9 @@ pub struct Left {
     pub max: Option<String>,
     /// Desired capacity.
     pub desired: Option<String>,
+    /// The process AZRebalance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebalance: Option<String>,
     /// The old instance, out of its group, still runs.
     pub old: Option<String>,
     /// Instances of ours that may run.
@@ -234,7 +243,10 @@ impl Checkpoint {
 
     fn done(&mut self, step: &Next, old_id: &str) {
         match step {
+            Next::SuspendRebalance => self.suspended = Some(String::new()),
             Next::MakeRoom { .. }
+            | Next::ResumeRebalance
+            | Next::EndSpare { .. }
             | Next::Attach { .. }
             | Next::LowerDesired { .. }
             | Next::RestoreMax { .. }
@@ -254,6 +266,9 @@ impl Checkpoint {
         match step {
             Next::LowerDesired { .. } => self.left.desired = Some(message),
             Next::RestoreMax { .. } => self.left.max = Some(message),
+            Next::EndSpare { .. } => self.spare_stays = true,
+            Next::SuspendRebalance => self.suspended = Some(message),
+            Next::ResumeRebalance => self.left.rebalance = Some(message),
             Next::TerminateOld => self.left.old = Some(message),
             Next::TerminateNew { instance } => {
                 self.left.instances.insert(instance.clone(), message);

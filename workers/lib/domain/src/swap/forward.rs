@@ -4,7 +4,7 @@ use hollowtrees_schemas::names::result;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Checkpoint, End, Next, Orders, Seen, Wait,
+    Checkpoint, End, Next, Orders, Seen, Wait, balance,
     decide::end_old,
     node,
     world::{Life, Standing},
@@ -27,13 +27,13 @@ pub(super) fn step(
     if seen.old_stays().is_none() && seen.is_unseen(checkpoint) {
         return Some(Next::Wait(Wait::Appears));
     }
-    if let Some(next) = old_out(checkpoint, seen) {
+    if let Some(next) = old_out(checkpoint, seen, orders, now) {
         return Some(next);
     }
     if let Some(next) = strays(checkpoint, seen) {
         return Some(next);
     }
-    if let Some(next) = restore_max(checkpoint, seen) {
+    if let Some(next) = restore_max(checkpoint, seen).or_else(|| balance::resume(checkpoint, seen)) {
         return Some(next);
     }
     Some(end_old(checkpoint, seen, orders).unwrap_or_else(|| Next::Finish(success(checkpoint, seen))))
@@ -93,13 +93,16 @@ fn attach(checkpoint: &mut Checkpoint, seen: &Seen, launched: &str) -> Next {
         let max = needed.saturating_add(seen.books.awaited_by_others);
         return Next::MakeRoom { max };
     }
+    if let Some(next) = balance::suspend(checkpoint, seen, launched) {
+        return next;
+    }
     Next::Attach {
         instance: launched.to_owned(),
     }
 }
 
 /// Until the old one is out of the group and desired is as before.
-fn old_out(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
+fn old_out(checkpoint: &mut Checkpoint, seen: &Seen, orders: &Orders, now: Timestamp) -> Option<Next> {
     match seen.old_stays().filter(|_| !checkpoint.detached) {
         Some(Standing::Joining) => Some(Next::Wait(Wait::OldJoins)),
         Some(_) if is_replaced(checkpoint, seen) => {
@@ -109,9 +112,27 @@ fn old_out(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
             })
         }
         Some(_) => Some(Next::Wait(Wait::InService)),
+        // Of its own choice the group may end what serves and keep what does not yet.
+        None if checkpoint.old_left && has_more(seen) && is_joining(checkpoint, seen, orders, now) => {
+            Some(Next::Wait(Wait::InService))
+        }
         None if checkpoint.old_left => lower_desired(checkpoint, seen),
         None => None,
     }
+}
+
+/// The group has launched something in the old one's place: lowering desired ends a member.
+fn has_more(seen: &Seen) -> bool {
+    let surplus = seen.books.surplus;
+    surplus > 0 && seen.others().1 > seen.sizes().desired.saturating_sub(surplus)
+}
+
+/// The replacement is a member and may be in service in time.
+fn is_joining(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders, now: Timestamp) -> bool {
+    let launched = checkpoint.launched.as_deref().unwrap_or_default();
+    let age = SignedDuration::from_secs(now.as_second().saturating_sub(checkpoint.attached_at));
+    let is_late = orders.give_up || orders.cancelled || age > orders.in_service_within;
+    !checkpoint.lost && !is_late && seen.standing(launched) == Some(Standing::Joining)
 }
 
 /// The replacement is in service; or it was lost, and the group's own are enough.
@@ -141,7 +162,8 @@ pub(super) fn takes_back(checkpoint: &mut Checkpoint, seen: &Seen) -> bool {
     checkpoint.left.desired.is_none()
 }
 
-/// Takes back what attaching added to desired, if desired still is what our last change made it.
+/// Takes back what attaching added to desired, if desired still is what our last change made it. What the group has
+/// launched meanwhile goes with it, where it can be told.
 pub(super) fn lower_desired(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
     let (sizes, surplus) = (seen.sizes(), seen.books.surplus);
     if surplus == 0 || checkpoint.left.desired.is_some() || seen.group.is_none() {
@@ -159,7 +181,10 @@ pub(super) fn lower_desired(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<
         checkpoint.left.desired = Some(format!("desired is {}, the least allowed", sizes.desired));
         return None;
     }
-    Some(Next::LowerDesired { to })
+    Some(match seen.spare.clone().filter(|_| !checkpoint.spare_stays) {
+        Some(instance) => Next::EndSpare { instance },
+        None => Next::LowerDesired { to },
+    })
 }
 
 /// Takes back MaxSize as far as nobody needs it, if it still is what we wrote. The last of a group's swaps that are under
@@ -222,6 +247,7 @@ fn success(checkpoint: &Checkpoint, seen: &Seen) -> End {
     for (what, left) in [
         ("MaxSize", &checkpoint.left.max),
         ("Desired capacity", &checkpoint.left.desired),
+        ("Suspended, the process AZRebalance", &checkpoint.left.rebalance),
     ] {
         if let Some(why) = left {
             message.push_str(&format!(" {what} was left: {why}."));

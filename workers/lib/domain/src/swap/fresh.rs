@@ -24,6 +24,7 @@ pub fn read(record: &proto::Group, action: &str, group: &Group, now: Timestamp) 
     Books {
         stale: is_in_doubt(record, action, now) && (!shows || is_ambiguous(record, group, now))
             || is_older(&settled, group.sizes, now),
+        rebalance_resumed: is_recent(record.rebalance_resumed_at.as_ref(), now),
         ..books(&settled, action, group.sizes)
     }
 }

@@ -43,6 +43,11 @@ pub enum Write {
         /// To this.
         to: u32,
     },
+    /// Suspends or resumes the process AZRebalance.
+    Rebalance {
+        /// Suspends it.
+        suspend: bool,
+    },
     /// Ends a member. There is no call for several.
     TerminateMember {
         /// `i-...`
@@ -99,11 +104,13 @@ impl Joint {
 pub fn join(sizes: Sizes, wishes: &[Wish]) -> Option<Joint> {
     attach(sizes, wishes)
         .or_else(|| make_room(wishes))
+        .or_else(|| rebalance(wishes, &Next::SuspendRebalance))
         .or_else(|| detach(sizes, wishes, true))
         .or_else(|| detach(sizes, wishes, false))
         .or_else(|| lower_desired(sizes, wishes))
         .or_else(|| terminate_member(wishes))
         .or_else(|| restore_max(wishes))
+        .or_else(|| rebalance(wishes, &Next::ResumeRebalance))
 }
 
 /// As many as there is room for: attaching fails beyond MaxSize.
@@ -202,15 +209,28 @@ fn lower_desired(sizes: Sizes, wishes: &[Wish]) -> Option<Joint> {
 }
 
 fn terminate_member(wishes: &[Wish]) -> Option<Joint> {
-    wishes.iter().find_map(|wish| match &wish.step {
-        Next::TerminateMember { instance, decrement } => Some(Joint {
-            write: Write::TerminateMember {
-                instance: instance.clone(),
-                decrement: *decrement,
-            },
-            shares: vec![share(wish, instance)],
-        }),
+    let (wish, instance, decrement) = wishes.iter().find_map(|wish| match &wish.step {
+        Next::TerminateMember { instance, decrement } => Some((wish, instance, *decrement)),
+        Next::EndSpare { instance } => Some((wish, instance, true)),
         _ => None,
+    })?;
+    Some(Joint {
+        write: Write::TerminateMember {
+            instance: instance.clone(),
+            decrement,
+        },
+        shares: vec![share(wish, instance)],
+    })
+}
+
+fn rebalance(wishes: &[Wish], step: &Next) -> Option<Joint> {
+    let asked = wishes.iter().filter(|wish| wish.step == *step);
+    let shares: Vec<_> = asked.map(|wish| share(wish, "")).collect();
+    (!shares.is_empty()).then_some(Joint {
+        write: Write::Rebalance {
+            suspend: *step == Next::SuspendRebalance,
+        },
+        shares,
     })
 }
 
@@ -366,6 +386,48 @@ mod tests {
             &[room("a", 4), room("b", 5)],
             &Write::SetMax { to: 5 },
             &["a", "b"],
+        );
+    }
+
+    #[test]
+    fn zones_are_not_evened_out_before_the_first_and_are_after_the_last() {
+        let steps = [Next::SuspendRebalance, Next::ResumeRebalance];
+        for (step, suspend) in steps.into_iter().zip([true, false]) {
+            let wishes = [wish("a", 1, step.clone()), wish("b", 1, step)];
+            check(
+                sizes(0, 2, 2),
+                &wishes,
+                &Write::Rebalance { suspend },
+                &["a", "b"],
+            );
+        }
+        // Who may be attached, is first.
+        let wishes = [wish("a", 1, Next::SuspendRebalance), attach_of("b", 1)];
+        let instances = vec!["i-new-b".to_owned()];
+        check(sizes(0, 2, 3), &wishes, &Write::Attach { instances }, &["b"]);
+        let wishes = [
+            wish("a", 1, Next::ResumeRebalance),
+            wish("b", 1, Next::RestoreMax { to: 2 }),
+        ];
+        check(sizes(0, 2, 3), &wishes, &Write::SetMax { to: 2 }, &["b"]);
+    }
+
+    #[test]
+    fn what_the_group_launched_itself_ends_with_its_part_of_desired() {
+        let instance = "i-spare".to_owned();
+        let wishes = [wish(
+            "a",
+            1,
+            Next::EndSpare {
+                instance: instance.clone(),
+            },
+        )];
+        let decrement = true;
+        check(
+            sizes(0, 2, 2),
+            &wishes,
+            &Write::TerminateMember { instance, decrement },
+            &["a"],
         );
     }
 }

@@ -21,9 +21,11 @@
 //! | [`turn`] | whose turn it is to look for it |
 //! | [`joint`] | steps of several swaps of a group as one call |
 //! | [`book`] | the record of a group: lease, sizes, open swaps |
+//! | [`balance`] | whether the group may even out its zones meanwhile |
 //! | [`note`] | what is noted there of a write |
 //! | [`fresh`] | whether what is read of a group is as we left it |
 
+pub mod balance;
 pub mod book;
 pub mod checkpoint;
 pub mod choice;

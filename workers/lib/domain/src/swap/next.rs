@@ -16,6 +16,10 @@ pub enum Next {
         /// To this.
         max: u32,
     },
+    /// Keep the group from evening out its zones while both the old one and its replacement are members.
+    SuspendRebalance,
+    /// Let it even them out again.
+    ResumeRebalance,
     /// Attach the replacement; AWS raises desired with it.
     Attach {
         /// `i-...`
@@ -30,6 +34,12 @@ pub enum Next {
     LowerDesired {
         /// To this.
         to: u32,
+    },
+    /// The same by ending what the group launched itself in the old one's place and is not in service yet: of its own
+    /// choice the group might end one that is.
+    EndSpare {
+        /// `i-...`
+        instance: String,
     },
     /// Take back room in MaxSize.
     RestoreMax {
@@ -63,12 +73,21 @@ impl Next {
         matches!(
             self,
             Self::MakeRoom { .. }
+                | Self::SuspendRebalance
+                | Self::ResumeRebalance
+                | Self::EndSpare { .. }
                 | Self::Attach { .. }
                 | Self::Detach { .. }
                 | Self::LowerDesired { .. }
                 | Self::RestoreMax { .. }
                 | Self::TerminateMember { .. }
         )
+    }
+
+    /// Whether the swap goes on where it is refused.
+    #[must_use]
+    pub const fn is_optional(&self) -> bool {
+        matches!(self, Self::SuspendRebalance | Self::EndSpare { .. })
     }
 
     /// Its name, for logs and metrics.
@@ -78,6 +97,9 @@ impl Next {
             Self::Begin => "begin",
             Self::Launch(_) => "launch",
             Self::MakeRoom { .. } => "make-room",
+            Self::SuspendRebalance => "suspend-rebalance",
+            Self::ResumeRebalance => "resume-rebalance",
+            Self::EndSpare { .. } => "end-spare",
             Self::Attach { .. } => "attach",
             Self::Detach { .. } => "detach",
             Self::LowerDesired { .. } => "lower-desired",

@@ -27,7 +27,12 @@ pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes
             (0, lowered(*decrement))
         }
         Write::SetDesired { to } => (0, *to),
+        Write::Rebalance { .. } => (0, 0),
     };
+    if joint.write == (Write::Rebalance { suspend: true }) {
+        // Noted before, and whether it happened or not it is resumed.
+        record.rebalance_suspended = true;
+    }
     if desired != 0 && record.written_desired != sizes.desired {
         record.swaps.iter_mut().for_each(|swap| swap.surplus = 0);
         record.written_desired = sizes.desired;
@@ -111,6 +116,12 @@ pub fn was_refused(record: &mut proto::Group) {
     record.pending = None;
 }
 
+/// Notes that AZRebalance was resumed, or was refused to be suspended.
+pub fn resumed(record: &mut proto::Group, now: Timestamp) {
+    record.rebalance_suspended = false;
+    record.rebalance_resumed_at = Some(time::to_proto(now));
+}
+
 /// Notes that a member went, or was let go, without a change of sizes.
 pub fn gave_back(record: &mut proto::Group, action: &str) {
     for swap in record.swaps.iter_mut().filter(|swap| swap.action_id == action) {
@@ -190,14 +201,15 @@ fn is_attaching(swap: &proto::GroupSwap) -> bool {
     is_open(swap) && swap.attaching > 0
 }
 
-/// Whether everything that the write attaches is a member.
+/// Whether everything that the write attaches is a member. Not if a swap of it has ended: what joined then may have done so
+/// by an earlier call.
 pub(super) fn all_joined(record: &proto::Group, write: &proto::GroupWrite, group: &Group) -> bool {
-    let mut attached = record
+    let joined = record
         .swaps
         .iter()
         .filter(|swap| is_attaching(swap) && is_attachment_of(write, &swap.action_id))
-        .peekable();
-    attached.peek().is_some() && attached.all(|swap| group.has(&swap.replacement))
+        .filter(|swap| group.has(&swap.replacement));
+    joined.count() == write.actions.len().max(1)
 }
 
 fn latest(size: u32, now: Timestamp) -> proto::GroupSize {

@@ -31,6 +31,8 @@ pub struct Seen {
     pub drain: Drain,
     /// The group's record, as far as it is about this swap.
     pub books: Books,
+    /// A member that the group launched itself and is not in service yet, of the weight that is to be taken back.
+    pub spare: Option<String>,
 }
 
 /// What a drain of the old instance, asked for by the same incident, has come to.
@@ -65,6 +67,10 @@ pub struct Books {
     pub awaited_by_others: u32,
     /// Other open swaps need room, or have raised desired.
     pub others_under_way: bool,
+    /// AZRebalance was suspended by a swap, or is about to be.
+    pub rebalance_suspended: bool,
+    /// It was resumed a moment ago: what is read may show it suspended still.
+    pub rebalance_resumed: bool,
     /// Desired is as our last change left it.
     pub desired_is_ours: bool,
     /// What was read of the group may be older than our latest change of it.

@@ -1,5 +1,6 @@
 //! Tables of single decisions; the whole saga is in [`model`].
 
+mod balance;
 mod book;
 mod choices;
 mod model;

@@ -4,7 +4,7 @@ use hollowtrees_schemas::names::result;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Checkpoint, End, Next, Orders, Seen, Wait,
+    Checkpoint, End, Next, Orders, Seen, Wait, balance,
     checkpoint::Undo,
     forward::{APPEARS_WITHIN, is_replaced, lower_desired, restore_max, takes_back},
     node::Waited,
@@ -79,7 +79,7 @@ pub(super) fn step(checkpoint: &mut Checkpoint, seen: &Seen, why: &Undo, now: Ti
         if !checkpoint.old_left && !checkpoint.detached {
             checkpoint.old_left = true;
         }
-        if let Some(next) = lower_desired(checkpoint, seen).or_else(|| restore_max(checkpoint, seen)) {
+        if let Some(next) = sizes_back(checkpoint, seen) {
             return Some(next);
         }
         return Some(Next::Finish(kept(checkpoint, seen)));
@@ -87,10 +87,17 @@ pub(super) fn step(checkpoint: &mut Checkpoint, seen: &Seen, why: &Undo, now: Ti
     if let Some(next) = end_ours(checkpoint, seen) {
         return Some(next);
     }
-    if let Some(next) = lower_desired(checkpoint, seen).or_else(|| restore_max(checkpoint, seen)) {
+    if let Some(next) = sizes_back(checkpoint, seen) {
         return Some(next);
     }
     Some(Next::Finish(end(checkpoint, seen, why)))
+}
+
+/// The group as it was.
+fn sizes_back(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
+    lower_desired(checkpoint, seen)
+        .or_else(|| restore_max(checkpoint, seen))
+        .or_else(|| balance::resume(checkpoint, seen))
 }
 
 fn end_ours(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
@@ -173,7 +180,11 @@ fn tried(checkpoint: &Checkpoint) -> String {
 fn leftovers(checkpoint: &Checkpoint) -> String {
     let left = &checkpoint.left;
     let mut text = String::new();
-    for (what, why) in [("MaxSize", &left.max), ("Desired capacity", &left.desired)] {
+    for (what, why) in [
+        ("MaxSize", &left.max),
+        ("Desired capacity", &left.desired),
+        ("Suspended, the process AZRebalance", &left.rebalance),
+    ] {
         if let Some(why) = why {
             text.push_str(&format!(" {what} was left: {why}."));
         }

@@ -56,6 +56,8 @@ pub struct Member {
     pub standing: Standing,
     /// Its weight; 1 without weights.
     pub weight: u32,
+    /// `us-east-1a`
+    pub zone: String,
 }
 
 /// Sizes of a group, in instances or, where its overrides have weights, in units of weight.

@@ -52,6 +52,7 @@ fn group(sizes: Sizes, members: &[&str]) -> Group {
                 instance: (*id).to_owned(),
                 standing: Standing::Joining,
                 weight: 1,
+                zone: "a".to_owned(),
             })
             .collect(),
         subnets: Vec::new(),

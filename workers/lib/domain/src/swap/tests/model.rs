@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::super::{
     Answer, Checkpoint, Choice, Drain, End, Next, Node, Orders, Seen, Strategy as Way, TAG_ACTION,
-    TAG_MANAGED, book,
+    TAG_MANAGED, balance, book,
     checkpoint::Plan,
     choice::Claim,
     decide, fresh,
@@ -140,6 +140,8 @@ struct World {
     last_max_of_ours: u32,
     killed: BTreeSet<String>,
     refused: bool,
+    /// Somebody else has suspended AZRebalance, from the beginning.
+    suspended_by_others: bool,
     /// The group before our latest change of it, and until when it may be read.
     earlier: Option<(i64, Group)>,
     /// Attachments under way, and ticks that are left.
@@ -163,12 +165,16 @@ impl World {
         let ids: Vec<String> = (0..BASE.desired)
             .map(|number| format!("i-old-{number}"))
             .collect();
+        let zone_of = |id: &String| {
+            let odd = id.ends_with(['1', '3']);
+            if odd { "b" } else { "a" }.to_owned()
+        };
         let instance = |id: &String| Instance {
             id: id.clone(),
             life: Life::Running,
             instance_type: "m5.large".to_owned(),
             subnet: "s-a".to_owned(),
-            zone: "a".to_owned(),
+            zone: zone_of(id),
             spot: true,
             tags: BTreeMap::new(),
         };
@@ -190,12 +196,16 @@ impl World {
                         instance: id.clone(),
                         standing: Standing::InService,
                         weight: 1,
+                        zone: zone_of(id),
                     })
                     .collect(),
-                subnets: vec![Subnet {
-                    id: "s-a".to_owned(),
-                    zone: "a".to_owned(),
-                }],
+                // As even as it goes, and every replacement comes into the fuller one.
+                subnets: ["a", "b"]
+                    .map(|zone| Subnet {
+                        id: format!("s-{zone}"),
+                        zone: zone.to_owned(),
+                    })
+                    .to_vec(),
                 source: Source::Template(TemplateRef {
                     id: "lt".to_owned(),
                     version: "1".to_owned(),
@@ -231,6 +241,7 @@ impl World {
             last_max_of_ours: 0,
             killed: BTreeSet::new(),
             refused: false,
+            suspended_by_others: false,
             earlier: None,
             late: Vec::new(),
         }
@@ -242,6 +253,7 @@ impl World {
         let instance = Instance {
             id: id.clone(),
             life,
+            zone: if tags.contains_key(TAG_ACTION) { "a" } else { "b" }.to_owned(),
             tags,
             ..self.instances["i-old-0"].clone()
         };
@@ -288,6 +300,7 @@ impl World {
                 instance: id,
                 standing: Standing::Joining,
                 weight: 1,
+                zone: "b".to_owned(),
             });
         }
         for _ in desired..count {
@@ -312,6 +325,12 @@ impl World {
             .as_ref()
             .filter(|(until, _)| lagging && self.now <= *until);
         let group = earlier.map_or(&self.group, |(_, group)| group);
+        let books = fresh::read(
+            &self.record,
+            &saga.action,
+            group,
+            Timestamp::from_second(self.now).unwrap(),
+        );
         let tagged = self
             .instances
             .values()
@@ -326,12 +345,8 @@ impl World {
             replaced_by: None,
             other_swap: false,
             drain: Drain::None,
-            books: fresh::read(
-                &self.record,
-                &saga.action,
-                group,
-                Timestamp::from_second(self.now).unwrap(),
-            ),
+            spare: book::spare(&self.record, group, books.surplus),
+            books,
         }
     }
 
@@ -387,8 +402,9 @@ impl World {
                 "{waited:?}, {node:?} now"
             );
         }
-        if matches!(step, Next::Finish(_)) && seen.books.others_under_way && seen.books.written_max != 0 {
-            // Who leaves MaxSize to another has seen that there is one.
+        let leaves = seen.books.written_max != 0 || seen.books.rebalance_suspended;
+        if matches!(step, Next::Finish(_)) && seen.books.others_under_way && leaves {
+            // Who leaves MaxSize and zones to another has seen that there is one.
             assert!(book::others_under_way(&self.record, &action));
         }
         seen.group.map(|group| (step, group))
@@ -466,6 +482,9 @@ impl World {
             Fate::Refused => {
                 self.refused = true;
                 note::was_refused(&mut self.record);
+                if joint.write == (Write::Rebalance { suspend: true }) {
+                    note::resumed(&mut self.record, now);
+                }
                 for (at, step) in &by {
                     self.answer(*at, step, refused(), now);
                 }
@@ -492,6 +511,9 @@ impl World {
                     step
                 {
                     note::gave_back(&mut self.record, &self.sagas[*at].action.clone());
+                }
+                if *step == Next::ResumeRebalance {
+                    note::resumed(&mut self.record, now);
                 }
                 self.answer(*at, step, Answer::Done, now);
             }
@@ -627,6 +649,9 @@ impl World {
                 {
                     return false;
                 }
+                let before = self.difference();
+                // Who was late decided by another group.
+                let is_late = shares.iter().any(|(at, _)| self.sagas[*at].late);
                 self.group.sizes.desired += many;
                 self.changes += 1;
                 for (at, instance) in shares {
@@ -634,9 +659,20 @@ impl World {
                         instance,
                         standing: Standing::Joining,
                         weight: 1,
+                        zone: "a".to_owned(),
                     });
                     self.sagas[at].attached_at = self.changes;
                 }
+                let after = self.difference();
+                assert!(
+                    after < 2
+                        || after <= before
+                        || is_late
+                        || self.refused
+                        || balance::is_suspended(&self.group),
+                    "zones are evened out while both are members: {:#?}",
+                    self.group
+                );
             }
             Write::Detach { decrement, .. } => {
                 let serves = |world: &mut Self, id: &str| {
@@ -661,10 +697,38 @@ impl World {
                     );
                 }
                 assert_eq!(*to + many, sizes.desired);
+                if let [saga] = self.sagas.as_slice()
+                    && !(saga.cancelled || saga.give_up || saga.live.lost || self.refused)
+                    && self.foreign_desired_at == 0
+                {
+                    // Whichever the group ends of those that are too many.
+                    let enough = self.serving() >= self.staying() || self.staying() <= *to;
+                    assert!(
+                        enough,
+                        "one that serves may go for one that does not: {:#?}",
+                        self.group
+                    );
+                }
                 self.lower(true, many);
             }
+            Write::Rebalance { suspend } => {
+                self.group.suspended = if *suspend {
+                    assert!(!self.suspended_by_others, "it was suspended already");
+                    vec![balance::REBALANCE.to_owned()]
+                } else {
+                    assert!(!self.suspended_by_others, "it is not ours to resume");
+                    Vec::new()
+                };
+            }
             Write::TerminateMember { instance, decrement } => {
-                assert!(shares.iter().all(|(at, _)| self.is_ours(*at, instance)));
+                let is_launched = self.instances[instance].tags.contains_key(TAG_ACTION);
+                if is_launched {
+                    assert!(shares.iter().all(|(at, _)| self.is_ours(*at, instance)));
+                } else {
+                    // What the group launched itself, and has one too many with.
+                    assert!(*decrement, "it would be launched again");
+                    assert!(self.staying() >= sizes.desired, "it is needed");
+                }
                 match self.member(instance) {
                     Some(member) if member.standing != Standing::Leaving => {
                         if *decrement && sizes.desired <= sizes.min {
@@ -679,6 +743,27 @@ impl World {
             }
         }
         true
+    }
+
+    /// Of the zones.
+    fn difference(&self) -> usize {
+        let of = |zone: &str| {
+            let stays = |member: &&Member| member.standing != Standing::Leaving && member.zone == zone;
+            self.group.members.iter().filter(stays).count()
+        };
+        of("a").abs_diff(of("b"))
+    }
+
+    fn serving(&self) -> u32 {
+        let members = self.group.members.iter();
+        let serve = members.filter(|member| member.standing == Standing::InService);
+        u32::try_from(serve.count()).unwrap()
+    }
+
+    fn staying(&self) -> u32 {
+        let members = self.group.members.iter();
+        let stay = members.filter(|member| member.standing != Standing::Leaving);
+        u32::try_from(stay.count()).unwrap()
     }
 
     fn lower(&mut self, decrement: bool, by: u32) {
@@ -843,6 +928,14 @@ impl World {
             );
         }
         assert!(self.record.swaps.iter().all(|swap| !swap.result.is_empty()));
+        if !self.refused {
+            let is_suspended = balance::is_suspended(&self.group);
+            assert_eq!(
+                is_suspended, self.suspended_by_others,
+                "zones are evened out again"
+            );
+            assert!(!self.record.rebalance_suspended);
+        }
     }
 }
 
@@ -854,7 +947,10 @@ fn refused() -> Answer {
 }
 
 fn play(sagas: usize, certain: bool, room: u32, happenings: &[Happening]) -> World {
-    let mut world = World::new(sagas, certain, room);
+    play_in(World::new(sagas, certain, room), happenings)
+}
+
+fn play_in(mut world: World, happenings: &[Happening]) -> World {
     for happening in happenings {
         world.happen(*happening);
         world.check();
@@ -948,6 +1044,18 @@ proptest! {
         happenings in prop::collection::vec(happening(true, false), 0..80),
     ) {
         play(sagas, certain, room, &happenings);
+    }
+
+    #[test]
+    fn what_somebody_else_suspended_stays_so(
+        sagas in 1usize..=2,
+        certain in any::<bool>(),
+        happenings in prop::collection::vec(happening(true, false), 0..60),
+    ) {
+        let mut world = World::new(sagas, certain, 0);
+        world.group.suspended = vec![balance::REBALANCE.to_owned()];
+        world.suspended_by_others = true;
+        play_in(world, &happenings);
     }
 
     #[test]

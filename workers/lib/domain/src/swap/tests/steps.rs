@@ -40,6 +40,7 @@ pub(super) fn group(sizes: (u32, u32, u32), members: &[(&str, Standing)]) -> Gro
                 instance: (*id).to_owned(),
                 standing: *standing,
                 weight: 1,
+                zone: "a".to_owned(),
             })
             .collect(),
         subnets: vec![Subnet {
