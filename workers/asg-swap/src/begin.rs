@@ -20,7 +20,7 @@ use hollowtrees_schemas::{
 
 use crate::{
     group::{Changed, Place},
-    policy::{ASKS_AGAIN, crowded},
+    policy::{ASKS_AGAIN, OF_GROUP},
     saga::Saga,
 };
 
@@ -76,6 +76,7 @@ impl Saga<'_> {
             opened_at: Some(to_proto(now)),
             ..proto::GroupSwap::default()
         };
+        self.enter_account(&swap).await?;
         let ended = self.ended_swaps(&place).await?;
         let earlier = self.launched_before(strategy, seen).await?;
         let entered = place
@@ -103,7 +104,10 @@ impl Saga<'_> {
                 Ok(None)
             }
             // Somebody was faster.
-            Err(Busy::Enough(open)) => Err(crowded(open, policy.max_open.unwrap_or_default(), ASKS_AGAIN)),
+            Err(Busy::Enough(open)) => {
+                self.leave_account(result::SKIPPED).await?;
+                Err(OF_GROUP.reached(open, policy.max_open.unwrap_or_default(), ASKS_AGAIN))
+            }
             // Asked again, it is waited for.
             Err(Busy::Other { .. }) => Ok(None),
             Err(Busy::Full) => Err(Failure::transient(format!(

@@ -17,6 +17,8 @@ pub const DEFAULTS: &str = include_str!("../asg-swap.toml");
 /// Kept of a handler's time, so that it says itself how it ended: the longest call (see `aws.operation_timeout`) and 5 s.
 pub(crate) const LAST_WORDS: Duration = OPERATION_MAX.saturating_add(Duration::from_secs(5));
 /// The longest a call may take.
+/// A record holds a few more.
+const MAX_OPEN_ACCOUNT: u32 = 200;
 const OPERATION_MAX: Duration = Duration::from_secs(20);
 
 /// Everything the swap worker can be told.
@@ -89,6 +91,8 @@ pub struct Swap {
     pub in_service_within: Duration,
     /// The way of groups without a tag.
     pub strategy: Strategy,
+    /// Swaps of one account that may be open at once, over all groups and processes; 0: as many as come.
+    pub max_open_account: u32,
     /// Groups that need no tag to be touched.
     pub groups: Vec<String>,
     /// A file with prices on demand.
@@ -228,6 +232,11 @@ impl config::Settings for Settings {
             (1..=swap.accepted).contains(&swap.running),
             "swap.running",
             "expected 1 to swap.accepted",
+        );
+        check(
+            swap.max_open_account <= MAX_OPEN_ACCOUNT,
+            "swap.max_open_account",
+            "expected 0, for no limit, to 200",
         );
         check(
             swap.time_limit >= seconds(60),

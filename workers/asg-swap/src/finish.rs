@@ -52,6 +52,7 @@ impl Saga<'_> {
             if !closed {
                 return Ok(None);
             }
+            self.leave_account(word).await?;
         }
         Ok(Some(report::of(self.job.action(), &self.checkpoint, end, sizes)))
     }

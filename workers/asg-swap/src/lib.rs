@@ -13,6 +13,8 @@
 //! | `section` | steps that change sizes, under the group's lease |
 //! | `desk` | where swaps of one group meet, for steps of all of them in one call |
 //! | `step` | one step, done once |
+//! | `answers` | what its answer makes of the swap |
+//! | `launches` | whose launch is next while EC2 takes fewer than there are |
 //! | `finish` | its last word |
 //! | `times` | until when what may go on |
 //! | `end` | what a swap leaves for a later step: the old instance is ended |
@@ -26,6 +28,7 @@
 //! | `report` | what is told of a swap |
 //! | [`sweep`] | what swaps left behind is looked for, and told or ended |
 //! | [`exporter`] | how groups are manned and what their spot instances cost, under the names of the original exporter |
+//! | `zones` | AZRebalance of groups whose swaps did not resume it |
 //! | `cloud` | calls of AWS, counted |
 //! | [`telemetry`] | what is counted |
 //!
@@ -38,12 +41,14 @@ pub mod sweep;
 pub mod telemetry;
 pub mod worker;
 
+mod answers;
 mod begin;
 mod cloud;
 mod desk;
 mod end;
 mod finish;
 mod group;
+mod launches;
 mod look;
 mod params;
 mod policy;

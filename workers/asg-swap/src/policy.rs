@@ -11,18 +11,25 @@ use hollowtrees_domain::{
     recommend::{Price, on_demand},
     swap::{
         Policy, TAG_ALLOWED_TYPES, TAG_COOLDOWN, TAG_DENIED_TYPES, TAG_FALLBACK, TAG_MAX_OPEN, TAG_ON_DEMAND,
-        TAG_PRICE_CEILING, book,
+        TAG_PRICE_CEILING,
+        book::{self, Busy},
         policy::{self, BadPolicy},
         skip::tag,
         world::{Group, Instance, Member, Standing},
     },
 };
 use hollowtrees_runtime::worker::Failure;
+use hollowtrees_schemas::proto;
 
-use crate::{group::Place, saga::Saga};
+use crate::{
+    group::{Changed, Place},
+    saga::Saga,
+};
 
 /// How long at least until who lost a race asks again.
 pub(crate) const ASKS_AGAIN: Duration = Duration::from_secs(1);
+/// In place of a region: all of an account.
+const ALL: &str = "*";
 /// How long at most until it is looked again whether a group has rested.
 const RESTS: Duration = Duration::from_secs(30);
 /// Larger files are not read.
@@ -50,11 +57,14 @@ impl Saga<'_> {
         Ok(book::others_open(&record, &self.job.action().id, &ended))
     }
 
-    /// Whether the group may have one more open swap, and this is the next.
+    /// Whether the account, and then the group, may have one more open swap, and this is the next.
     ///
     /// # Errors
     /// It may not: the action is tried again while there is time until its deadline.
     pub(crate) async fn wait_for_others(&self, place: &Place, policy: &Policy) -> Result<(), Failure> {
+        if let (Some(most), account) = self.account_limit() {
+            self.wait_for_room(&account, most, OF_ACCOUNT).await?;
+        }
         if policy.max_open.is_none() && policy.cooldown.is_none() {
             return Ok(());
         }
@@ -74,16 +84,82 @@ impl Saga<'_> {
                 after: Some(left.clamp(ASKS_AGAIN, RESTS)),
             });
         }
-        let Some(most) = policy.max_open else {
+        match policy.max_open {
+            Some(most) => self.wait_for_room(place, most, OF_GROUP).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn wait_for_room(&self, place: &Place, most: u32, of: Limit) -> Result<(), Failure> {
+        let action = &self.job.action().id;
+        if book::has_entered(&place.read(self.job.bus()).await?, action) {
             return Ok(());
-        };
+        }
         let (deadline, now) = (self.job.deadline(), self.job.now());
         let line = self.swapper.waiting.queue(&place.key(), action, deadline, now);
         let open = self.others_open(place).await?;
         if line.before == 0 && usize::try_from(most).is_ok_and(|most| open < most) {
             return Ok(());
         }
-        Err(crowded(open, most, line.again))
+        Err(of.reached(open, most, line.again))
+    }
+
+    /// How many swaps of its account may be open, and the record in which they are: of no group, and so of no sweep.
+    pub(crate) fn account_limit(&self) -> (Option<u32>, Place) {
+        let most = self.swapper.settings.max_open_account;
+        let account = self
+            .job
+            .action()
+            .target
+            .as_ref()
+            .map_or("", |target| &target.account);
+        ((most > 0).then_some(most), Place::new(account, ALL, ""))
+    }
+
+    /// Enters a swap into the record of its account, where that has a limit.
+    ///
+    /// # Errors
+    /// It is reached.
+    pub(crate) async fn enter_account(&self, swap: &proto::GroupSwap) -> Result<(), Failure> {
+        let (Some(most), place) = self.account_limit() else {
+            return Ok(());
+        };
+        let (ended, now) = (self.ended_swaps(&place).await?, self.job.now());
+        let entered = place
+            .change(self.job.bus(), |record| {
+                match book::enter(record, swap.clone(), &ended, Some(most), now) {
+                    Ok(()) => Changed::Write(Ok(())),
+                    Err(busy) => Changed::Leave(Err(busy)),
+                }
+            })
+            .await?;
+        entered.map_err(|busy| match busy {
+            Busy::Enough(open) => OF_ACCOUNT.reached(open, most, ASKS_AGAIN),
+            // That of an action that has ended, soon to be taken out; or as many as a record holds.
+            Busy::Other { .. } | Busy::Full => Failure::Transient {
+                cause: "the record of the account has no place for the swap yet".to_owned(),
+                after: Some(ASKS_AGAIN),
+            },
+        })?;
+        self.swapper.waiting.leave(&place.key(), &swap.action_id);
+        Ok(())
+    }
+
+    /// Takes it out again.
+    pub(crate) async fn leave_account(&self, result: &str) -> Result<(), Failure> {
+        let (Some(_), place) = self.account_limit() else {
+            return Ok(());
+        };
+        let (action, now) = (&self.job.action().id, self.job.now());
+        place
+            .change(self.job.bus(), |record| {
+                if !book::has_entered(record, action) {
+                    return Changed::Leave(());
+                }
+                book::close(record, action, result, now);
+                Changed::Write(())
+            })
+            .await
     }
 
     /// How many members have to be on demand beside those that are, and the ids of those that were counted. Nothing where the
@@ -147,13 +223,23 @@ pub(crate) async fn on_demand_of(
     Ok(regions.remove(region).unwrap_or_default())
 }
 
-/// The group has as many open swaps as it may.
-pub(crate) fn crowded(open: usize, most: u32, again: Duration) -> Failure {
-    Failure::Transient {
-        cause: format!(
-            "{open} other swaps of the group are open, {most} may be at once (max_open); those with an earlier deadline go first"
-        ),
-        after: Some(again),
+/// Whose limit it is, and its name.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit(&'static str, &'static str);
+
+pub(crate) const OF_GROUP: Limit = Limit("group", "max_open");
+const OF_ACCOUNT: Limit = Limit("account", "swap.max_open_account");
+
+impl Limit {
+    /// As many swaps are open as may be.
+    pub(crate) fn reached(self, open: usize, most: u32, again: Duration) -> Failure {
+        let Self(of, name) = self;
+        Failure::Transient {
+            cause: format!(
+                "{open} other swaps of the {of} are open, {most} may be at once ({name}); those with an earlier deadline go first"
+            ),
+            after: Some(again),
+        }
     }
 }
 

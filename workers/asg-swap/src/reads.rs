@@ -1,4 +1,4 @@
-//! What swaps ask of AWS, many in one call.
+//! What swaps ask of AWS, many in one call; and the queue of their launches.
 //!
 //! Who asks while a call is under way, or too soon after it, is in the next one: an answer is never older than its
 //! question. The more swaps are open, the longer is waited between two calls of a kind, so that what a burst asks does not
@@ -25,7 +25,7 @@ use hollowtrees_domain::swap::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use crate::cloud::Cloud;
+use crate::{cloud::Cloud, launches::Launches};
 
 /// Between two calls of a kind, for each open swap; and at most.
 const EACH: Duration = Duration::from_micros(2_500);
@@ -39,6 +39,8 @@ const SLOWER: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 pub(crate) struct Reads {
     /// The region itself, for what changes something.
     pub(crate) cloud: Cloud,
+    /// Whose launch is next.
+    pub(crate) launches: Arc<Launches>,
     open: Arc<AtomicUsize>,
     groups: Arc<Line<Groups>>,
     memberships: Arc<Line<Memberships>>,
@@ -53,6 +55,7 @@ impl Reads {
     pub(crate) fn new(cloud: Cloud, open: Arc<AtomicUsize>) -> Self {
         Self {
             cloud,
+            launches: Arc::default(),
             open,
             groups: Arc::default(),
             memberships: Arc::default(),

@@ -39,6 +39,14 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
     if !left_out.is_empty() {
         message.push_str(&format!(" The policy takes out {} of its pools.", left_out.len()));
     }
+    if let (Some(most), account) = saga.account_limit() {
+        let open = saga.others_open(&account).await?;
+        if usize::try_from(most).is_ok_and(|most| open >= most) {
+            message.push_str(&format!(
+                " It would wait first: {open} other swaps of the account are open."
+            ));
+        }
+    }
     if waits {
         message.push_str(&format!(
             " It would wait first: {open} other swaps of the group are open."

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 use hollowtrees_aws::Refusal;
 use hollowtrees_domain::{
     swap::{
-        Answer, Checkpoint, Decision, Drain, Next, Orders, Policy, Seen, Strategy, TAG_STRATEGY,
+        Checkpoint, Decision, Drain, Next, Orders, Policy, Seen, Strategy, TAG_STRATEGY,
         choice::Claim,
         decide,
         skip::tag,
@@ -21,6 +21,7 @@ use crate::{
     cloud::{Cloud, backoff},
     desk::Coming,
     group::Place,
+    launches::Turn,
     node::NodeWait,
     params::Params,
     reads::Reads,
@@ -28,15 +29,6 @@ use crate::{
     times::Times,
     worker::{Swapper, stopping},
 };
-
-/// Definite refusals of a step in a row before it counts as refused for good: what was read may have been old.
-const STRIKES: u32 = 5;
-/// The same for a token that was used: about as long as what was launched may take to show.
-const TOKEN_STRIKES: u32 = 20;
-/// Unanswered calls of a step that the swap goes on without.
-const OPTIONAL_TRIES: u32 = 2;
-/// EC2's word for a token that came with another call before.
-const TOKEN_USED: &str = "IdempotentParameterMismatch";
 
 /// One swap, from its start or from where another start left it.
 pub(crate) struct Saga<'a> {
@@ -57,8 +49,10 @@ pub(crate) struct Saga<'a> {
     pub(crate) looked_whole: bool,
     /// An earlier call of the launch that is tried may have happened.
     pub(crate) doubt: bool,
+    /// It may launch.
+    pub(crate) turn: Option<Turn>,
     /// Definite refusals in a row.
-    strikes: u32,
+    pub(crate) strikes: u32,
     /// Calls in a row that were not answered.
     pub(crate) tries: u32,
     told: BTreeSet<&'static str>,
@@ -98,6 +92,7 @@ impl<'a> Saga<'a> {
             whole_look,
             looked_whole: false,
             doubt,
+            turn: None,
             strikes: 0,
             tries: 0,
             told: BTreeSet::new(),
@@ -266,89 +261,6 @@ impl<'a> Saga<'a> {
         }
         self.checkpoint = checkpoint;
         Ok(())
-    }
-
-    /// Takes over the answer to a step.
-    pub(crate) async fn took(&mut self, step: &Next, answer: Answer) -> Result<(), Failure> {
-        let word = match &answer {
-            Answer::Done | Answer::Launched(_) => "done",
-            Answer::NotThere(why) => {
-                tracing::info!(action = %self.job.action().id, why, "A pool gave no replacement; the next one is tried.");
-                "refused"
-            }
-            Answer::Refused { message, .. } => {
-                tracing::warn!(action = %self.job.action().id, step = step.name(), message, "A step of a swap was refused.");
-                "refused"
-            }
-        };
-        self.swapper.telemetry.stepped(&self.job.action().id, step, word);
-        (self.strikes, self.tries) = (0, 0);
-        self.doubt &= !matches!(step, Next::Launch(_));
-        let mut checkpoint = self.checkpoint.clone();
-        checkpoint.after(step, answer, &self.job.action().instance, self.job.now());
-        self.keep(checkpoint).await
-    }
-
-    /// A step was not done. What is definite after some tries is its answer; the rest is waited out, for as long as is
-    /// told.
-    pub(crate) async fn not_done(
-        &mut self,
-        step: &Next,
-        refusal: Refusal,
-    ) -> Result<Option<Duration>, Failure> {
-        let launch = matches!(step, Next::Launch(_));
-        self.strikes += u32::from(refusal.is_definite());
-        if launch && (refusal.may_have_happened() || refusal.code() == Some(TOKEN_USED)) {
-            self.doubt = true;
-        }
-        // A launch in doubt may show by its tags.
-        self.whole_look |= launch && self.doubt;
-        let answer = match &refusal {
-            // What the swap does without holds it up for no longer than this.
-            _ if step.is_optional() && (refusal.is_definite() || self.tries >= OPTIONAL_TRIES) => {
-                Some(Answer::Refused {
-                    reason: "refused".to_owned(),
-                    message: refusal.to_string(),
-                })
-            }
-            Refusal::Throttled { .. } | Refusal::Unclear { .. } => None,
-            // Who may do nothing is not told what was done.
-            Refusal::Denied { .. } if launch && self.doubt => None,
-            Refusal::Denied { .. } if self.strikes >= STRIKES => Some(Answer::Refused {
-                reason: "denied".to_owned(),
-                message: refusal.to_string(),
-            }),
-            Refusal::Denied { .. } => None,
-            // The token was used, with another call: what came of that shows by its tags, unless it has ended.
-            Refusal::Rejected { code, .. } if code == TOKEN_USED && self.strikes < TOKEN_STRIKES => None,
-            Refusal::Capacity { code, .. }
-            | Refusal::Rejected { code, .. }
-            | Refusal::Missing { code, .. }
-                if launch =>
-            {
-                Some(Answer::NotThere(format!("{code}: {refusal}")))
-            }
-            _ if self.strikes >= STRIKES => Some(Answer::Refused {
-                reason: "refused".to_owned(),
-                message: format!("{} was refused: {refusal}.", step.name()),
-            }),
-            _ => None,
-        };
-        match answer {
-            Some(answer) => {
-                self.took(step, answer).await?;
-                Ok(None)
-            }
-            None => {
-                self.swapper
-                    .telemetry
-                    .stepped(&self.job.action().id, step, "again");
-                tracing::info!(action = %self.job.action().id, step = step.name(), %refusal, "A step of a swap is tried again.");
-                let wait = backoff(self.tries, &refusal);
-                self.tries += 1;
-                Ok(Some(wait))
-            }
-        }
     }
 
     /// Waits, but hears what changes.

@@ -1,16 +1,27 @@
 //! One step, done once.
 
+use std::{sync::Arc, time::Instant};
+
 use hollowtrees_aws::Refusal;
 use hollowtrees_domain::swap::{Answer, Next, balance::REBALANCE, joint::Write};
 use hollowtrees_runtime::worker::Failure;
+use jiff::Timestamp;
 
 use crate::saga::Saga;
 
 impl Saga<'_> {
     /// A step that needs no lease.
     pub(crate) async fn alone(&mut self, step: &Next) -> Result<(), Failure> {
+        if matches!(step, Next::Launch(_)) && !self.has_turn().await {
+            return Ok(());
+        }
         self.job.fence().await?;
-        let wait = match self.perform(step).await {
+        let answer = self.perform(step).await;
+        if let Some(turn) = self.turn.take() {
+            self.reads.launches.learn(&turn, answer.as_ref().err());
+        }
+        let throttled = matches!((step, &answer), (Next::Launch(_), Err(Refusal::Throttled { .. })));
+        let wait = match answer {
             Ok(answer) => {
                 self.took(step, answer).await?;
                 // What ended shows a little later.
@@ -18,10 +29,28 @@ impl Saga<'_> {
             }
             Err(refusal) => self.not_done(step, refusal).await?,
         };
+        // Who launches is told when by its turn.
+        let wait = wait.filter(|_| !throttled);
         if let Some(wait) = wait {
             self.pause(wait).await;
         }
         Ok(())
+    }
+
+    /// Waits until it may launch. `false`: it waited so long, or something changed, that it looks again first.
+    async fn has_turn(&mut self) -> bool {
+        if self.turn.is_some() {
+            return true;
+        }
+        let deadline = self.job.deadline().unwrap_or(Timestamp::MAX);
+        let (launches, action) = (Arc::clone(&self.reads.launches), self.job.action().id.clone());
+        let asked_at = Instant::now();
+        tokio::select! {
+            turn = launches.turn(deadline, &action) => self.turn = Some(turn),
+            () = tokio::time::sleep(self.time_left()) => {}
+            () = self.job.changed() => {}
+        }
+        self.turn.is_some() && asked_at.elapsed() < self.swapper.settings.poll
     }
 
     pub(crate) async fn perform(&self, step: &Next) -> Result<Answer, Refusal> {

@@ -10,6 +10,7 @@
 //! answer shows all that was done before, unless reads of groups are told to lag ([`Aws::set_read_lag`]).
 
 mod balancers;
+mod bucket;
 mod groups;
 mod groups_xml;
 mod launches;
@@ -316,6 +317,11 @@ impl Aws {
             .group_of("us-east-1", instance)
             .map(|group| group.fix(instance, state))
             .ok_or_else(|| Error::new(format!("{instance} is in no group")))
+    }
+
+    /// From now on so many launches are taken at once, and so many a second; the others are throttled.
+    pub fn set_launch_rate(&self, at_once: u32, per_second: f64) {
+        self.strict.knobs().launches = Some(bucket::Bucket::new(at_once, per_second));
     }
 
     /// From now on launches and joins take this long.

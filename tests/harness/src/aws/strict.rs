@@ -1,6 +1,7 @@
 //! The proxy that makes moto as strict as AWS: what it answers itself, and EC2.
 
 use super::balancers::Draining;
+use super::bucket::Bucket;
 use super::groups::Asg;
 use super::lifecycle::Lifecycle;
 use super::moto::{Moto, TemplateData, ids_in};
@@ -55,6 +56,8 @@ pub(super) struct Knobs {
     pub(super) delays: Delays,
     pub(super) replacements_held: bool,
     pub(super) page: Option<usize>,
+    /// Launches that are taken; none: as many as come.
+    pub(super) launches: Option<Bucket>,
     /// How old what is read of groups may be.
     pub(super) lag: Duration,
 }
@@ -205,6 +208,14 @@ impl Strict {
 
     /// One launch a token: the same call again has the same answer, another call with it is refused.
     async fn run(&self, call: &Call, request: Request<Bytes>) -> Result<Response<Body>, Stop> {
+        if self
+            .knobs()
+            .launches
+            .as_mut()
+            .is_some_and(|bucket| !bucket.take())
+        {
+            return Err(Refusal::new("RequestLimitExceeded", "Request limit exceeded.").into());
+        }
         let mut world = self.world.lock().await;
         let mut asked = call.params.clone();
         let token = asked

@@ -7,6 +7,8 @@ use std::{
 
 use hollowtrees_harness::aws::{Delays, NewGroup, Service};
 
+use hollowtrees_schemas::proto::{self, time::to_proto};
+
 use crate::world::{BOUND, World};
 
 const GROUPS: usize = 20;
@@ -163,5 +165,51 @@ async fn one_that_cannot_be_attached_holds_up_no_other() {
     }
     assert!(world.members("some").await.contains(&olds[0]));
     assert_eq!(world.instance(&bad).await.state, "terminated");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_launches_are_throttled_the_earliest_deadline_goes_first() {
+    const MANY: u32 = 24;
+    const TAKEN: f64 = 4.0;
+    let mut world = World::new().await;
+    let olds = world.group(&NewGroup::new("slow").sizes(MANY, MANY, MANY)).await;
+    world.aws.set_launch_rate(2, TAKEN);
+    world.aws.forget_calls();
+    let worker = world.worker().await;
+    let now = jiff::Timestamp::now();
+    // The last one that is sent is the first that goes.
+    for (number, old) in (1..).zip(&olds) {
+        let deadline = now + jiff::SignedDuration::from_secs(600 - 10 * number);
+        let action = proto::Action {
+            deadline: Some(to_proto(deadline)),
+            ..world.action(old, "certain")
+        };
+        world.send(&action).await;
+    }
+    let mut launched = Vec::new();
+    let mut ended = 0;
+    while ended < olds.len() {
+        let outcome = world.next().await;
+        match (outcome.result.as_str(), outcome.reason.as_str()) {
+            ("succeeded", _) => ended += 1,
+            ("progress", "launched") => launched.push(outcome.instance),
+            ("progress", _) => {}
+            _ => panic!("{outcome:?}"),
+        }
+    }
+    let calls = world.aws.count("RunInstances");
+    println!("{MANY} launches by {calls} calls");
+    // Each is refused once at first; from then on few are.
+    assert!(calls <= 3 * olds.len(), "{calls} calls");
+    // Those that were taken before any was refused apart, the urgent half goes before the other.
+    let urgent = &olds[olds.len() / 2..];
+    let half = &launched[..olds.len() / 2];
+    let of_them = half.iter().filter(|old| urgent.contains(old)).count();
+    assert!(
+        of_them >= half.len() - 4,
+        "{of_them} of {}: {launched:?}",
+        half.len()
+    );
     worker.stop().await;
 }

@@ -317,3 +317,81 @@ async fn a_group_rests_between_two_swaps() {
     assert!((3..60).contains(&rested), "it rested {rested} s");
     worker.stop().await;
 }
+
+/// Open swaps of all groups.
+async fn open(world: &World, groups: &[&str]) -> usize {
+    let mut open = 0;
+    for group in groups {
+        let key = hollowtrees_schemas::key::group(crate::world::ACCOUNT, crate::world::REGION, group);
+        let record = world.bus.groups().get(&key).await.unwrap();
+        let swaps = record.map(|found| found.value.swaps).unwrap_or_default();
+        open += swaps.iter().filter(|swap| swap.result.is_empty()).count();
+    }
+    open
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_has_no_more_open_swaps_than_it_may_over_groups_and_processes() {
+    let mut world = World::with(&[("HT_SWAP__MAX_OPEN_ACCOUNT", "2")]).await;
+    let groups = ["one", "two", "three"];
+    let mut olds = Vec::new();
+    for name in groups {
+        olds.extend(world.group(&group(name).sizes(2, 2, 4)).await);
+    }
+    world.aws.set_delays(Delays {
+        running: Duration::from_secs(1),
+        in_service: Duration::from_secs(1),
+    });
+    let workers = [world.worker().await, world.worker().await];
+    for old in &olds {
+        world.send(&world.action(old, "certain")).await;
+    }
+    let mut ended = 0;
+    let mut most = 0;
+    while ended < olds.len() {
+        most = most.max(open(&world, &groups).await);
+        ended += usize::from(world.next().await.result == "succeeded");
+    }
+    assert_eq!(most, 2, "as many as may be, and no more");
+    assert_eq!(world.aws.instances().await.unwrap().len(), 2 * olds.len());
+    assert_eq!(open(&world, &groups).await, 0);
+    for worker in workers {
+        worker.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_forgets_a_swap_whose_action_has_ended_without_a_word() {
+    let mut world = World::with(&[("HT_SWAP__MAX_OPEN_ACCOUNT", "1")]).await;
+    let old = world.group(&group("later")).await.remove(0);
+    let dead = world.action("i-0123456789abcdef0", "certain");
+    let record = proto::Group {
+        schema: 1,
+        swaps: vec![proto::GroupSwap {
+            action_id: dead.id.clone(),
+            cluster: dead.cluster.clone(),
+            instance: dead.instance.clone(),
+            opened_at: Some(to_proto(Timestamp::now() - SignedDuration::from_secs(120))),
+            ..proto::GroupSwap::default()
+        }],
+        ..proto::Group::default()
+    };
+    let key = hollowtrees_schemas::key::group(crate::world::ACCOUNT, "*", "");
+    world.bus.groups().put(&key, &record).await.unwrap();
+    let worker = world.worker().await;
+    world.send(&world.action(&old, "certain")).await;
+    // It is open as far as anybody knows: the other one waits.
+    let waits = async || world.aws.count("DescribeAutoScalingGroups") >= 2;
+    eventually("some looks", BOUND, waits).await;
+    assert_eq!(world.aws.count("RunInstances"), 0);
+    let entry = proto::LedgerEntry {
+        schema: 1,
+        state: "done".to_owned(),
+        ..proto::LedgerEntry::default()
+    };
+    let key = hollowtrees_schemas::key::ledger(crate::world::CLUSTER, &dead.id.parse().unwrap());
+    world.bus.ledger().put(&key, &entry).await.unwrap();
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    worker.stop().await;
+}

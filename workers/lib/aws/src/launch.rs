@@ -265,7 +265,7 @@ fn interface(
 }
 
 /// Keeps the SDK from repeating a launch whose pool has no capacity: EC2 says that with status 500, which it would
-/// otherwise take for an accident.
+/// otherwise take for an accident. Nor one that is throttled: whose launch is next is for who launches to say.
 #[derive(Debug)]
 pub(crate) struct Definite;
 
@@ -278,7 +278,9 @@ impl ClassifyRetry for Definite {
             .and_then(|error| error.downcast_ref::<RunInstancesError>())
             .and_then(ProvideErrorMetadata::code);
         match code {
-            Some(code) if refusal::is_capacity(code) => RetryAction::RetryForbidden,
+            Some(code) if refusal::is_capacity(code) || refusal::is_throttled(code) => {
+                RetryAction::RetryForbidden
+            }
             _ => RetryAction::NoActionIndicated,
         }
     }

@@ -162,6 +162,11 @@ pub(crate) fn is_capacity(code: &str) -> bool {
     CAPACITY.contains(&code)
 }
 
+/// Whether this code says that there were too many calls.
+pub(crate) fn is_throttled(code: &str) -> bool {
+    THROTTLED.contains(&code)
+}
+
 impl Refusal {
     /// Whether it may have been done all the same: look before the next step. A launch is asked again, unchanged.
     ///

@@ -1,0 +1,34 @@
+//! A limit on calls.
+
+use std::time::Instant;
+
+/// So many calls at once, and so many a second (EC2 API reference, "request throttling").
+#[derive(Debug)]
+pub(super) struct Bucket {
+    most: f64,
+    per_second: f64,
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    pub(super) fn new(most: u32, per_second: f64) -> Self {
+        Self {
+            most: f64::from(most),
+            per_second,
+            tokens: f64::from(most),
+            filled: Instant::now(),
+        }
+    }
+
+    pub(super) fn take(&mut self) -> bool {
+        let more = self.filled.elapsed().as_secs_f64() * self.per_second;
+        self.tokens = (self.tokens + more).min(self.most);
+        self.filled = Instant::now();
+        let taken = self.tokens >= 1.0;
+        if taken {
+            self.tokens -= 1.0;
+        }
+        taken
+    }
+}
