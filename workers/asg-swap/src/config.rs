@@ -86,6 +86,9 @@ pub struct Swap {
     /// How long a replacement's node is waited for.
     #[serde(with = "config::duration")]
     pub wait_for_node: Duration,
+    /// How long a replacement's health in its target groups is waited for.
+    #[serde(with = "config::duration")]
+    pub wait_for_targets: Duration,
     /// What was attached is in service within this.
     #[serde(with = "config::duration")]
     pub in_service_within: Duration,
@@ -257,6 +260,11 @@ impl config::Settings for Settings {
         check(
             swap.wait_for_node < swap.time_limit,
             "swap.wait_for_node",
+            "expected less than swap.time_limit",
+        );
+        check(
+            swap.wait_for_targets < swap.time_limit,
+            "swap.wait_for_targets",
             "expected less than swap.time_limit",
         );
         for (key, limit) in [

@@ -185,6 +185,8 @@ impl Saga<'_> {
             if !self.checkpoint.attached {
                 seen.doomed = records::is_doomed(&self.job, &launched).await?;
                 seen.node = self.node.look(&launched);
+            } else if self.checkpoint.health.is_none() {
+                seen.health = self.health(&seen, &launched).await;
             }
         }
         let old_is_out = seen.old_stays().is_none() && !self.old_is_nobodys();

@@ -1,4 +1,4 @@
-//! The wait for a replacement's node to be Ready.
+//! The wait for a replacement's node to be Ready, and for its health in target groups.
 //!
 //! The worker serves all clusters and sees the nodes of at most one. A watch that is broken holds nothing up for long: what
 //! is not seen Ready in time is attached all the same, and the worker stays ready and tells of it.
@@ -6,7 +6,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use hollowtrees_cluster::{Nodes, Readiness, Sight};
-use hollowtrees_domain::swap::{Node, Seen, Wait};
+use hollowtrees_domain::swap::{Node, Seen, Wait, health::Health, world::Standing};
 use hollowtrees_runtime::health::Check;
 use hollowtrees_schemas::proto;
 
@@ -81,6 +81,30 @@ impl Saga<'_> {
                 }
             }
             _ => self.pause(poll).await,
+        }
+    }
+}
+
+impl Saga<'_> {
+    /// What its target groups say of the replacement, where that is waited for and it is in service.
+    pub(crate) async fn health(&self, seen: &Seen, launched: &str) -> Health {
+        let serves = seen.standing(launched) == Some(Standing::InService);
+        let groups = seen.group.as_ref().map_or(&[][..], |group| &group.target_groups);
+        if self.healthy_within.is_zero() || !serves || groups.is_empty() {
+            return Health::NotAsked;
+        }
+        let asked = groups.iter().map(|arn| self.reads.target_health(arn));
+        match futures::future::try_join_all(asked).await {
+            Ok(found) => {
+                let mut of_each = found.iter().flatten();
+                let healthy = of_each.all(|targets| targets.get(launched).copied().unwrap_or_default());
+                if healthy { Health::Healthy } else { Health::Waiting }
+            }
+            Err(refusal) if refusal.is_definite() => {
+                tracing::warn!(%refusal, "The health of targets cannot be read; no swap waits for it.");
+                Health::Untold
+            }
+            Err(_) => Health::Waiting,
         }
     }
 }

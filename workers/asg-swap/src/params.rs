@@ -15,6 +15,7 @@ use pbjson_types::value::Kind;
 
 const STRATEGY: &str = "strategy";
 const WAIT_FOR_NODE: &str = "wait_for_node";
+const WAIT_FOR_TARGETS: &str = "wait_for_targets";
 const ALLOWED_TYPES: &str = "allowed_types";
 const DENIED_TYPES: &str = "denied_types";
 const PRICE_CEILING: &str = "price_ceiling";
@@ -35,6 +36,8 @@ pub(crate) struct Params {
     pub(crate) end: bool,
     /// How long the replacement's node is waited for.
     pub(crate) wait_for_node: Option<Duration>,
+    /// How long its health in target groups is waited for.
+    pub(crate) wait_for_targets: Option<Duration>,
     /// What is allowed.
     pub(crate) policy: Policy,
 }
@@ -50,7 +53,8 @@ impl Params {
             match name.as_str() {
                 STRATEGY if text == Some(END) => params.end = true,
                 STRATEGY => params.strategy = Some(strategy(text)?),
-                WAIT_FOR_NODE => params.wait_for_node = Some(wait(text)?),
+                WAIT_FOR_NODE => params.wait_for_node = Some(wait(name, text)?),
+                WAIT_FOR_TARGETS => params.wait_for_targets = Some(wait(name, text)?),
                 ALLOWED_TYPES => params.policy.allowed = Some(of_policy(name, value, policy::patterns)?),
                 DENIED_TYPES => params.policy.denied = Some(of_policy(name, value, policy::patterns)?),
                 PRICE_CEILING => {
@@ -64,7 +68,7 @@ impl Params {
                     return Err(Failure::rejected(
                         "unknown-param",
                         format!(
-                            "asg-swap has no parameter `{name}`, only `{STRATEGY}`, `{WAIT_FOR_NODE}`, `{ALLOWED_TYPES}`, \
+                            "asg-swap has no parameter `{name}`, only `{STRATEGY}`, `{WAIT_FOR_NODE}`, `{WAIT_FOR_TARGETS}`, `{ALLOWED_TYPES}`, \
                              `{DENIED_TYPES}`, `{PRICE_CEILING}`, `{MAX_OPEN}`, `{COOLDOWN}`, `{ON_DEMAND}` and `{FALLBACK}`; correct the rule and redrive this"
                         ),
                     ));
@@ -81,8 +85,8 @@ fn strategy(text: Option<&str>) -> Result<Strategy, Failure> {
     word.parse().map_err(|error| bad(&format!("{error}")))
 }
 
-fn wait(text: Option<&str>) -> Result<Duration, Failure> {
-    let bad = |why: &str| bad("bad-params", WAIT_FOR_NODE, why);
+fn wait(name: &str, text: Option<&str>) -> Result<Duration, Failure> {
+    let bad = |why: &str| bad("bad-params", name, why);
     let text = text.ok_or_else(|| bad("it must be a text: a duration such as 90s, or 0s for no wait"))?;
     let wait = duration::parse(text).map_err(|error| bad(&error.to_string()))?;
     Duration::try_from(wait).map_err(|error| bad(&error.to_string()))
@@ -220,13 +224,25 @@ mod tests {
         check(json!({"strategy": 1}), Err("must be a text"));
         check(
             json!({"stratagy": "swap"}),
-            Err("no parameter `stratagy`, only `strategy`, `wait_for_node`, `allowed_types`, `denied_types`"),
+            Err(
+                "no parameter `stratagy`, only `strategy`, `wait_for_node`, `wait_for_targets`, `allowed_types`",
+            ),
         );
         check(
             json!({"wait_for_node": "1m30s", "strategy": "swap"}),
             Ok((Some(Strategy::Swap), Some(90))),
         );
         check(json!({"wait_for_node": "0s"}), Ok((None, Some(0))));
+        let targets = proto::Action {
+            params: serde_json::from_value(json!({"wait_for_targets": "45s"})).unwrap(),
+            ..proto::Action::default()
+        };
+        let found = Params::of(&targets).unwrap().wait_for_targets;
+        assert_eq!(found, Some(Duration::from_secs(45)));
+        check(
+            json!({"wait_for_targets": "soon"}),
+            Err("`wait_for_targets`: expected a duration like `30s`"),
+        );
         for wait in [json!(90), json!(true), json!(null)] {
             check(
                 json!({"wait_for_node": wait}),

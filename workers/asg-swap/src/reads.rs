@@ -5,7 +5,7 @@
 //! grow with it; and longer still while AWS throttles them.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -48,6 +48,7 @@ pub(crate) struct Reads {
     launched: Arc<Line<Launched>>,
     replacements: Arc<Line<Replacements>>,
     templates: Arc<Line<Templates>>,
+    health: Arc<Line<TargetHealth>>,
 }
 
 impl Reads {
@@ -63,6 +64,7 @@ impl Reads {
             launched: Arc::default(),
             replacements: Arc::default(),
             templates: Arc::default(),
+            health: Arc::default(),
         }
     }
 
@@ -92,6 +94,11 @@ impl Reads {
     pub(crate) async fn template(&self, of: &TemplateRef) -> Result<Option<Template>, Refusal> {
         let key = format!("{}{BETWEEN}{}", of.id, of.version);
         self.ask(&self.templates, &key).await
+    }
+
+    /// Whether the targets of a target group get requests, by id. None: it is gone.
+    pub(crate) async fn target_health(&self, arn: &str) -> Result<Option<BTreeMap<String, bool>>, Refusal> {
+        self.ask(&self.health, arn).await
     }
 
     async fn ask<K: Kind>(&self, line: &Arc<Line<K>>, key: &str) -> Result<Option<K::Found>, Refusal> {
@@ -128,6 +135,7 @@ struct Instances;
 struct Launched;
 struct Replacements;
 struct Templates;
+struct TargetHealth;
 
 impl Kind for Groups {
     type Found = Group;
@@ -189,22 +197,43 @@ impl Kind for Templates {
     const AT_ONCE: usize = 20;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Template>, Refusal> {
-        let each = keys.iter().map(|key| async move {
+        each(keys, async |key| {
             let (id, version) = key.split_once(BETWEEN).unwrap_or((key, ""));
             let of = TemplateRef {
                 id: id.to_owned(),
                 version: version.to_owned(),
             };
-            match region.template(&of).await {
-                Ok(template) => Ok(Some((key.clone(), template))),
-                // What is not there is an answer.
-                Err(Refusal::Missing { .. }) => Ok(None),
-                Err(refusal) => Err(refusal),
-            }
-        });
-        let found = futures::future::try_join_all(each).await?;
-        Ok(found.into_iter().flatten().collect())
+            region.template(&of).await
+        })
+        .await
     }
+}
+
+impl Kind for TargetHealth {
+    type Found = BTreeMap<String, bool>;
+    const CALL: &'static str = "describe-target-health";
+    /// There is no call for several: so many calls side by side.
+    const AT_ONCE: usize = 8;
+
+    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Self::Found>, Refusal> {
+        each(keys, async |arn| region.target_health(arn).await).await
+    }
+}
+
+/// A call for each. What is not there is an answer.
+async fn each<T>(
+    keys: &[String],
+    call: impl AsyncFn(&str) -> Result<T, Refusal>,
+) -> Result<HashMap<String, T>, Refusal> {
+    let each = keys.iter().map(|key| async {
+        match call(key).await {
+            Ok(found) => Ok(Some((key.clone(), found))),
+            Err(Refusal::Missing { .. }) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    });
+    let found = futures::future::try_join_all(each).await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 type Answer<K> = Result<Option<<K as Kind>::Found>, Refusal>;

@@ -43,6 +43,8 @@ pub(crate) struct Saga<'a> {
     pub(crate) times: Times,
     /// The wait for the replacement's node.
     pub(crate) node: NodeWait,
+    /// How long its health in target groups is waited for; zero: not at all.
+    pub(crate) healthy_within: Duration,
     /// The next look asks for all that carries our tag.
     pub(crate) whole_look: bool,
     /// The last look did.
@@ -77,6 +79,9 @@ impl<'a> Saga<'a> {
         };
         let times = Times::of(swapper, &job);
         let node = NodeWait::of(swapper, job.action(), asked.wait_for_node);
+        let healthy_within = asked
+            .wait_for_targets
+            .unwrap_or(swapper.settings.wait_for_targets);
         let doubt = checkpoint.in_doubt;
         // Whoever begins has launched nothing.
         let whole_look = checkpoint.has_begun();
@@ -89,6 +94,7 @@ impl<'a> Saga<'a> {
             policy: asked.policy,
             times,
             node,
+            healthy_within,
             whole_look,
             looked_whole: false,
             doubt,
@@ -244,6 +250,7 @@ impl<'a> Saga<'a> {
             drain_over: now >= self.times.drain || drain_is_late,
             running_within: span(settings.running_within),
             node_within: span(self.node.within),
+            healthy_within: span(self.healthy_within),
             node_over: self.times.node_is_over(now, self.job.deadline()),
             in_service_within: span(settings.in_service_within),
         })

@@ -4,7 +4,7 @@
 //! balancers) and 2012-06-01 (classic); user guides, "Deregistration delay" and "Configure connection draining". To take
 //! out what is not there, or to put in what is there already, changes nothing, so the SDK may repeat both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticloadbalancing::types::Instance as Registered;
 use aws_sdk_elasticloadbalancingv2::types::{
@@ -124,6 +124,36 @@ impl Region {
             .iter()
             .filter_map(target)
             .collect())
+    }
+
+    /// Ids of a group's targets, and whether it sends them requests, or would: not while they are new, unhealthy or
+    /// drain. Where it is in no use, or checks nothing, it has nothing to wait for. Of one with several ports all count.
+    ///
+    /// # Errors
+    /// AWS did not say; `Missing` if there is no such group.
+    pub async fn target_health(&self, group: &str) -> Result<BTreeMap<String, bool>, Refusal> {
+        let call = self.balancing().describe_target_health();
+        let answer = call.target_group_arn(group).send().await?;
+        let mut healthy = BTreeMap::new();
+        for found in answer.target_health_descriptions() {
+            let Some(id) = found.target().and_then(|target| target.id()) else {
+                continue;
+            };
+            let state = found.target_health().and_then(|health| health.state());
+            let serves = matches!(
+                state,
+                Some(
+                    TargetHealthStateEnum::Healthy
+                        | TargetHealthStateEnum::Unused
+                        | TargetHealthStateEnum::Unavailable
+                )
+            );
+            healthy
+                .entry(id.to_owned())
+                .and_modify(|all| *all &= serves)
+                .or_insert(serves);
+        }
+        Ok(healthy)
     }
 
     /// Takes targets out of a group, at most [`TARGETS_AT_ONCE`].

@@ -92,6 +92,7 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
             .iter()
             .map(|process| owned(process.process_name()))
             .collect(),
+        target_groups: from.target_group_arns().to_vec(),
         tags: from
             .tags()
             .iter()

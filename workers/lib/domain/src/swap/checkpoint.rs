@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Choice, Next, Node, Strategy,
+    Choice, Next, Node, Strategy, health,
     node::Waited,
     world::{Instance, Sizes, SpotMarket},
 };
@@ -55,6 +55,12 @@ pub struct Checkpoint {
     pub in_service: bool,
     /// It was ended or ended itself after it had been attached; the group replaces it.
     pub lost: bool,
+    /// Since when, seconds since 1970; kept only where its health is waited for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub serving_at: i64,
+    /// What came of waiting for its health in target groups; none: nothing yet, or nobody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<health::Waited>,
     /// The old one was about to be taken out of its group.
     pub detaching: bool,
     /// We took the old one out of its group.
@@ -77,6 +83,11 @@ pub struct Checkpoint {
     pub left: Left,
     /// It is being undone, and why.
     pub undo: Option<Undo>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+const fn is_zero(of: &i64) -> bool {
+    *of == 0
 }
 
 /// The instance that goes, as it was.

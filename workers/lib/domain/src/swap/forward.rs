@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Checkpoint, End, Next, Orders, Seen, Wait, balance,
     decide::end_old,
-    node,
+    health, node,
     world::{Life, Standing},
 };
 
@@ -105,6 +105,9 @@ fn attach(checkpoint: &mut Checkpoint, seen: &Seen, launched: &str) -> Next {
 fn old_out(checkpoint: &mut Checkpoint, seen: &Seen, orders: &Orders, now: Timestamp) -> Option<Next> {
     match seen.old_stays().filter(|_| !checkpoint.detached) {
         Some(Standing::Joining) => Some(Next::Wait(Wait::OldJoins)),
+        Some(_) if is_replaced(checkpoint, seen) && health::is_awaited(checkpoint, seen, orders, now) => {
+            Some(Next::Wait(Wait::Health))
+        }
         Some(_) if is_replaced(checkpoint, seen) => {
             checkpoint.detaching = true;
             Some(Next::Detach {
@@ -242,6 +245,9 @@ fn success(checkpoint: &Checkpoint, seen: &Seen) -> End {
         format!("{new} is in {group} in place of {old}.")
     };
     if let Some(waited) = checkpoint.node.filter(|_| !checkpoint.lost) {
+        message.push_str(&waited.sentence());
+    }
+    if let Some(waited) = checkpoint.health.filter(|_| !checkpoint.lost) {
         message.push_str(&waited.sentence());
     }
     for (what, left) in [

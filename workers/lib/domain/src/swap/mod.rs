@@ -13,6 +13,7 @@
 //! | [`order`] | in which order, and why |
 //! | [`checkpoint`] | what a swap remembers, and what answers do to it |
 //! | [`node`] | the wait for the replacement's node |
+//! | [`health`] | the wait for its health in target groups |
 //! | [`seen`] | one look at everything a decision needs |
 //! | [`next`] | one thing to do |
 //! | [`decide`](mod@decide) | which one it is |
@@ -31,6 +32,7 @@ pub mod checkpoint;
 pub mod choice;
 pub mod decide;
 pub mod fresh;
+pub mod health;
 pub mod joint;
 pub mod next;
 pub mod node;

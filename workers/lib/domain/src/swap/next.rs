@@ -126,6 +126,8 @@ pub enum Wait {
     NodeReady,
     /// The replacement is in service.
     InService,
+    /// The replacement is healthy in its target groups.
+    Health,
     /// The old one, which still joins, is in service: before that it cannot be detached.
     OldJoins,
     /// The old one's node is empty.
@@ -144,6 +146,7 @@ impl Wait {
             Self::Running => "the replacement to run",
             Self::NodeReady => "the replacement's node to be Ready",
             Self::InService => "the replacement to be in service",
+            Self::Health => "the replacement to be healthy in its target groups",
             Self::OldJoins => "the old instance to have joined its group",
             Self::Drain => "the drain of the old instance",
             Self::Shows => "the latest change of the group to show",

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Checkpoint, Node, Strategy,
+    health::Health,
     world::{Group, Instance, Life, Sizes, Standing},
 };
 use crate::words::Certainty;
@@ -23,6 +24,8 @@ pub struct Seen {
     pub doomed: bool,
     /// The replacement's node.
     pub node: Node,
+    /// Its health in target groups.
+    pub health: Health,
     /// A member that another action launched for the same instance.
     pub replaced_by: Option<String>,
     /// Another action's swap of the same instance is open.
@@ -98,6 +101,8 @@ pub struct Orders {
     pub node_within: SignedDuration,
     /// It is waited for no longer: what comes after it needs the time that is left.
     pub node_over: bool,
+    /// The replacement's health in target groups is waited for this long from when it was seen in service.
+    pub healthy_within: SignedDuration,
     /// What was attached is in service within this, or it goes.
     pub in_service_within: SignedDuration,
 }

@@ -3,6 +3,7 @@
 mod balance;
 mod book;
 mod choices;
+mod health;
 mod model;
 mod node;
 mod steps;

@@ -150,6 +150,8 @@ pub struct Group {
     pub suspended: Vec<String>,
     /// Its tags.
     pub tags: Vec<Tag>,
+    /// ARNs of the target groups that its members are registered with.
+    pub target_groups: Vec<String>,
 }
 
 impl Group {

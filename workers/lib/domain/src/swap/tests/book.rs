@@ -59,6 +59,7 @@ fn group(sizes: Sizes, members: &[&str]) -> Group {
         source: Source::Unknown("nothing".to_owned()),
         capacity_rebalance: false,
         suspended: Vec::new(),
+        target_groups: Vec::new(),
         tags: Vec::new(),
     }
 }

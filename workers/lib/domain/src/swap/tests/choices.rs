@@ -40,6 +40,7 @@ fn group(source: Source) -> Group {
         source,
         capacity_rebalance: false,
         suspended: Vec::new(),
+        target_groups: Vec::new(),
         tags: Vec::new(),
     }
 }

@@ -13,6 +13,7 @@ use super::super::{
     checkpoint::Plan,
     choice::Claim,
     decide, fresh,
+    health::Health,
     joint::{Joint, Wish, Write, join},
     note,
     world::{Group, Instance, Launch, Life, Member, Sizes, Source, Standing, Subnet, Tag, TemplateRef},
@@ -212,6 +213,7 @@ impl World {
                 }),
                 capacity_rebalance: false,
                 suspended: Vec::new(),
+                target_groups: Vec::new(),
                 tags: vec![managed],
             },
             instances: ids.iter().map(|id| (id.clone(), instance(id))).collect(),
@@ -342,6 +344,12 @@ impl World {
             ours: tagged.cloned().collect(),
             doomed: saga.doomed,
             node: saga.node,
+            // Now and then.
+            health: if self.now % 3 == 0 {
+                Health::Healthy
+            } else {
+                Health::Waiting
+            },
             replaced_by: None,
             other_swap: false,
             drain: Drain::None,
@@ -374,6 +382,7 @@ impl World {
             running_within: SignedDuration::from_secs(60),
             node_within: NODE_WITHIN,
             node_over: saga.give_up,
+            healthy_within: SignedDuration::from_secs(60),
             in_service_within: SignedDuration::from_secs(120),
         };
         let claim = Claim {

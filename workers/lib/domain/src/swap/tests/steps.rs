@@ -53,6 +53,7 @@ pub(super) fn group(sizes: (u32, u32, u32), members: &[(&str, Standing)]) -> Gro
         }),
         capacity_rebalance: false,
         suspended: Vec::new(),
+        target_groups: Vec::new(),
         tags: vec![tag(TAG_MANAGED, "true")],
     }
 }
@@ -76,6 +77,7 @@ pub(super) fn orders() -> Orders {
         running_within: SignedDuration::from_secs(60),
         node_within: SignedDuration::from_secs(60),
         node_over: false,
+        healthy_within: SignedDuration::from_secs(60),
         in_service_within: SignedDuration::from_secs(60),
     }
 }
