@@ -19,7 +19,7 @@ use hollowtrees_stage::{
     machines::{self, ACCOUNT},
     rig::REGION,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::{BOUND, GROUP, NAMESPACE, World};
@@ -265,9 +265,113 @@ async fn a_termination_told_on_a_queue_is_answered_only_after_the_last_pod_has_g
     assert_eq!(way.world.evicted(), residents);
 }
 
+const EXTENDED: &str = "
+version: 1
+rules:
+  - name: group-ends-it
+    match: { exact: { data.kind: asg-terminating } }
+    steps:
+      - actions:
+          - { kind: drain, params: { grace_cap: 2s } }
+          - { kind: hook, params: { extend: 10m } }
+";
+/// Budgets are overridden two seconds before a deadline, which is moved on at half of this.
+const SHORT: Duration = Duration::from_secs(20);
+
+/// A node whose pods a budget keeps, in a hook that is prolonged for them; who they are, and when the hook would be over by
+/// its first time-out.
+async fn prolonged() -> (Way, Vec<String>, Timestamp) {
+    let world = World::make_by(EXTENDED, 1).await;
+    let way = Way::open(world, Hook::terminating(SHORT)).await;
+    let budgets = format!("/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets");
+    let kubernetes = &way.world.rig.kubernetes;
+    kubernetes
+        .post(&budgets, &fixtures::budget("shop", 2))
+        .await
+        .unwrap();
+    let machine = &way.world.machines[0];
+    let residents = way.world.residents(machine).await;
+    assert!(!residents.is_empty(), "there is something to evict");
+    way.wait(&machine.instance, "TERMINATING", "Terminating:Wait")
+        .await;
+    let first = Timestamp::now() + SignedDuration::try_from(SHORT).unwrap();
+    way.heartbeats(1).await;
+    (way, residents, first)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_that_a_budget_holds_up_goes_on_past_the_first_time_out() {
+    let (way, residents, first) = prolonged().await;
+    let rig = &way.world.rig;
+    let machine = &way.world.machines[0];
+    eventually("the first time-out to be well over", BOUND, async || {
+        assert_eq!(way.world.residents(machine).await, residents, "nobody is forced");
+        assert_eq!(way.held().result, None);
+        Timestamp::now() > first + SignedDuration::from_secs(10)
+    })
+    .await;
+    let one = format!("/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets/shop");
+    rig.kubernetes.delete(&one, &json!({})).await.unwrap();
+    let books = Books::when_finished(&rig.bus, 1, BOUND).await;
+    books.assert_sound();
+    let wanted = [kind::DRAIN, kind::HOOK].map(|kind| ((kind.to_owned(), result::SUCCEEDED.to_owned()), 1));
+    assert_eq!(books.results(), wanted.into());
+    assert_eq!(way.answered(), "CONTINUE");
+    assert_eq!(way.world.evicted(), residents, "evicted, not deleted");
+    assert!(ended_at(&books, kind::DRAIN) > first);
+    assert_eq!(
+        (books.incidents.len(), books.runs.len()),
+        (1, 1),
+        "the notices are one wait"
+    );
+    let incident = books.incidents.values().next().unwrap();
+    assert_eq!(
+        (incident.generation, incident.facts.len()),
+        (1, 1),
+        "{incident:?}"
+    );
+    assert!(of(incident.deadline) > first, "{incident:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_prolonged_hook_moves_the_deadline_of_an_interruption() {
+    let (way, residents, first) = prolonged().await;
+    let machine = &way.world.machines[0];
+    let interruption = machine.notice("spot-interruption", 15);
+    let deadline = of(interruption.deadline);
+    assert!(deadline > first, "the hook alone would be over by then");
+    way.world.tell(interruption).await;
+    let books = Books::when_finished(&way.world.rig.bus, 1, BOUND).await;
+    books.assert_sound();
+    // By force, for the instance goes: two seconds before it does.
+    let drained = ended_at(&books, kind::DRAIN);
+    let wanted = deadline - SignedDuration::from_secs(2);
+    assert!(drained >= wanted, "{drained} is not near {deadline}");
+    assert!(
+        drained < deadline + SignedDuration::from_secs(3),
+        "{drained} is not near {deadline}"
+    );
+    assert_eq!(
+        way.world.residents(machine).await,
+        Vec::<String>::new(),
+        "{residents:?} are gone"
+    );
+    let incident = books.incidents.values().next().unwrap();
+    assert_eq!(of(incident.deadline), deadline, "the tightest: {incident:?}");
+    let wait = incident.facts.iter().find(|fact| fact.event_id == TOKEN).unwrap();
+    assert!(
+        of(wait.deadline) > deadline,
+        "the wait itself is longer: {incident:?}"
+    );
+}
+
+fn of(time: Option<pbjson_types::Timestamp>) -> Timestamp {
+    proto::time::from_proto(&time.unwrap()).unwrap()
+}
+
 /// When the only action of a kind ended.
 fn ended_at(books: &Books, kind: &str) -> Timestamp {
     let mut actions = books.runs.values().flat_map(|run| &run.actions);
     let action = actions.find(|action| action.kind == kind).unwrap();
-    proto::time::from_proto(action.ended_at.as_ref().unwrap()).unwrap()
+    of(action.ended_at)
 }
