@@ -12,6 +12,7 @@
 mod balancers;
 mod groups;
 mod groups_xml;
+mod interfaces;
 mod launches;
 mod lifecycle;
 mod moto;

@@ -8,6 +8,7 @@ use crate::params::bad;
 
 const BALANCERS: &str = "balancers";
 const WAIT: &str = "wait";
+const PODS: &str = "pods";
 
 /// Parameters of a deregistration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(crate) struct Params {
     pub(crate) balancers: Vec<String>,
     /// The end of draining is waited for.
     pub(crate) wait: bool,
+    /// Targets that are addresses of its pods are taken out too.
+    pub(crate) pods: bool,
 }
 
 impl Default for Params {
@@ -23,6 +26,7 @@ impl Default for Params {
         Self {
             balancers: Vec::new(),
             wait: true,
+            pods: false,
         }
     }
 }
@@ -43,13 +47,15 @@ impl Params {
                 }
                 (BALANCERS, _) => return Err(bad(BALANCERS, NAMES)),
                 (WAIT, Some(Kind::BoolValue(wait))) => params.wait = *wait,
+                (PODS, Some(Kind::BoolValue(pods))) => params.pods = *pods,
+                (PODS, _) => return Err(bad(PODS, "it must be true or false")),
                 (WAIT, _) => return Err(bad(WAIT, "it must be true or false")),
                 _ => {
                     return Err(Failure::rejected(
                         "unknown-param",
                         format!(
-                            "deregister has no parameter `{name}`, only `{BALANCERS}` and `{WAIT}`; correct the rule and \
-                             redrive this"
+                            "deregister has no parameter `{name}`, only `{BALANCERS}`, `{WAIT}` and `{PODS}`; correct the \
+                             rule and redrive this"
                         ),
                     ));
                 }
@@ -84,16 +90,18 @@ mod tests {
         };
         check(json!(null), Ok(Params::default()));
         check(
-            json!({"balancers": ["web", "api"], "wait": false}),
+            json!({"balancers": ["web", "api"], "wait": false, "pods": true}),
             Ok(Params {
                 balancers: vec!["web".to_owned(), "api".to_owned()],
                 wait: false,
+                pods: true,
             }),
         );
         check(json!({"balancers": "web"}), Err("`balancers`: it must be a list"));
         check(json!({"balancers": []}), Err("`balancers`: it must be a list"));
         check(json!({"balancers": [1]}), Err("`balancers`: it must be a list"));
         check(json!({"wait": "no"}), Err("`wait`: it must be true or false"));
+        check(json!({"pods": "all"}), Err("`pods`: it must be true or false"));
         check(json!({"waits": true}), Err("no parameter `waits`, only"));
     }
 }

@@ -51,6 +51,7 @@ impl Told<'_> {
                     "target": place.id,
                     "port": place.port,
                     "by_us": place.ours,
+                    "of_pod": place.of_pod,
                     "state": word,
                     "why": why,
                 })
