@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     desk::{Desk, ago},
-    params::Params,
+    params::{Params, Wait},
     place::Place,
     report::{self, Told},
 };
@@ -102,7 +102,8 @@ impl Leave {
             }
             if self.job.now() >= self.until() {
                 self.survey().await;
-                return Ok(self.ended(self.end().unwrap_or(Left::Deadline)));
+                let left = self.end().or_else(|| self.end_of_time());
+                return Ok(self.ended(left.unwrap_or(Left::Deadline)));
             }
             self.trouble = None;
             self.take_out().await?;
@@ -284,7 +285,7 @@ impl Leave {
     fn end(&self) -> Option<Left> {
         let ended = |stage: &Stage| match stage {
             Stage::In => false,
-            Stage::Out(_) => !self.params.wait,
+            Stage::Out(_) => self.params.wait == Wait::No,
             Stage::Gone | Stage::Refused(_) => true,
         };
         let refused = |stage: &Stage| matches!(stage, Stage::Refused(_));
@@ -293,6 +294,15 @@ impl Leave {
         }
         let any = self.places.iter().any(|(_, stage)| refused(stage));
         Some(if any { Left::Refused } else { Left::Drained })
+    }
+
+    /// How it ended where there is no more time: out of all is enough, unless the whole draining was wanted.
+    fn end_of_time(&self) -> Option<Left> {
+        let is_out = |stage: &Stage| matches!(stage, Stage::Out(_) | Stage::Gone);
+        let enough = self.params.wait == Wait::WhileThereIsTime
+            && !self.places.is_empty()
+            && self.places.iter().all(|(_, stage)| is_out(stage));
+        enough.then_some(Left::Draining)
     }
 
     /// Puts back what was taken out: the instance stays.

@@ -10,13 +10,24 @@ const BALANCERS: &str = "balancers";
 const WAIT: &str = "wait";
 const PODS: &str = "pods";
 
+/// How the end of draining is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// As long as there is time: what drains still at the deadline gets no new requests, and is well.
+    WhileThereIsTime,
+    /// Until it has come: without it the action has failed.
+    Whole,
+    /// Not at all.
+    No,
+}
+
 /// Parameters of a deregistration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Params {
     /// Names of target groups and classic balancers; none: all.
     pub(crate) balancers: Vec<String>,
-    /// The end of draining is waited for.
-    pub(crate) wait: bool,
+    /// How the end of draining is waited for.
+    pub(crate) wait: Wait,
     /// Targets that are addresses of its pods are taken out too.
     pub(crate) pods: bool,
 }
@@ -25,7 +36,7 @@ impl Default for Params {
     fn default() -> Self {
         Self {
             balancers: Vec::new(),
-            wait: true,
+            wait: Wait::WhileThereIsTime,
             pods: false,
         }
     }
@@ -46,7 +57,9 @@ impl Params {
                         .ok_or_else(|| bad(BALANCERS, NAMES))?;
                 }
                 (BALANCERS, _) => return Err(bad(BALANCERS, NAMES)),
-                (WAIT, Some(Kind::BoolValue(wait))) => params.wait = *wait,
+                (WAIT, Some(Kind::BoolValue(wait))) => {
+                    params.wait = if *wait { Wait::Whole } else { Wait::No };
+                }
                 (PODS, Some(Kind::BoolValue(pods))) => params.pods = *pods,
                 (PODS, _) => return Err(bad(PODS, "it must be true or false")),
                 (WAIT, _) => return Err(bad(WAIT, "it must be true or false")),
@@ -93,8 +106,15 @@ mod tests {
             json!({"balancers": ["web", "api"], "wait": false, "pods": true}),
             Ok(Params {
                 balancers: vec!["web".to_owned(), "api".to_owned()],
-                wait: false,
+                wait: Wait::No,
                 pods: true,
+            }),
+        );
+        check(
+            json!({"wait": true}),
+            Ok(Params {
+                wait: Wait::Whole,
+                ..Params::default()
             }),
         );
         check(json!({"balancers": "web"}), Err("`balancers`: it must be a list"));
