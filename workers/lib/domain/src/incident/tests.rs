@@ -230,7 +230,7 @@ fn a_wait_that_is_prolonged_moves_its_own_deadline_and_nobody_elses() {
     );
     // An interruption that comes earlier stays the deadline, whichever is heard first.
     check(
-        &[first.clone(), spot(2, 90), longer.clone(), longest.clone()],
+        &[first.clone(), spot(2, 90), longer, longest.clone()],
         &[Change::Opened, CHANGED, JOINED, JOINED],
         1,
         Some(90),
