@@ -119,11 +119,15 @@ impl Rig {
     /// # Errors
     /// It cannot be started.
     pub fn start_swap_that_waits(&self, name: &str) -> Result<Process> {
+        let own = self.seeing_nodes(self.settings(Role::AsgSwap));
+        self.process(Role::AsgSwap, name, own)
+    }
+
+    fn seeing_nodes(&self, mut own: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
         let access = self.control_plane.kubeconfig();
-        let mut own = self.settings(Role::AsgSwap);
         own.push(("HT_CLUSTER__NAME", CLUSTER.to_owned()));
         own.push(("HT_CLUSTER__KUBECONFIG", access.display().to_string()));
-        self.process(Role::AsgSwap, name, own)
+        own
     }
 
     fn settings(&self, role: Role) -> Vec<(&'static str, String)> {
@@ -138,7 +142,8 @@ impl Rig {
                 // Tests advise most of a small stage, and the cap on that is tested by the drain worker's own.
                 ("HT_DRAIN__ADVISORY_CORDONS", "100%".to_owned()),
             ],
-            Role::AsgSwap | Role::Lifecycle => self.aws_settings(),
+            Role::AsgSwap => self.aws_settings(),
+            Role::Lifecycle => self.seeing_nodes(self.aws_settings()),
             Role::Agent | Role::Gateway | Role::Metrics => Vec::new(),
         }
     }
@@ -167,7 +172,7 @@ impl Rig {
         self.process(Role::Agent, &format!("agent-{}", machine.node), own)
     }
 
-    /// Starts a gateway that reads this queue, and takes alerts at this address from anybody.
+    /// Starts a gateway that reads this queue, launches included, and takes alerts at this address from anybody.
     ///
     /// # Errors
     /// It cannot be started.
@@ -175,6 +180,7 @@ impl Rig {
         let mut own = self.aws_settings();
         own.push(("HT_CLUSTER", CLUSTER.to_owned()));
         own.push(("HT_SQS__QUEUES", queue.to_owned()));
+        own.push(("HT_SQS__LAUNCHES", "true".to_owned()));
         own.push(("HT_HTTP__LISTEN", listen.to_string()));
         self.process(Role::Gateway, name, own)
     }

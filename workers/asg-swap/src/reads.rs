@@ -197,15 +197,16 @@ impl Kind for Templates {
     const AT_ONCE: usize = 20;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Template>, Refusal> {
-        each(keys, async |key| {
+        let each = keys.iter().map(|key| async move {
             let (id, version) = key.split_once(BETWEEN).unwrap_or((key, ""));
             let of = TemplateRef {
                 id: id.to_owned(),
                 version: version.to_owned(),
             };
-            region.template(&of).await
-        })
-        .await
+            found(key, region.template(&of).await)
+        });
+        let each = futures::future::try_join_all(each).await?;
+        Ok(each.into_iter().flatten().collect())
     }
 }
 
@@ -216,24 +217,21 @@ impl Kind for TargetHealth {
     const AT_ONCE: usize = 8;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Self::Found>, Refusal> {
-        each(keys, async |arn| region.target_health(arn).await).await
+        let each = keys
+            .iter()
+            .map(|arn| async move { found(arn, region.target_health(arn).await) });
+        let each = futures::future::try_join_all(each).await?;
+        Ok(each.into_iter().flatten().collect())
     }
 }
 
-/// A call for each. What is not there is an answer.
-async fn each<T>(
-    keys: &[String],
-    call: impl AsyncFn(&str) -> Result<T, Refusal>,
-) -> Result<HashMap<String, T>, Refusal> {
-    let each = keys.iter().map(|key| async {
-        match call(key).await {
-            Ok(found) => Ok(Some((key.clone(), found))),
-            Err(Refusal::Missing { .. }) => Ok(None),
-            Err(refusal) => Err(refusal),
-        }
-    });
-    let found = futures::future::try_join_all(each).await?;
-    Ok(found.into_iter().flatten().collect())
+/// What is not there is an answer.
+fn found<T>(key: &str, answer: Result<T, Refusal>) -> Result<Option<(String, T)>, Refusal> {
+    match answer {
+        Ok(found) => Ok(Some((key.to_owned(), found))),
+        Err(Refusal::Missing { .. }) => Ok(None),
+        Err(refusal) => Err(refusal),
+    }
 }
 
 type Answer<K> = Result<Option<<K as Kind>::Found>, Refusal>;

@@ -13,10 +13,7 @@ use hollowtrees_domain::{
     words::Certainty,
 };
 use hollowtrees_runtime::worker::{Failure, Job, Report};
-use hollowtrees_schemas::{
-    names::{reason, when_expired},
-    proto::time,
-};
+use hollowtrees_schemas::names::{reason, when_expired};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -76,7 +73,7 @@ pub(crate) async fn run(
             },
             () = job.changed() => {
                 cluster.clock().correct(job.now());
-                ticket.change(asked(&job));
+                ticket.change(asked(&job), Some(give_up_at(&job, &drainer.limits, started_at)));
             }
         }
     };
@@ -147,13 +144,6 @@ pub(crate) fn want(job: &Job, params: Params, limits: &Limits, started_at: Times
 /// When an outcome has to be there, whatever the pods do.
 pub(crate) fn give_up_at(job: &Job, limits: &Limits, started_at: Timestamp) -> Timestamp {
     let limit = started_at.checked_add(limits.time).unwrap_or(Timestamp::MAX);
-    let closes = job
-        .action()
-        .close_at
-        .as_ref()
-        .and_then(|at| time::from_proto(at).ok());
-    let end = closes
-        .filter(|_| job.action().redrive == 0)
-        .map_or(limit, |closes| closes.min(limit));
+    let end = job.ends_by().min(limit);
     end.checked_sub(LAST_WORDS).unwrap_or(end)
 }

@@ -18,6 +18,12 @@ pub(crate) struct Checkpoint {
     pub(crate) launching: bool,
     /// The token of this wait, where the notice told it.
     pub(crate) token: Option<String>,
+    /// The deadline that the notice of this wait told, where it did.
+    #[serde(default)]
+    pub(crate) first_deadline: Option<Timestamp>,
+    /// The deadline that was told since, after heartbeats.
+    #[serde(default)]
+    pub(crate) extended_to: Option<Timestamp>,
     /// The hook's time-out, in milliseconds as text: a `Struct` knows no integers.
     heartbeat_ms: String,
     expires_at: Timestamp,
@@ -38,6 +44,8 @@ impl Checkpoint {
             hook: hook.name.clone(),
             launching: hook.transition == Some(Transition::Launching),
             token,
+            first_deadline: None,
+            extended_to: None,
             heartbeat_ms: String::new(),
             expires_at: Timestamp::MIN,
             global_until: Timestamp::MIN,
@@ -132,6 +140,7 @@ mod tests {
         let mut checkpoint = Checkpoint::new("g", &hook, Some("t".to_owned()), at(100));
         assert_eq!(checkpoint.times().expires_at(), at(130));
         checkpoint.prolong(at(115));
+        (checkpoint.first_deadline, checkpoint.extended_to) = (Some(at(130)), Some(at(142)));
         checkpoint.answering = Some(Answer::Abandon.as_str().to_owned());
         let saved: pbjson_types::Struct =
             serde_json::from_value(serde_json::to_value(&checkpoint).unwrap()).unwrap();

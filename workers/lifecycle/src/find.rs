@@ -114,8 +114,9 @@ pub(crate) async fn hook(
         Ok(hook) => hook,
         Err(report) => return Ok(Found::None(*report)),
     };
-    let (since, token) = told_by_notices(job, way).await?;
-    let checkpoint = Checkpoint::new(&group, hook, token, since);
+    let told = told_by_notices(job, way).await?;
+    let mut checkpoint = Checkpoint::new(&group, hook, told.token, told.since);
+    checkpoint.first_deadline = told.deadline;
     if job.is_dry_run() {
         return Ok(Found::None(report::rehearsed(&instance, &checkpoint, params)));
     }
@@ -189,9 +190,17 @@ fn way(facts: &[proto::Fact]) -> Transition {
     }
 }
 
-/// Since when the instance waits, and the token of this wait: as its notices say. Without any word the wait began with
-/// the first notice of all. A token counts only where there is one: of several nobody knows whose hook each is.
-async fn told_by_notices(job: &Job, way: Transition) -> Result<(Timestamp, Option<String>), Failure> {
+/// What the notices of a wait say.
+struct Told {
+    /// Since when the instance waits; without any word since the first notice of all.
+    since: Timestamp,
+    /// Its token, where there is only one: of several nobody knows whose hook each is.
+    token: Option<String>,
+    /// The deadline that came with the token.
+    deadline: Option<Timestamp>,
+}
+
+async fn told_by_notices(job: &Job, way: Transition) -> Result<Told, Failure> {
     let action = job.action();
     let kind = match way {
         Transition::Launching => kind::ASG_LAUNCHING,
@@ -206,12 +215,13 @@ async fn told_by_notices(job: &Job, way: Transition) -> Result<(Timestamp, Optio
         .min()
         .or_else(|| at(&action.noticed_at))
         .unwrap_or_else(|| job.now());
-    let mut tokens = facts
-        .into_iter()
-        .map(|fact| fact.event_id)
-        .filter(|token| !token.is_empty());
-    let token = tokens.next().filter(|_| tokens.next().is_none());
-    Ok((since.min(job.now()), token))
+    let mut named = facts.into_iter().filter(|fact| !fact.event_id.is_empty());
+    let only = named.next().filter(|_| named.next().is_none());
+    Ok(Told {
+        since: since.min(job.now()),
+        deadline: only.as_ref().and_then(|fact| at(&fact.deadline)),
+        token: only.map(|fact| fact.event_id),
+    })
 }
 
 /// The failure of a call without which nothing can be done.

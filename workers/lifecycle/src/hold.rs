@@ -6,17 +6,22 @@ use hollowtrees_aws::{Answer, Refusal};
 use hollowtrees_cluster::Nodes;
 use hollowtrees_domain::hook::{Awaited, Bounds, Next, Work, decide};
 use hollowtrees_runtime::worker::{Failure, Job, Report};
+use hollowtrees_schemas::envelope::DataFormat;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     checkpoint::Checkpoint,
     cloud::{Cloud, backoff},
+    extend,
     params::{Params, Policy},
     report::{self, Ended},
     telemetry::End,
     work,
     worker::{ends_by, stopping},
 };
+
+/// Between two tries to tell of a later deadline.
+const TELL_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// One hook, from where it was found or another start left it.
 pub(crate) struct Hold {
@@ -27,8 +32,12 @@ pub(crate) struct Hold {
     pub(crate) params: Params,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) poll: Duration,
+    /// How notices are written.
+    pub(crate) format: DataFormat,
     /// A heartbeat failed: the next one not before.
     pub(crate) heartbeat_from: Option<Timestamp>,
+    /// A later deadline could not be told: not again before.
+    pub(crate) tell_from: Option<Timestamp>,
     /// Calls in a row that failed.
     pub(crate) tries: u32,
     /// What is waited for, as it was seen last.
@@ -43,7 +52,7 @@ impl Hold {
             self.waited = waited;
             return self.answer(work, answer, true).await;
         }
-        let ends_by = ends_by(&self.job);
+        let last_words = self.job.ends_by().duration_since(ends_by(&self.job));
         loop {
             if self.job.is_cancelled() {
                 self.ended(End::Left);
@@ -58,9 +67,12 @@ impl Hold {
             }
             let (work, waited) = self.work().await;
             self.waited = waited;
+            if work == Work::UnderWay {
+                self.tell_extension().await;
+            }
             let bounds = Bounds {
                 deadline: self.job.deadline(),
-                ends_by,
+                ends_by: self.job.ends_by() - last_words,
                 heartbeat_from: self.heartbeat_from,
             };
             let now = self.job.now();
@@ -123,6 +135,29 @@ impl Hold {
                 let wait = SignedDuration::try_from(wait).unwrap_or_default();
                 self.heartbeat_from = self.job.now().checked_add(wait).ok();
                 Ok(None)
+            }
+        }
+    }
+
+    /// Tells of the time that heartbeats have won for the work, where the rule wants it. What cannot be told is tried
+    /// again, and is no more than time that is not used.
+    async fn tell_extension(&mut self) {
+        let now = self.job.now();
+        let Some(deadline) = extend::deadline(&self.checkpoint, &self.params) else {
+            return;
+        };
+        if self.tell_from.is_some_and(|from| now < from) {
+            return;
+        }
+        let action = &self.job.action().id;
+        match extend::tell(&self.job, &self.checkpoint, deadline, self.format).await {
+            Ok(()) => {
+                tracing::info!(action, %deadline, "A lifecycle hook was prolonged: its work has more time.");
+                (self.checkpoint.extended_to, self.tell_from) = (Some(deadline), None);
+            }
+            Err(error) => {
+                tracing::warn!(action, %deadline, error, "A later deadline could not be told; it is tried again.");
+                self.tell_from = Some(now + TELL_AGAIN);
             }
         }
     }

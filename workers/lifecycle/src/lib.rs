@@ -10,6 +10,7 @@
 //! | `params` | what an action says of it |
 //! | `find` | which hook an instance waits in |
 //! | `hold` | holds it open, and answers it |
+//! | `extend` | tells of the time that heartbeats have won |
 //! | `work` | the work it is held open for |
 //! | `checkpoint` | what a later start has to know |
 //! | `report` | what is told of it |
@@ -25,6 +26,7 @@ pub mod worker;
 mod balancers;
 mod checkpoint;
 mod cloud;
+mod extend;
 mod find;
 mod hold;
 mod params;

@@ -1,13 +1,16 @@
 //! What an action says of its hook, in its `params`.
 
 use hollowtrees_aws::Answer;
+use hollowtrees_domain::duration;
 use hollowtrees_runtime::worker::Failure;
 use hollowtrees_schemas::proto;
+use jiff::SignedDuration;
 use pbjson_types::value::Kind;
 
 const HOOK: &str = "hook";
 const RESULT: &str = "result";
 const ON_FAILURE: &str = "on_failure";
+const EXTEND: &str = "extend";
 
 /// What becomes of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub(crate) struct Params {
     pub(crate) result: Policy,
     /// Where it did not, or not in time.
     pub(crate) on_failure: Policy,
+    /// How much later than at first the incident's deadline may become by heartbeats.
+    pub(crate) extend: SignedDuration,
 }
 
 impl Default for Params {
@@ -35,6 +40,7 @@ impl Default for Params {
             hook: None,
             result: Policy::Answer(Answer::Continue),
             on_failure: Policy::Answer(Answer::Abandon),
+            extend: SignedDuration::ZERO,
         }
     }
 }
@@ -55,12 +61,17 @@ impl Params {
                 }
                 RESULT => params.result = policy(RESULT, text)?,
                 ON_FAILURE => params.on_failure = policy(ON_FAILURE, text)?,
+                EXTEND => {
+                    let extend = text.and_then(|text| duration::parse(text).ok());
+                    params.extend =
+                        extend.ok_or_else(|| bad(EXTEND, "it must be a duration, such as `30m`"))?;
+                }
                 _ => {
                     return Err(Failure::rejected(
                         "unknown-param",
                         format!(
-                            "hook has no parameter `{name}`, only `{HOOK}`, `{RESULT}` and `{ON_FAILURE}`; correct the rule \
-                             and redrive this"
+                            "hook has no parameter `{name}`, only `{HOOK}`, `{RESULT}`, `{ON_FAILURE}` and `{EXTEND}`; \
+                             correct the rule and redrive this"
                         ),
                     ));
                 }
@@ -110,11 +121,12 @@ mod tests {
         };
         check(json!(null), Ok(Params::default()));
         check(
-            json!({"hook": "drain", "result": "abandon", "on_failure": "leave"}),
+            json!({"hook": "drain", "result": "abandon", "on_failure": "leave", "extend": "1h30m"}),
             Ok(Params {
                 hook: Some("drain".to_owned()),
                 result: Policy::Answer(Answer::Abandon),
                 on_failure: Policy::Leave,
+                extend: SignedDuration::from_mins(90),
             }),
         );
         check(json!({"hook": ""}), Err("`hook`: it must be the name"));
@@ -123,6 +135,7 @@ mod tests {
             Err("`result`: it must be continue"),
         );
         check(json!({"on_failure": true}), Err("`on_failure`: it must be"));
+        check(json!({"extend": 30}), Err("`extend`: it must be a duration"));
         check(json!({"results": "abandon"}), Err("no parameter `results`, only"));
     }
 }

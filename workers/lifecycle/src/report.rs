@@ -123,6 +123,7 @@ fn told(of: &Checkpoint, waited: &[Awaited], answer: &str, confirmed: bool) -> V
         "token": of.token,
         "heartbeats": of.count(),
         "expires_at": of.times().expires_at().to_string(),
+        "extended_to": of.extended_to.map(|at| at.to_string()),
         "waited_for": waited,
         "answer": answer,
         "confirmed": confirmed,

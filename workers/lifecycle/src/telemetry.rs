@@ -22,7 +22,7 @@ pub const HELD: Definition = Definition::new(
 /// Ends of deregistrations.
 pub const LEFT: Definition = Definition::new(
     "hollowtrees_lifecycle_deregistrations_total",
-    "Instances that were to leave their load balancers, by end (drained, deadline, refused, put_back, not_registered).",
+    "Instances that were to leave their load balancers, by end (drained, draining, deadline, refused, put_back, not_registered).",
 );
 
 /// How it ended with an instance and its balancers.
@@ -30,6 +30,8 @@ pub const LEFT: Definition = Definition::new(
 pub(crate) enum Left {
     /// Out of all of them, and drained where that was waited for.
     Drained,
+    /// Out of all of them, and not drained when the time was over; the rule does not want more.
+    Draining,
     /// Out of time.
     Deadline,
     /// AWS would not.
@@ -92,6 +94,7 @@ impl Telemetry {
     pub(crate) fn left(&self, action: &str, left: Left) {
         let word = match left {
             Left::Drained => "drained",
+            Left::Draining => "draining",
             Left::Deadline => "deadline",
             Left::Refused => "refused",
             Left::PutBack => "put_back",

@@ -122,7 +122,9 @@ impl Lifecycle {
             params,
             checkpoint,
             poll: self.hook.poll,
+            format: self.hook.format.into(),
             heartbeat_from: None,
+            tell_from: None,
             tries: 0,
             waited: Vec::new(),
         };

@@ -3,9 +3,18 @@
 use std::time::Duration;
 
 use hollowtrees_runtime::worker::{Failure, Report, Settings};
-use hollowtrees_schemas::{id::ActionId, proto};
+use hollowtrees_schemas::{
+    id::ActionId,
+    proto::{
+        self,
+        time::{from_proto, to_proto},
+    },
+};
+use jiff::SignedDuration;
 
-use crate::support::{Outcomes, Scripted, action, at, done, prepared, run, send, settings, settled};
+use crate::support::{
+    Outcomes, Scripted, action, at, done, incident, prepared, run, send, settings, settled,
+};
 
 /// One action through one worker: its outcome and the starts it took.
 async fn outcome_of(handler: &Scripted, action: &proto::Action) -> (proto::Outcome, usize) {
@@ -351,6 +360,54 @@ async fn the_same_action_from_two_rules_is_done_once() {
     outcomes.none_within(Duration::from_millis(500)).await;
     assert_eq!(handler.starts().len(), 1);
     assert_eq!(first.id.parse::<ActionId>().unwrap().as_str(), first.id);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_moves_later_leaves_a_handler_more_time() {
+    let works = Scripted::new(async |mut job| {
+        let at_first = job.ends_by();
+        while job.now() < at_first + SignedDuration::from_secs(2) {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(100)) => {}
+                () = job.changed() => {}
+            }
+        }
+        let moved = job.ends_by().duration_since(at_first);
+        Ok(Report::succeeded(format!("{} s", moved.as_secs())))
+    });
+    let due = proto::Action {
+        deadline: at(2),
+        close_at: at(4),
+        ..action("i-1")
+    };
+    let (outcome, _) = outcome_of(&works, &due).await;
+    assert_eq!(
+        (outcome.result.as_str(), outcome.reason.as_str()),
+        ("failed", "deadline"),
+        "nothing was moved"
+    );
+
+    let (_nats, bus) = prepared().await;
+    let mut outcomes = Outcomes::of(&bus).await;
+    let worker = run(&bus, &works, settings());
+    let due = proto::Action {
+        deadline: at(3),
+        close_at: at(5),
+        ..action("i-1")
+    };
+    let pinned = from_proto(due.deadline.as_ref().unwrap()).unwrap();
+    incident(&bus, "i-1", "open", due.deadline).await;
+    send(&bus, &due).await;
+    works.started(2).await;
+    let later = to_proto(pinned + SignedDuration::from_secs(30));
+    incident(&bus, "i-1", "open", Some(later)).await;
+    let outcome = outcomes.next().await;
+    assert_eq!(
+        (outcome.result.as_str(), outcome.message.as_str()),
+        ("succeeded", "30 s"),
+        "{outcome:?}"
+    );
     worker.stop().await;
 }
 

@@ -13,6 +13,7 @@ mod balancers;
 mod bucket;
 mod groups;
 mod groups_xml;
+mod interfaces;
 mod launches;
 mod lifecycle;
 mod moto;

@@ -186,7 +186,7 @@ impl Aws {
 }
 
 /// The text of the first element of this name.
-fn one(xml: &str, element: &str) -> Result<String> {
+pub(super) fn one(xml: &str, element: &str) -> Result<String> {
     let document = Document::parse(xml).map_err(|error| Error::new(format!("no XML: {error}: {xml}")))?;
     let found = document
         .descendants()

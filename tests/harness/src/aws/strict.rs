@@ -3,6 +3,7 @@
 use super::balancers::Draining;
 use super::bucket::Bucket;
 use super::groups::Asg;
+use super::interfaces::Prefixes;
 use super::lifecycle::Lifecycle;
 use super::moto::{Moto, TemplateData, ids_in};
 use super::prices::Prices;
@@ -28,6 +29,7 @@ pub(super) struct Strict {
     calls: Mutex<Vec<Call>>,
     lifecycle: Mutex<Lifecycle>,
     pub(super) draining: Mutex<Draining>,
+    pub(super) prefixes: Mutex<Prefixes>,
     pub(super) prices: Mutex<Prices>,
     pub(super) knobs: Mutex<Knobs>,
     /// When instances run that were launched with a delay.
@@ -88,6 +90,7 @@ impl Strict {
             calls: Mutex::default(),
             lifecycle: Mutex::default(),
             draining: Mutex::default(),
+            prefixes: Mutex::default(),
             prices: Mutex::default(),
             knobs: Mutex::default(),
             running_at: Mutex::default(),
@@ -118,6 +121,7 @@ impl Strict {
         self.forget_calls();
         *self.knobs() = Knobs::default();
         *lock(&self.draining) = Draining::default();
+        lock(&self.prefixes).clear();
         *lock(&self.prices) = Prices::default();
         *self.lifecycle() = Lifecycle::default();
         lock(&self.running_at).clear();
@@ -368,8 +372,10 @@ impl Strict {
         let mut answer = self.moto.pass(request).await?;
         // The body may change its length.
         answer.headers_mut().remove(header::CONTENT_LENGTH);
-        Ok(answer
-            .map(|body| http_server::whole(self.as_starting(String::from_utf8_lossy(&body).into_owned()))))
+        Ok(answer.map(|body| {
+            let xml = self.as_starting(String::from_utf8_lossy(&body).into_owned());
+            http_server::whole(self.with_prefixes(xml))
+        }))
     }
 
     /// Ends instances; their groups lose them, and see to it.

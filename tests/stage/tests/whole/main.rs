@@ -10,6 +10,7 @@
 
 mod advice;
 mod hooks;
+mod queues;
 mod several;
 mod sources;
 

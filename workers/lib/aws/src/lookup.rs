@@ -2,10 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     time::Duration,
 };
 
-use aws_sdk_ec2::types::Filter;
+use aws_sdk_ec2::types::{Filter, InstanceNetworkInterface};
+use hollowtrees_domain::address::Prefix;
 use jiff::Timestamp;
 
 use crate::{Refusal, Region, read};
@@ -27,8 +29,10 @@ pub struct Machine {
     pub zone: String,
     /// Its private DNS name: the name of its node, unless that was set otherwise.
     pub private_name: String,
-    /// The first address of each of its interfaces: its own, and those that a network plugin gives to pods left out.
-    pub addresses: Vec<String>,
+    /// The first addresses of each of its interfaces: its own.
+    pub addresses: BTreeSet<IpAddr>,
+    /// All others of its interfaces, and the prefixes delegated to them: those that a network plugin gives to pods.
+    pub lent: BTreeSet<Prefix>,
     /// Its VPC.
     pub network: String,
     /// Its auto-scaling group.
@@ -131,11 +135,15 @@ fn machine(from: &aws_sdk_ec2::types::Instance, account: &str) -> Machine {
         addresses: from
             .network_interfaces()
             .iter()
-            .filter_map(|interface| interface.private_ip_address())
+            .flat_map(first)
             .chain(from.private_ip_address())
-            .map(str::to_owned)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
+            .filter_map(|text| text.parse().ok())
+            .collect(),
+        lent: from
+            .network_interfaces()
+            .iter()
+            .flat_map(others)
+            .filter_map(|text| text.parse().ok())
             .collect(),
         network: from.vpc_id().unwrap_or_default().to_owned(),
         group: tags.get(GROUP).cloned().unwrap_or_default(),
@@ -144,5 +152,101 @@ fn machine(from: &aws_sdk_ec2::types::Instance, account: &str) -> Machine {
             .launch_time()
             .and_then(|at| Timestamp::from_second(at.secs()).ok()),
         tags,
+    }
+}
+
+/// The IPv6 address that is an interface's own: the one marked so, else the first.
+fn own_v6(of: &InstanceNetworkInterface) -> Option<&str> {
+    let all = of.ipv6_addresses();
+    let marked = all.iter().find(|address| address.is_primary_ipv6() == Some(true));
+    marked.or_else(|| all.first())?.ipv6_address()
+}
+
+/// An interface's own addresses.
+fn first(of: &InstanceNetworkInterface) -> impl Iterator<Item = &str> {
+    of.private_ip_address().into_iter().chain(own_v6(of))
+}
+
+/// An interface's other addresses and prefixes.
+fn others(of: &InstanceNetworkInterface) -> impl Iterator<Item = &str> {
+    let own: Vec<_> = first(of).collect();
+    let addresses = of
+        .private_ip_addresses()
+        .iter()
+        .filter_map(|address| address.private_ip_address());
+    let addresses_v6 = of
+        .ipv6_addresses()
+        .iter()
+        .filter_map(|address| address.ipv6_address());
+    let prefixes = of
+        .ipv4_prefixes()
+        .iter()
+        .filter_map(|prefix| prefix.ipv4_prefix());
+    let prefixes_v6 = of
+        .ipv6_prefixes()
+        .iter()
+        .filter_map(|prefix| prefix.ipv6_prefix());
+    addresses
+        .chain(addresses_v6)
+        .filter(move |address| !own.contains(address))
+        .chain(prefixes)
+        .chain(prefixes_v6)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::{
+        Instance, InstanceIpv4Prefix, InstanceIpv6Address, InstanceIpv6Prefix, InstancePrivateIpAddress,
+    };
+
+    use super::*;
+
+    #[test]
+    fn which_addresses_are_its_own() {
+        let v4 = |address: &str, primary| {
+            InstancePrivateIpAddress::builder()
+                .private_ip_address(address)
+                .primary(primary)
+                .build()
+        };
+        let v6 = |address: &str, primary| {
+            InstanceIpv6Address::builder()
+                .ipv6_address(address)
+                .is_primary_ipv6(primary)
+                .build()
+        };
+        let first = InstanceNetworkInterface::builder()
+            .private_ip_address("10.0.0.1")
+            .private_ip_addresses(v4("10.0.0.1", true))
+            .private_ip_addresses(v4("10.0.0.5", false))
+            .ipv6_addresses(v6("2001:db8::5", false))
+            .ipv6_addresses(v6("2001:db8::1", true))
+            .ipv4_prefixes(InstanceIpv4Prefix::builder().ipv4_prefix("10.0.0.16/28").build());
+        let second = InstanceNetworkInterface::builder()
+            .private_ip_address("10.0.1.1")
+            .ipv6_addresses(v6("2001:db8:1::1", false))
+            .ipv6_addresses(v6("2001:db8:1::2", false))
+            .ipv6_prefixes(
+                InstanceIpv6Prefix::builder()
+                    .ipv6_prefix("2001:db8:2::/80")
+                    .build(),
+            );
+        let found = machine(
+            &Instance::builder()
+                .network_interfaces(first.build())
+                .network_interfaces(second.build())
+                .build(),
+            "1",
+        );
+        let own = ["10.0.0.1", "10.0.1.1", "2001:db8::1", "2001:db8:1::1"];
+        assert_eq!(found.addresses, own.map(|text| text.parse().unwrap()).into());
+        let lent = [
+            "10.0.0.5",
+            "10.0.0.16/28",
+            "2001:db8::5",
+            "2001:db8:1::2",
+            "2001:db8:2::/80",
+        ];
+        assert_eq!(found.lent, lent.map(|text| text.parse().unwrap()).into());
     }
 }

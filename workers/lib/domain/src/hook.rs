@@ -75,6 +75,19 @@ impl Times {
     pub const fn heartbeat(&self) -> SignedDuration {
         self.heartbeat
     }
+
+    /// When it is answered at the latest, unless it is prolonged.
+    fn last_answer(&self) -> Timestamp {
+        minus(self.expires_at, MARGIN.min(self.heartbeat / 10))
+    }
+
+    /// The deadline that the heartbeats so far have given the work: until the hook is answered, and by no more than
+    /// `extend` later than the `first`. None: no later than that.
+    #[must_use]
+    pub fn extended(&self, first: Timestamp, extend: SignedDuration) -> Option<Timestamp> {
+        let deadline = self.last_answer().min(plus(first, extend));
+        (deadline > first).then_some(deadline)
+    }
 }
 
 /// How the work stands that the hook is held open for.
@@ -117,8 +130,7 @@ pub fn decide(times: &Times, work: Work, bounds: &Bounds, now: Timestamp) -> Nex
         return Next::Answer(work);
     }
     let half = times.heartbeat / 2;
-    let margin = MARGIN.min(times.heartbeat / 10);
-    let last = minus(times.expires_at, margin).min(bounds.ends_by);
+    let last = times.last_answer().min(bounds.ends_by);
     let allowed = bounds.deadline.is_none_or(|deadline| now < deadline)
         && now < bounds.ends_by
         && times.expires_at < times.global_until;
@@ -257,6 +269,23 @@ mod tests {
         check(once, Some(100), None, 100, Next::Wait(at(140)));
         check(once, Some(100), None, 140, given_up);
         check(times(), Some(40), None, 45, Next::Wait(at(90)));
+    }
+
+    #[test]
+    fn heartbeats_give_the_work_time_that_they_have_won_and_no_more() {
+        let check = |times: Times, first: i64, extend: i64, expected: Option<i64>| {
+            let found = times.extended(at(first), SignedDuration::from_secs(extend));
+            assert_eq!(found, expected.map(at), "{times:?} {first} {extend}");
+        };
+        check(times(), 100, 500, None);
+        let once = times().prolonged(at(50));
+        check(once, 100, 500, Some(140));
+        check(once, 100, 30, Some(130));
+        check(once, 100, 0, None);
+        // The queue counts from the event, and we from when we saw it: not before what it said.
+        check(once, 141, 500, None);
+        // The limit over all heartbeats.
+        check(once.prolonged(at(240)), 100, 500, Some(240));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! two replicas that meet the same record and the same event decide alike, and
 //! the compare-and-set of the store lets one of them win.
 
+pub mod address;
 pub mod drain;
 pub mod duration;
 pub mod hook;

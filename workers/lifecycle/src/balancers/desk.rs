@@ -56,8 +56,13 @@ impl Desk {
         &self.cloud
     }
 
-    /// Where an instance is registered, as a picture has it that is a few seconds old at most.
-    pub(crate) async fn find(&self, instance: &str, named: &[String]) -> Result<Vec<Place>, Refusal> {
+    /// Where an instance is registered, as a picture has it that is a few seconds old at most; with `pods` theirs too.
+    pub(crate) async fn find(
+        &self,
+        instance: &str,
+        named: &[String],
+        pods: bool,
+    ) -> Result<Vec<Place>, Refusal> {
         let since = ago(self.settings.fresh);
         let picture = self.picture.get(since, self.draw(since)).await?;
         let by_address = picture
@@ -69,7 +74,7 @@ impl Desk {
         } else {
             None
         };
-        Ok(place::places(&picture, instance, machine.as_ref(), named))
+        Ok(place::places(&picture, instance, machine.as_ref(), named, pods))
     }
 
     /// All groups and balancers that may be touched; what was read `since` then is not read again.
@@ -99,7 +104,8 @@ impl Desk {
         Ok(Picture { groups, classics })
     }
 
-    async fn machine(&self, instance: &str) -> Result<Option<Machine>, Refusal> {
+    /// What EC2 says of an instance now; none: nothing.
+    pub(crate) async fn machine(&self, instance: &str) -> Result<Option<Machine>, Refusal> {
         let look_up = |ids: Vec<String>| async move {
             let found = self.cloud.region.machines(&ids).await;
             let found = self.cloud.told("describe-instances", found)?;

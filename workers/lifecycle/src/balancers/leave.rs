@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     desk::{Desk, ago},
-    params::Params,
+    params::{Params, Wait},
     place::Place,
     report::{self, Told},
 };
@@ -28,6 +28,10 @@ use crate::{
 
 /// What was taken out and is seen registered for longer than a change takes to be seen: somebody put it back.
 const PUT_BACK_AFTER: Duration = Duration::from_secs(10);
+
+/// For so long an address of a pod counts as the instance's that was seen to be. Amazon's network plugin lets an address rest
+/// for 30 s before anybody else gets it (amazon-vpc-cni-k8s, `IP_COOLDOWN_PERIOD`).
+const SEEN_FOR: Duration = Duration::from_secs(10);
 
 /// What a later start has to know: written before the first call that changes something.
 #[derive(Serialize, Deserialize)]
@@ -58,6 +62,8 @@ pub(crate) struct Leave {
     poll: Duration,
     since: Timestamp,
     places: Vec<(Place, Stage)>,
+    /// When addresses of pods were seen to be the instance's.
+    pods_seen: Option<Instant>,
     /// Rounds in a row in which a call failed that may go better.
     tries: u32,
     trouble: Option<Refusal>,
@@ -73,6 +79,7 @@ impl Leave {
             params,
             poll,
             places: Vec::new(),
+            pods_seen: None,
             tries: 0,
             trouble: None,
             told: false,
@@ -95,7 +102,8 @@ impl Leave {
             }
             if self.job.now() >= self.until() {
                 self.survey().await;
-                return Ok(self.ended(self.end().unwrap_or(Left::Deadline)));
+                let left = self.end().or_else(|| self.end_of_time());
+                return Ok(self.ended(left.unwrap_or(Left::Deadline)));
             }
             self.trouble = None;
             self.take_out().await?;
@@ -112,7 +120,12 @@ impl Leave {
     async fn find(&mut self) -> Result<Option<Report>, Failure> {
         let instance = self.job.action().instance.clone();
         let places = loop {
-            match self.desk.find(&instance, &self.params.balancers).await {
+            self.pods_seen = Some(Instant::now());
+            match self
+                .desk
+                .find(&instance, &self.params.balancers, self.params.pods)
+                .await
+            {
                 Ok(places) => break places,
                 Err(refusal) if refusal.is_definite() => return Err(refused(&refusal)),
                 Err(refusal) => self.trouble = Some(refusal),
@@ -162,9 +175,11 @@ impl Leave {
         if !self.places.iter().any(|(_, stage)| *stage == Stage::In) {
             return Ok(());
         }
+        let pods = self.pods_are_its_own(|stage| *stage == Stage::In).await;
         self.job.fence().await?;
         let desk = &self.desk;
-        let asked = self.places.iter_mut().filter(|(_, stage)| *stage == Stage::In);
+        let asked = self.places.iter_mut();
+        let asked = asked.filter(|(place, stage)| *stage == Stage::In && (pods || !place.of_pod));
         let answers = join_all(asked.map(|(place, stage)| async move {
             match desk.take_out(place).await {
                 Ok(()) => *stage = Stage::Out(Instant::now()),
@@ -211,6 +226,37 @@ impl Leave {
         Ok(())
     }
 
+    /// Whether addresses of pods may be touched. Those that are not the instance's any more are given up: they may be another
+    /// machine's by now.
+    async fn pods_are_its_own(&mut self, concerned: impl Fn(&Stage) -> bool) -> bool {
+        let is_seen = |at: Instant| at.elapsed() < SEEN_FOR;
+        let of_pods = |(place, stage): &&mut (Place, Stage)| place.of_pod && concerned(stage);
+        if self.pods_seen.is_some_and(is_seen) || !self.places.iter_mut().any(|place| of_pods(&place)) {
+            return true;
+        }
+        let asked_at = Instant::now();
+        let machine = match self.desk.machine(&self.job.action().instance).await {
+            Ok(machine) => machine.unwrap_or_default(),
+            Err(refusal) => {
+                if refusal.is_definite() {
+                    for (_, stage) in self.places.iter_mut().filter(of_pods) {
+                        *stage = Stage::Refused(refusal.to_string());
+                    }
+                } else {
+                    self.trouble = Some(refusal);
+                }
+                return false;
+            }
+        };
+        for (place, stage) in self.places.iter_mut().filter(of_pods) {
+            if !place.is_still_of(&machine) {
+                *stage = Stage::Gone;
+            }
+        }
+        self.pods_seen = Some(asked_at);
+        true
+    }
+
     /// Sees what is in still: an earlier start may have taken it out.
     async fn survey(&mut self) {
         let desk = &self.desk;
@@ -239,7 +285,7 @@ impl Leave {
     fn end(&self) -> Option<Left> {
         let ended = |stage: &Stage| match stage {
             Stage::In => false,
-            Stage::Out(_) => !self.params.wait,
+            Stage::Out(_) => self.params.wait == Wait::No,
             Stage::Gone | Stage::Refused(_) => true,
         };
         let refused = |stage: &Stage| matches!(stage, Stage::Refused(_));
@@ -250,6 +296,15 @@ impl Leave {
         Some(if any { Left::Refused } else { Left::Drained })
     }
 
+    /// How it ended where there is no more time: out of all is enough, unless the whole draining was wanted.
+    fn end_of_time(&self) -> Option<Left> {
+        let is_out = |stage: &Stage| matches!(stage, Stage::Out(_) | Stage::Gone);
+        let enough = self.params.wait == Wait::WhileThereIsTime
+            && !self.places.is_empty()
+            && self.places.iter().all(|(_, stage)| is_out(stage));
+        enough.then_some(Left::Draining)
+    }
+
     /// Puts back what was taken out: the instance stays.
     async fn undo(mut self) -> Result<Report, Failure> {
         let until = ends_by(&self.job);
@@ -258,12 +313,13 @@ impl Leave {
             *stage = Stage::Out(Instant::now());
         }
         loop {
+            self.trouble = None;
+            let is_out = |stage: &Stage| matches!(stage, Stage::Out(_));
+            let pods = self.pods_are_its_own(is_out).await;
             self.job.fence().await?;
             let desk = &self.desk;
-            let out = self
-                .places
-                .iter_mut()
-                .filter(|(_, stage)| matches!(stage, Stage::Out(_)));
+            let out = self.places.iter_mut();
+            let out = out.filter(|(place, stage)| is_out(stage) && (pods || !place.of_pod));
             let answers = join_all(out.map(|(place, stage)| async move {
                 match desk.put_back(place).await {
                     Ok(()) => *stage = Stage::In,
@@ -274,7 +330,8 @@ impl Leave {
                 }
                 None
             }));
-            self.trouble = answers.await.into_iter().flatten().next();
+            let trouble = answers.await.into_iter().flatten().next();
+            self.trouble = self.trouble.take().or(trouble);
             if self.trouble.is_none() || self.job.now() >= until {
                 self.count(Left::PutBack);
                 return Ok(report::put_back(&self.of()));

@@ -8,21 +8,36 @@ use crate::params::bad;
 
 const BALANCERS: &str = "balancers";
 const WAIT: &str = "wait";
+const PODS: &str = "pods";
+
+/// How the end of draining is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// As long as there is time: what drains still at the deadline gets no new requests, and is well.
+    WhileThereIsTime,
+    /// Until it has come: without it the action has failed.
+    Whole,
+    /// Not at all.
+    No,
+}
 
 /// Parameters of a deregistration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Params {
     /// Names of target groups and classic balancers; none: all.
     pub(crate) balancers: Vec<String>,
-    /// The end of draining is waited for.
-    pub(crate) wait: bool,
+    /// How the end of draining is waited for.
+    pub(crate) wait: Wait,
+    /// Targets that are addresses of its pods are taken out too.
+    pub(crate) pods: bool,
 }
 
 impl Default for Params {
     fn default() -> Self {
         Self {
             balancers: Vec::new(),
-            wait: true,
+            wait: Wait::WhileThereIsTime,
+            pods: false,
         }
     }
 }
@@ -42,14 +57,18 @@ impl Params {
                         .ok_or_else(|| bad(BALANCERS, NAMES))?;
                 }
                 (BALANCERS, _) => return Err(bad(BALANCERS, NAMES)),
-                (WAIT, Some(Kind::BoolValue(wait))) => params.wait = *wait,
+                (WAIT, Some(Kind::BoolValue(wait))) => {
+                    params.wait = if *wait { Wait::Whole } else { Wait::No };
+                }
+                (PODS, Some(Kind::BoolValue(pods))) => params.pods = *pods,
+                (PODS, _) => return Err(bad(PODS, "it must be true or false")),
                 (WAIT, _) => return Err(bad(WAIT, "it must be true or false")),
                 _ => {
                     return Err(Failure::rejected(
                         "unknown-param",
                         format!(
-                            "deregister has no parameter `{name}`, only `{BALANCERS}` and `{WAIT}`; correct the rule and \
-                             redrive this"
+                            "deregister has no parameter `{name}`, only `{BALANCERS}`, `{WAIT}` and `{PODS}`; correct the \
+                             rule and redrive this"
                         ),
                     ));
                 }
@@ -84,16 +103,25 @@ mod tests {
         };
         check(json!(null), Ok(Params::default()));
         check(
-            json!({"balancers": ["web", "api"], "wait": false}),
+            json!({"balancers": ["web", "api"], "wait": false, "pods": true}),
             Ok(Params {
                 balancers: vec!["web".to_owned(), "api".to_owned()],
-                wait: false,
+                wait: Wait::No,
+                pods: true,
+            }),
+        );
+        check(
+            json!({"wait": true}),
+            Ok(Params {
+                wait: Wait::Whole,
+                ..Params::default()
             }),
         );
         check(json!({"balancers": "web"}), Err("`balancers`: it must be a list"));
         check(json!({"balancers": []}), Err("`balancers`: it must be a list"));
         check(json!({"balancers": [1]}), Err("`balancers`: it must be a list"));
         check(json!({"wait": "no"}), Err("`wait`: it must be true or false"));
+        check(json!({"pods": "all"}), Err("`pods`: it must be true or false"));
         check(json!({"waits": true}), Err("no parameter `waits`, only"));
     }
 }

@@ -1,6 +1,6 @@
 //! Where an instance is registered.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use hollowtrees_aws::{Classic, Machine, Standing, Target, TargetGroup, TargetKind};
 use serde::{Deserialize, Serialize};
@@ -61,17 +61,36 @@ pub(crate) struct Place {
     pub(crate) zone: Option<String>,
     /// We take it out, and put it back if the incident is withdrawn; else somebody else has taken it out.
     pub(crate) ours: bool,
+    /// The address is not the machine's own: a pod has it, and later perhaps another one.
+    #[serde(default)]
+    pub(crate) of_pod: bool,
+}
+
+/// Whose address a target is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The machine's, or it is known by its id.
+    Machine,
+    /// A pod's on it.
+    Pod,
 }
 
 impl Place {
-    fn new(balancer: Balancer, target: Target, standing: Standing) -> Self {
+    fn new(balancer: Balancer, target: Target, standing: Standing, whose: Whose) -> Self {
         Self {
             balancer,
             id: target.id,
             port: target.port.map(|port| port.to_string()),
             zone: target.zone,
             ours: standing == Standing::Registered,
+            of_pod: whose == Whose::Pod,
         }
+    }
+
+    /// Whether what is known of a machine says that the address of a pod is still one of its interfaces'. Another machine may
+    /// have got it since.
+    pub(crate) fn is_still_of(&self, machine: &Machine) -> bool {
+        self.id.parse().is_ok_and(|address| lends(machine, address))
     }
 
     pub(crate) fn target(&self) -> Target {
@@ -88,41 +107,50 @@ pub(crate) fn is_meant(named: &[String], name: &str) -> bool {
     named.is_empty() || named.iter().any(|other| other == name)
 }
 
-/// All registrations of an instance with what is named. `machine`: what EC2 says of it, for groups of addresses.
+/// Whether an address is one that its interfaces have for pods.
+fn lends(machine: &Machine, address: IpAddr) -> bool {
+    machine.lent.iter().any(|lent| lent.contains(address))
+}
+
+/// Whose address it is, if anybody's here.
+fn whose(machine: &Machine, target: &Target, pods: bool) -> Option<Whose> {
+    let address = target.id.parse::<IpAddr>().ok()?.to_canonical();
+    if machine.addresses.contains(&address) {
+        return Some(Whose::Machine);
+    }
+    (pods && lends(machine, address)).then_some(Whose::Pod)
+}
+
+/// All registrations of an instance with what is named. `machine`: what EC2 says of it, for groups of addresses. `pods`: with
+/// those that its pods have.
 pub(crate) fn places(
     picture: &Picture,
     instance: &str,
     machine: Option<&Machine>,
     named: &[String],
+    pods: bool,
 ) -> Vec<Place> {
-    let addresses: BTreeSet<_> = machine
-        .iter()
-        .flat_map(|machine| machine.addresses.iter().map(String::as_str))
-        .collect();
     let is_it = |group: &TargetGroup, target: &Target| match group.kind {
-        TargetKind::Instance => target.id == instance,
+        TargetKind::Instance => (target.id == instance).then_some(Whose::Machine),
         // The same address may be another machine's in another VPC.
-        TargetKind::Ip => {
-            addresses.contains(target.id.as_str())
-                && machine.is_some_and(|machine| machine.network == group.network)
-        }
-        TargetKind::Other => false,
+        TargetKind::Ip => machine
+            .filter(|machine| machine.network == group.network)
+            .and_then(|machine| whose(machine, target, pods)),
+        TargetKind::Other => None,
     };
     let groups = picture
         .groups
         .iter()
         .filter(|(group, _)| is_meant(named, &group.name))
         .flat_map(|(group, targets)| {
-            targets
-                .iter()
-                .filter(|(target, _)| is_it(group, target))
-                .map(|(target, standing)| {
-                    let balancer = Balancer::Group {
-                        arn: group.arn.clone(),
-                        name: group.name.clone(),
-                    };
-                    Place::new(balancer, target.clone(), *standing)
-                })
+            targets.iter().filter_map(|(target, standing)| {
+                let whose = is_it(group, target)?;
+                let balancer = Balancer::Group {
+                    arn: group.arn.clone(),
+                    name: group.name.clone(),
+                };
+                Some(Place::new(balancer, target.clone(), *standing, whose))
+            })
         });
     let classics = picture
         .classics
@@ -134,6 +162,7 @@ pub(crate) fn places(
                 Balancer::Classic { name },
                 of_classic(instance),
                 Standing::Registered,
+                Whose::Machine,
             )
         });
     groups.chain(classics).collect()
@@ -190,7 +219,20 @@ mod tests {
                 group(
                     "api",
                     TargetKind::Ip,
-                    &[("10.0.0.1", 80, Registered), ("10.0.0.9", 80, Registered)],
+                    &[
+                        ("10.0.0.1", 80, Registered),
+                        ("10.0.0.9", 80, Registered),
+                        ("10.0.0.20", 80, Registered),
+                    ],
+                ),
+                group(
+                    "api6",
+                    TargetKind::Ip,
+                    &[
+                        ("2001:DB8:0::1", 80, Registered),
+                        ("2001:db8::2:0:7", 80, Registered),
+                        ("2001:db8::3:0:7", 80, Registered),
+                    ],
                 ),
                 group("fn", TargetKind::Other, &[("i-1", 80, Registered)]),
             ],
@@ -200,13 +242,21 @@ mod tests {
             }],
         };
         let machine = |network: &str| Machine {
-            addresses: vec!["10.0.0.1".to_owned()],
+            addresses: ["10.0.0.1", "2001:db8::1"]
+                .map(|text| text.parse().unwrap())
+                .into(),
+            lent: ["10.0.0.16/28", "2001:db8::2:0:0/96"]
+                .map(|text| text.parse().unwrap())
+                .into(),
             network: network.to_owned(),
             ..Machine::default()
         };
-        let check = |instance: &str, machine: Option<&Machine>, named: &[&str], expected: &[&str]| {
+        let found = |instance: &str, machine: Option<&Machine>, named: &[&str], pods: bool| {
             let named: Vec<_> = named.iter().map(|&name| name.to_owned()).collect();
-            let found = places(&picture, instance, machine, &named);
+            places(&picture, instance, machine, &named, pods)
+        };
+        let check = |instance: &str, machine: Option<&Machine>, named: &[&str], expected: &[&str]| {
+            let found = found(instance, machine, named, false);
             let found: Vec<_> = found
                 .iter()
                 .map(|place| {
@@ -222,10 +272,34 @@ mod tests {
             "i-1",
             Some(&machine("vpc-1")),
             &[],
-            &[web, again, "api 10.0.0.1:80 true", "old i-1:- true"],
+            &[
+                web,
+                again,
+                "api 10.0.0.1:80 true",
+                "api6 2001:DB8:0::1:80 true",
+                "old i-1:- true",
+            ],
         );
         check("i-1", Some(&machine("vpc-2")), &["api"], &[]);
         check("i-1", None, &["old", "other"], &["old i-1:- true"]);
         check("i-3", None, &[], &[]);
+        // With the pods', which are told from its own.
+        let with_pods = found("i-1", Some(&machine("vpc-1")), &["api", "api6"], true);
+        let told: Vec<_> = with_pods
+            .iter()
+            .map(|place| (place.id.as_str(), place.of_pod))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("10.0.0.1", false),
+                ("10.0.0.20", true),
+                ("2001:DB8:0::1", false),
+                ("2001:db8::2:0:7", true)
+            ]
+        );
+        let pod = &with_pods[1];
+        assert!(pod.is_still_of(&machine("vpc-1")));
+        assert!(!pod.is_still_of(&Machine::default()), "it has it no more");
     }
 }

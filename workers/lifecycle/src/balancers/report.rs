@@ -51,12 +51,17 @@ impl Told<'_> {
                     "target": place.id,
                     "port": place.port,
                     "by_us": place.ours,
+                    "of_pod": place.of_pod,
                     "state": word,
                     "why": why,
                 })
             })
             .collect();
-        json!({ "balancers": places, "seconds": self.seconds() })
+        let still = self
+            .places
+            .iter()
+            .filter(|(_, stage)| matches!(stage, Stage::Out(_)));
+        json!({ "balancers": places, "seconds": self.seconds(), "still_draining": still.count() })
     }
 }
 
@@ -137,6 +142,10 @@ pub(crate) fn ended(told: &Told<'_>, left: Left, trouble: Option<&Refusal>) -> R
                 "{instance} was deregistered, and its connections were still being drained at the deadline: {drains}{because}."
             ),
         ),
+        Left::Draining => Report::succeeded(format!(
+            "{instance} was deregistered from {}; connections were still being drained at the deadline: {drains}.",
+            told.names(|_, _| true)
+        )),
         _ if drains.is_empty() => Report::succeeded(format!(
             "{instance} was deregistered from {gone} and drained within {seconds} s."
         )),

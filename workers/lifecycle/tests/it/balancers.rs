@@ -167,17 +167,52 @@ async fn fifty_at_once_cost_few_calls() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_still_drains_at_the_deadline_is_said() {
+    let check = async |asked: serde_json::Value, expected: (&str, &str)| {
+        let mut world = World::new().await;
+        let (instances, arns) = registered(&world, 1, &["web", "api"]).await;
+        world.aws.set_draining(Duration::from_secs(300));
+        let worker = world.worker().await;
+        let action = due(
+            deregister_with(&world, &instances[0], asked),
+            SignedDuration::from_secs(4),
+        );
+        let deadline = proto::time::from_proto(action.deadline.as_ref().unwrap()).unwrap();
+        world.send(&action).await;
+        let outcome = world.end().await;
+        assert_eq!(word(&outcome), expected, "{outcome:?}");
+        assert!(
+            Timestamp::now() >= deadline,
+            "it is waited for as long as there is time"
+        );
+        assert!(outcome.message.contains("still being drained"), "{outcome:?}");
+        assert_eq!(detail(&outcome)["balancers"][0]["state"], "draining");
+        assert_eq!(detail(&outcome)["still_draining"], 2.0);
+        for arn in &arns {
+            assert!(world.aws.registered(arn).await.unwrap().is_empty());
+        }
+        worker.stop().await;
+    };
+    check(json!({}), ("succeeded", "")).await;
+    check(json!({"wait": true}), ("failed", "deadline")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_at_the_deadline_is_no_success() {
     let mut world = World::new().await;
-    let (instances, arns) = registered(&world, 1, &["web"]).await;
+    let (instances, arns) = registered(&world, 1, &["web", "api"]).await;
     world.aws.set_draining(Duration::from_secs(300));
+    // The call for one of the two fails as long as there is time.
+    let name = arns[1].rsplit(':').next().unwrap().replace('/', "%2F");
+    let fault = Fault::status(503).containing("Action=DeregisterTargets&");
+    world.aws.inject(fault.containing(name));
     let worker = world.worker().await;
-    let action = due(deregister(&world, &instances[0]), SignedDuration::from_secs(4));
+    let action = due(deregister(&world, &instances[0]), SignedDuration::from_secs(6));
     world.send(&action).await;
     let outcome = world.end().await;
     assert_eq!(word(&outcome), ("failed", "deadline"), "{outcome:?}");
-    assert!(outcome.message.contains("still being drained"), "{outcome:?}");
-    assert_eq!(detail(&outcome)["balancers"][0]["state"], "draining");
+    assert!(outcome.message.contains("from api in time"), "{outcome:?}");
     assert!(world.aws.registered(&arns[0]).await.unwrap().is_empty());
+    assert_eq!(world.aws.registered(&arns[1]).await.unwrap(), instances);
     worker.stop().await;
 }
 
@@ -337,7 +372,7 @@ async fn who_comes_after_the_deadline_says_what_is_so() {
     let outcome = world.end().await;
     assert_eq!(
         (word(&outcome), outcome.attempt),
-        (("failed", "deadline"), 2),
+        (("succeeded", ""), 2),
         "{outcome:?}"
     );
     assert_eq!(
@@ -521,4 +556,171 @@ async fn the_policy_in_the_docs_is_what_is_called() {
         .collect();
     allowed.sort();
     assert_eq!(called, allowed);
+}
+
+/// Addresses of the pods of an instance: a second one, one of a prefix, one of a longer prefix.
+const PODS: [&str; 3] = ["10.9.0.5", "10.9.1.17", "2001:db8:9::7"];
+
+/// An instance with pods, and a target group each for IPv4 and IPv6 that has them, and others.
+async fn with_pods(world: &World) -> (String, Vec<String>, String) {
+    let (instances, _) = registered(world, 1, &[]).await;
+    let instance = instances[0].clone();
+    world.aws.assign(&instance, PODS[0]).await.unwrap();
+    for prefix in ["10.9.1.16/28", "2001:db8:9::/80"] {
+        world.aws.delegate(&instance, prefix).await.unwrap();
+    }
+    // The first of its IPv6 addresses is its own.
+    world.aws.assign(&instance, "2001:db8::1").await.unwrap();
+    let own = world.aws.address(&instance).await.unwrap();
+    let mut arns = Vec::new();
+    for (name, targets) in [
+        ("v4", vec![own.as_str(), PODS[0], PODS[1], "10.9.1.32"]),
+        ("v6", vec!["2001:0DB8::0001", PODS[2], "2001:db8:a::7"]),
+    ] {
+        let arn = world.aws.create_target_group(name, "ip").await.unwrap();
+        let targets: Vec<_> = targets.into_iter().map(str::to_owned).collect();
+        world.aws.register(&arn, &targets).await.unwrap();
+        arns.push(arn);
+    }
+    (instance, arns, own)
+}
+
+fn deregister_with(world: &World, instance: &str, asked: serde_json::Value) -> proto::Action {
+    proto::Action {
+        params: params(asked),
+        ..deregister(world, instance)
+    }
+}
+
+async fn in_groups(world: &World, arns: &[String]) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for arn in arns {
+        let mut targets = world.aws.registered(arn).await.unwrap();
+        targets.sort();
+        found.push(targets);
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_of_pods_are_left_unless_the_rule_wants_them() {
+    let mut world = World::new().await;
+    let (instance, arns, _) = with_pods(&world).await;
+    let worker = world.worker().await;
+    world.send(&deregister(&world, &instance)).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    let left = in_groups(&world, &arns).await;
+    assert_eq!(left[0], ["10.9.0.5", "10.9.1.17", "10.9.1.32"]);
+    assert_eq!(
+        left[1],
+        [PODS[2], "2001:db8:a::7"],
+        "its own goes, however it is written"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_of_pods_are_taken_out_where_the_rule_wants_them() {
+    let mut world = World::new().await;
+    let (instance, arns, _) = with_pods(&world).await;
+    world.aws.forget_calls();
+    let worker = world.worker().await;
+    world
+        .send(&deregister_with(&world, &instance, json!({"pods": true})))
+        .await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    let left = in_groups(&world, &arns).await;
+    assert_eq!(
+        left,
+        [["10.9.1.32"], ["2001:db8:a::7"]],
+        "others are nobody's here"
+    );
+    assert_eq!(world.aws.count("DescribeInstances"), 1);
+    let told = detail(&outcome);
+    let of_pods = told["balancers"].as_array().unwrap().iter();
+    let of_pods: Vec<_> = of_pods
+        .filter(|place| place["of_pod"] == true)
+        .map(|place| place["target"].as_str().unwrap())
+        .collect();
+    assert_eq!(of_pods, PODS, "{told}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_went_to_another_machine_is_not_put_back() {
+    let mut world = World::new().await;
+    let (instance, arns, own) = with_pods(&world).await;
+    world.aws.set_draining(Duration::from_secs(300));
+    world.incident(&instance, "open", None).await;
+    let first = world.worker().await;
+    world
+        .send(&deregister_with(&world, &instance, json!({"pods": true})))
+        .await;
+    eventually("all to be taken out", BOUND, async || {
+        let left = in_groups(&world, &arns).await;
+        if left.iter().all(|group| group.len() == 1) {
+            Ok(())
+        } else {
+            Err(format!("{left:?}"))
+        }
+    })
+    .await;
+    first.crash().await;
+    // As a network plugin does with what it does not need: somebody else may have it now.
+    world.aws.unassign(&instance, PODS[0]).await.unwrap();
+    world.incident(&instance, "cancelled", None).await;
+    let second = world.worker().await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "cancelled", "{outcome:?}");
+    let mut wanted = vec![own, PODS[1].to_owned(), "10.9.1.32".to_owned()];
+    wanted.sort();
+    let back = in_groups(&world, &arns).await;
+    assert_eq!(back[0], wanted, "{outcome:?}");
+    assert_eq!(back[1], ["2001:0DB8::0001", PODS[2], "2001:db8:a::7"]);
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_went_to_another_machine_is_not_taken_out_again() {
+    let mut world = World::new().await;
+    let (instance, arns, _) = with_pods(&world).await;
+    world.aws.set_draining(Duration::from_secs(300));
+    let worker = world.worker().await;
+    let action = deregister_with(&world, &instance, json!({"pods": true, "balancers": ["v4"]}));
+    world.send(&due(action, SignedDuration::from_secs(40))).await;
+    eventually("all to be taken out", BOUND, async || {
+        world.aws.registered(&arns[0]).await.unwrap().len() == 1
+    })
+    .await;
+    // One is another machine's now, and both are registered again.
+    world.aws.unassign(&instance, PODS[0]).await.unwrap();
+    let again = [PODS[0], PODS[1]].map(|address| ("Targets.member.1.Id", address));
+    for one in again {
+        let by = [("TargetGroupArn", arns[0].as_str()), one];
+        world
+            .aws
+            .call(Service::Balancing, "RegisterTargets", &by)
+            .await
+            .unwrap();
+    }
+    eventually(
+        "the one that is its own to be taken out again",
+        BOUND,
+        async || {
+            let left = world.aws.registered(&arns[0]).await.unwrap();
+            if left.contains(&PODS[1].to_owned()) {
+                Err(format!("{left:?}"))
+            } else {
+                Ok(())
+            }
+        },
+    )
+    .await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    let left = in_groups(&world, &arns[..1]).await;
+    assert_eq!(left[0], [PODS[0], "10.9.1.32"], "the other machine's is left");
+    worker.stop().await;
 }

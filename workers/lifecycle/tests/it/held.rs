@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-use hollowtrees_harness::{aws::Hook, eventually};
-use hollowtrees_schemas::proto;
+use hollowtrees_bus::read::{From, Until};
+use hollowtrees_harness::{aws::Hook, eventually, proxy::Fault};
+use hollowtrees_schemas::{
+    envelope::Envelope,
+    names::Stream,
+    proto::{self, time::to_proto},
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -120,6 +125,107 @@ async fn no_heartbeat_after_the_deadline_and_an_answer_before_the_time_out() {
         Timestamp::now() > deadline,
         "what is left of the heartbeat is used"
     );
+    worker.stop().await;
+}
+
+/// The notices that this worker told, in their order: event id and deadline.
+async fn told(world: &World, instance: &str) -> Vec<(String, Timestamp)> {
+    let mut reading = world
+        .bus
+        .read(Stream::Notices, &[], From::First, Until::Present)
+        .await
+        .unwrap();
+    let mut found = Vec::new();
+    while let Some(message) = reading.next().await.unwrap() {
+        let notice = Envelope::<proto::Notice>::decode(&message.wire).unwrap().data;
+        assert_eq!(
+            (notice.kind.as_str(), notice.instance.as_str()),
+            ("asg-terminating", instance)
+        );
+        let deadline = proto::time::from_proto(&notice.deadline.unwrap()).unwrap();
+        found.push((notice.event_id, deadline));
+    }
+    found
+}
+
+/// A terminating instance whose drain does not end, its deadline as the queue tells it; and an action with these parameters.
+async fn endless(world: &World, asked: serde_json::Value) -> (String, Timestamp, proto::Action) {
+    let instance = world.terminating(HEARTBEAT).await;
+    let deadline = Timestamp::now() + SignedDuration::try_from(HEARTBEAT).unwrap();
+    world
+        .incident_until(&instance, "open", Some(""), Some(deadline))
+        .await;
+    world.drain(&instance, "published", "").await;
+    let action = proto::Action {
+        params: params(asked),
+        deadline: Some(to_proto(deadline)),
+        ..world.action(&instance)
+    };
+    (instance, deadline, action)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_heartbeats_win_is_told_as_far_as_the_rule_wants_it() {
+    let mut world = World::new().await;
+    let (instance, first, action) = endless(&world, json!({"extend": "5s"})).await;
+    let worker = world.worker().await;
+    world.send(&action).await;
+    // What the router makes of each: the incident's deadline follows.
+    eventually("the deadline to be as late as it may be", BOUND, async || {
+        let told = told(&world, &instance).await;
+        if let Some((_, last)) = told.last() {
+            world
+                .incident_until(&instance, "open", Some(""), Some(*last))
+                .await;
+        }
+        match told.last() {
+            Some((_, last)) if *last >= first + SignedDuration::from_secs(5) => Ok(()),
+            _ => Err(format!("{told:?}, at first {first}")),
+        }
+    })
+    .await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "work-unfinished"), "{outcome:?}");
+    let told = told(&world, &instance).await;
+    assert!(told.len() >= 2, "one for each heartbeat that counts: {told:?}");
+    let token = format!("token-of-{instance}");
+    let mut before = first;
+    for (event, at) in &told {
+        assert_eq!(*event, token, "the same wait: {told:?}");
+        assert!(*at > before, "{told:?} after {first}");
+        before = *at;
+    }
+    assert_eq!(before, first + SignedDuration::from_secs(5));
+    assert_eq!(detail(&outcome)["extended_to"], before.to_string());
+    let wait = world.wait(&instance);
+    assert_eq!((wait.result.as_deref(), wait.timed_out), (Some("ABANDON"), false));
+    assert!(wait.heartbeats.len() >= 3, "it was held for that long: {wait:?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_time_is_won_for_what_does_not_ask_for_it_or_by_a_heartbeat_that_failed() {
+    let mut world = World::new().await;
+    let (instance, ..) = endless(&world, json!({})).await;
+    let plain = world.action(&instance);
+    let worker = world.worker().await;
+    world.send(&plain).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "work-unfinished"), "{outcome:?}");
+    assert_eq!(world.wait(&instance).heartbeats.len(), 1);
+    assert_eq!(told(&world, &instance).await, []);
+    worker.stop().await;
+
+    let mut world = World::new().await;
+    let (instance, _, action) = endless(&world, json!({"extend": "1h"})).await;
+    world
+        .aws
+        .inject(Fault::status(503).containing("Action=RecordLifecycleActionHeartbeat&"));
+    let worker = world.worker().await;
+    world.send(&action).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "work-unfinished"), "{outcome:?}");
+    assert_eq!(told(&world, &instance).await, []);
     worker.stop().await;
 }
 

@@ -37,7 +37,8 @@ async fn a_target_leaves_and_comes_back() {
     );
     let machine = region.machines(&instances[..1]).await.unwrap().remove(0);
     assert_eq!(machine.network, groups[0].network);
-    assert_eq!(machine.addresses, [cloud.address(&instances[0]).await.unwrap()]);
+    let own = cloud.address(&instances[0]).await.unwrap();
+    assert_eq!(machine.addresses, [own.parse().unwrap()].into());
 
     let [goes, stays] = [&instances[0], &instances[1]].map(|id| target(id));
     region

@@ -277,12 +277,12 @@ pub enum Word {
 }
 
 impl Ticket {
-    /// The deadline moved, or force became allowed.
-    pub fn change(&self, want: impl Into<Want>) {
+    /// The deadline moved, or force became allowed. `until`: waited no longer, deadline or not.
+    pub fn change(&self, want: impl Into<Want>, until: Option<Timestamp>) {
         let want = want.into();
-        self.shared
-            .state()
-            .change(&self.node, self.id, |party| party.want = want);
+        self.shared.state().change(&self.node, self.id, |party| {
+            (party.want, party.until) = (want, until);
+        });
         self.shared.wake.notify_one();
     }
 

@@ -209,6 +209,43 @@ fn notices_join_one_incident() {
 }
 
 #[test]
+fn a_wait_that_is_prolonged_moves_its_own_deadline_and_nobody_elses() {
+    let wait = |seen, deadline| word("asg-terminating", "token", "active", seen, Some(deadline));
+    let by_agent = word("asg-terminating", "", "active", 1, None);
+    let (first, longer, longest) = (wait(1, 100), wait(50, 140), wait(100, 190));
+    check(
+        &[first.clone(), by_agent, longer.clone(), longest.clone()],
+        &[Change::Opened, JOINED, CHANGED, CHANGED],
+        1,
+        Some(190),
+        Certain,
+    );
+    // Said again by the queue, or in another order.
+    check(
+        &[longest.clone(), longer.clone(), first.clone()],
+        &[Change::Opened, Change::Unchanged, Change::Unchanged],
+        1,
+        Some(190),
+        Certain,
+    );
+    // An interruption that comes earlier stays the deadline, whichever is heard first.
+    check(
+        &[first.clone(), spot(2, 90), longer, longest.clone()],
+        &[Change::Opened, CHANGED, JOINED, JOINED],
+        1,
+        Some(90),
+        Certain,
+    );
+    check(
+        &[first, longest, spot(101, 160), wait(150, 240)],
+        &[Change::Opened, CHANGED, CHANGED, JOINED],
+        1,
+        Some(160),
+        Certain,
+    );
+}
+
+#[test]
 fn a_withdrawal_without_event_id_ends_what_is_older() {
     let off = word("spot-interruption", "", "cancelled", 5, None);
     let (incident, _) = tell(&[spot(1, 120), spot(2, 110), off.clone(), spot(3, 90)]);

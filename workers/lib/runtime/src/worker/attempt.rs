@@ -136,6 +136,33 @@ mod tests {
     }
 
     #[test]
+    fn how_long_a_handler_may_take() {
+        use std::time::Duration;
+        let check = |pinned: Option<i64>, starts: Option<i64>, deadline: Option<i64>, expected: u64| {
+            let order = Order {
+                start_at: starts.map(at),
+                deadline: pinned.map(at),
+                close_at: Some(at(400)),
+                ..order(false, 0)
+            };
+            let limit = order.time_limit(at(0), deadline.map(at), Duration::from_secs(1_000), false);
+            assert_eq!(limit.as_secs(), expected, "{pinned:?} {starts:?} {deadline:?}");
+        };
+        check(Some(100), None, Some(100), 400);
+        check(Some(100), None, None, 400);
+        check(Some(100), None, Some(150), 450);
+        // It is not taken away what there was, nor is there more than the settings give.
+        check(Some(100), None, Some(50), 400);
+        check(Some(100), None, Some(900), 1_000);
+        // Begun after its deadline: the outcome was due some time after the start.
+        check(Some(100), Some(120), Some(110), 400);
+        check(Some(100), Some(120), Some(150), 430);
+        // None was known when it was published.
+        check(None, None, Some(150), 400);
+        check(None, None, Some(500), 500);
+    }
+
+    #[test]
     fn what_an_incident_says_of_an_action() {
         let check = |order: &Order, told: &[proto::Incident], cancelled: bool, deadline: i64| {
             let start = Control {

@@ -9,11 +9,12 @@ use hollowtrees_bus::{
     liveness::Lease,
 };
 use hollowtrees_schemas::{envelope, outgoing, proto};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     Failure, Handler, Job, Report, Settings,
     attempt::Attempt,
+    bounded::{self, AbortOnDrop, later},
     claim::{self, Claim, ClaimError, Taken, Turn},
     order::Mode,
     outcome::Author,
@@ -190,7 +191,7 @@ impl<H: Handler> Core<H> {
         let order = Arc::clone(&attempt.order);
         let started_at = self.author.now();
         let open_saga = claim.is_open_saga().await;
-        let limit = order.time_limit(started_at, self.settings.time_limit, open_saga);
+        let most = self.settings.time_limit;
         let first = *attempt.first_started_at.get_or_insert(started_at);
         let job = Job {
             bus: self.bus.clone(),
@@ -200,15 +201,17 @@ impl<H: Handler> Core<H> {
             control: attempt.control.subscribe(),
             attempt: start,
             started_at,
-            ends_by: later(started_at, limit),
+            limit: most,
+            open_saga,
         };
         let handler = Arc::clone(&self.handler);
         // A task of its own: a panic in a handler must not take the loop with it.
         let mut running = AbortOnDrop(tokio::spawn(async move { handler.handle(job).await }));
-        let answer = tokio::time::timeout(limit, &mut running.0).await;
+        let limit = |deadline| order.time_limit(started_at, deadline, most, open_saga);
+        let answer = bounded::within(&mut running.0, attempt.control.subscribe(), limit).await;
         drop(running);
         match answer {
-            Err(_) => {
+            Err(limit) => {
                 let text = format!("The handler did not come to an end within {} s.", limit.as_secs());
                 self.conclude(&attempt, &claim, start, Report::failed("deadline", text))
                     .await
@@ -257,11 +260,12 @@ impl<H: Handler> Core<H> {
         let next = later(self.author.now(), wait);
         let order = &attempt.order;
         let open_saga = claim.is_open_saga().await;
-        let limit = order.time_limit(first_started_at, self.settings.time_limit, open_saga);
+        let deadline = attempt.control.borrow().deadline;
+        let limit = order.time_limit(first_started_at, deadline, self.settings.time_limit, open_saga);
         let latest = later(first_started_at, limit);
         // A saga that has begun goes on past the deadline; what has not touched anything ends with it.
         let begun = claim.checkpoint().await.is_some() || order.run_expired;
-        let deadline = attempt.control.borrow().deadline.filter(|_| !begun);
+        let deadline = deadline.filter(|_| !begun);
         let end = deadline.map_or(latest, |deadline| deadline.min(latest));
         if next >= end {
             let text = format!("No time is left for another try; the last one said: {cause}");
@@ -430,19 +434,4 @@ fn poison_text(start_that_counts: u32) -> (String, String) {
         "poison".to_owned(),
         format!("{starts} starts of this action ended without a result; its worker may die of it"),
     )
-}
-
-fn later(at: Timestamp, wait: Duration) -> Timestamp {
-    SignedDuration::try_from(wait)
-        .ok()
-        .and_then(|wait| at.checked_add(wait).ok())
-        .unwrap_or(Timestamp::MAX)
-}
-
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }

@@ -1,6 +1,6 @@
 //! What a handler gets: the action, and the ways to ask about it and to speak of it while it runs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hollowtrees_bus::Bus;
 use hollowtrees_schemas::{envelope, names::result, outgoing, proto};
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     Failure,
+    bounded::later,
     claim::Claim,
     order::{Mode, Order},
     outcome::Author,
@@ -34,7 +35,9 @@ pub struct Job {
     pub(crate) control: watch::Receiver<Control>,
     pub(crate) attempt: u32,
     pub(crate) started_at: Timestamp,
-    pub(crate) ends_by: Timestamp,
+    /// How long a start may take, whenever its outcome is due.
+    pub(crate) limit: Duration,
+    pub(crate) open_saga: bool,
 }
 
 impl Job {
@@ -74,8 +77,13 @@ impl Job {
     }
 
     /// When the loop ends this start, whatever it is at: the outcome is due, or the limit of the settings is reached.
+    /// A deadline that moves later moves it.
     pub fn ends_by(&self) -> Timestamp {
-        self.ends_by
+        let started = self.started_at;
+        let limit = self
+            .order
+            .time_limit(started, self.deadline(), self.limit, self.open_saga);
+        later(started, limit)
     }
 
     /// Whether the incident was withdrawn: stop at the next safe point with [`super::Report::cancelled`].

@@ -16,6 +16,7 @@
 //! - `test` never reaches a handler, `dry-run` only one that knows it.
 
 mod attempt;
+mod bounded;
 mod claim;
 mod execute;
 mod handler;

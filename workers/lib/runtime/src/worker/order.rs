@@ -194,11 +194,34 @@ impl Order {
         incident.generation == self.action.generation
     }
 
-    /// How long one handler may take from `now`: until the outcome is due, and never longer than `limit`. A saga that
-    /// was left open has [`SAGA_RECOVERY`] at least.
-    pub(crate) fn time_limit(&self, now: Timestamp, limit: Duration, open_saga: bool) -> Duration {
+    /// When the outcome is due under the deadline there is now: as the router pinned it, and later by as much as the
+    /// deadline has moved on since. Where there was none it is no earlier than the one there is.
+    fn closes_at(&self, deadline: Option<Timestamp>) -> Option<Timestamp> {
+        let close_at = self.close_at?;
+        let Some(deadline) = deadline else {
+            return Some(close_at);
+        };
+        let Some(pinned) = self.deadline else {
+            return Some(close_at.max(deadline));
+        };
+        // It is counted from the start where that is later.
+        let counted = |deadline: Timestamp| self.start_at.map_or(deadline, |start_at| deadline.max(start_at));
+        let moved = counted(deadline).duration_since(counted(pinned));
+        let later = close_at.checked_add(moved.max(SignedDuration::ZERO));
+        Some(later.unwrap_or(close_at))
+    }
+
+    /// How long one handler may take from `now`: until the outcome is due under this deadline, and never longer than
+    /// `limit`. A saga that was left open has [`SAGA_RECOVERY`] at least.
+    pub(crate) fn time_limit(
+        &self,
+        now: Timestamp,
+        deadline: Option<Timestamp>,
+        limit: Duration,
+        open_saga: bool,
+    ) -> Duration {
         let least = if open_saga { SAGA_RECOVERY } else { Duration::ZERO };
-        self.close_at.map_or(limit, |close_at| {
+        self.closes_at(deadline).map_or(limit, |close_at| {
             Duration::try_from(close_at.duration_since(now))
                 .unwrap_or_default()
                 .max(least)
