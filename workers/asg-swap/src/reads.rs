@@ -16,12 +16,14 @@ use std::{
 
 use hollowtrees_aws::{
     Membership, Refusal, Region,
+    configuration::CONFIGURATIONS_AT_ONCE,
     groups::{GROUPS_AT_ONCE, MEMBERSHIPS_AT_ONCE},
     lookup,
 };
 use hollowtrees_domain::swap::{
     TAG_ACTION, TAG_REPLACES,
-    world::{Group, Instance, Template, TemplateRef},
+    source::Need,
+    world::{Configuration, Fitting, Group, Instance, Template, TemplateRef},
 };
 use tokio::{sync::oneshot, time::Instant};
 
@@ -46,6 +48,8 @@ pub(crate) struct Reads {
     launched: Arc<Line<Launched>>,
     replacements: Arc<Line<Replacements>>,
     templates: Arc<Line<Templates>>,
+    configurations: Arc<Line<Configurations>>,
+    fitting: Arc<Line<FittingTypes>>,
 }
 
 impl Reads {
@@ -60,6 +64,8 @@ impl Reads {
             launched: Arc::default(),
             replacements: Arc::default(),
             templates: Arc::default(),
+            configurations: Arc::default(),
+            fitting: Arc::default(),
         }
     }
 
@@ -89,6 +95,19 @@ impl Reads {
     pub(crate) async fn template(&self, of: &TemplateRef) -> Result<Option<Template>, Refusal> {
         let key = format!("{}{BETWEEN}{}", of.id, of.version);
         self.ask(&self.templates, &key).await
+    }
+
+    /// None: there is no launch configuration of this name.
+    pub(crate) async fn configuration(&self, name: &str) -> Result<Option<Configuration>, Refusal> {
+        self.ask(&self.configurations, name).await
+    }
+
+    /// Types that meet requirements; none: there is no such image.
+    pub(crate) async fn fitting(&self, need: &Need) -> Result<Option<Vec<Fitting>>, Refusal> {
+        let key = serde_json::to_string(need).map_err(|error| Refusal::Unclear {
+            message: format!("requirements cannot be written: {error}"),
+        })?;
+        self.ask(&self.fitting, &key).await
     }
 
     async fn ask<K: Kind>(&self, line: &Arc<Line<K>>, key: &str) -> Result<Option<K::Found>, Refusal> {
@@ -125,6 +144,8 @@ struct Instances;
 struct Launched;
 struct Replacements;
 struct Templates;
+struct Configurations;
+struct FittingTypes;
 
 impl Kind for Groups {
     type Found = Group;
@@ -194,6 +215,40 @@ impl Kind for Templates {
             };
             match region.template(&of).await {
                 Ok(template) => Ok(Some((key.clone(), template))),
+                // What is not there is an answer.
+                Err(Refusal::Missing { .. }) => Ok(None),
+                Err(refusal) => Err(refusal),
+            }
+        });
+        let found = futures::future::try_join_all(each).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+}
+
+impl Kind for Configurations {
+    type Found = Configuration;
+    const CALL: &'static str = "describe-configuration";
+    const AT_ONCE: usize = CONFIGURATIONS_AT_ONCE;
+
+    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Configuration>, Refusal> {
+        region.configurations(keys).await
+    }
+}
+
+impl Kind for FittingTypes {
+    type Found = Vec<Fitting>;
+    const CALL: &'static str = "types-by-requirements";
+    /// There is no call for several: so many calls side by side.
+    const AT_ONCE: usize = 5;
+
+    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Vec<Fitting>>, Refusal> {
+        let each = keys.iter().map(|key| async move {
+            // Whoever asks wrote it.
+            let Ok(need) = serde_json::from_str::<Need>(key) else {
+                return Ok(None);
+            };
+            match region.fitting(&need).await {
+                Ok(fitting) => Ok(Some((key.clone(), fitting))),
                 // What is not there is an answer.
                 Err(Refusal::Missing { .. }) => Ok(None),
                 Err(refusal) => Err(refusal),

@@ -28,7 +28,7 @@ pub(super) fn instances<'a>(found: impl Iterator<Item = (&'a Asg, &'a Member)>) 
     )
 }
 
-fn answer(action: &str, result: &str) -> Response<Body> {
+pub(super) fn answer(action: &str, result: &str) -> Response<Body> {
     let text = format!(
         "<{action}Response xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><{action}Result>{result}\
          </{action}Result><ResponseMetadata><RequestId>testbed</RequestId></ResponseMetadata></{action}Response>"
@@ -137,8 +137,12 @@ fn an_override(of: &Override) -> String {
         )
         .ok();
     }
+    if let Some(image) = &of.image {
+        text += &element("ImageId", image);
+    }
     if !of.requirements.is_empty() {
-        text += "<InstanceRequirements><VCpuCount><Min>1</Min></VCpuCount></InstanceRequirements>";
+        let asked = super::configurations::as_elements(&of.requirements);
+        text += &format!("<InstanceRequirements>{asked}</InstanceRequirements>");
     }
     text + "</member>"
 }

@@ -1,7 +1,7 @@
 //! EC2, Auto Scaling, Elastic Load Balancing, SQS and STS on this machine: moto's server behind a proxy that makes it as strict as AWS.
 //!
 //! moto knows the API but not all of its rules. The proxy adds idempotent launches (`ClientToken`), instances that are
-//! pending at first, network interfaces and subnets kept apart, prices of spot pools, the draining of load balancers, pools without capacity, lifecycle
+//! pending at first, network interfaces and subnets kept apart, types by requirements, launch configurations, prices of spot pools, the draining of load balancers, pools without capacity, lifecycle
 //! actions, faults, and a record of all calls. Auto Scaling's groups it keeps itself, with the conditions of attaching,
 //! detaching and sizes ([`rules`]), weights, markets, and the launches and terminations a group makes by itself.
 //!
@@ -10,8 +10,10 @@
 //! answer shows all that was done before, unless reads of groups are told to lag ([`Aws::set_read_lag`]).
 
 mod balancers;
+mod configurations;
 mod groups;
 mod groups_xml;
+mod images;
 mod launches;
 mod lifecycle;
 mod moto;
@@ -23,6 +25,7 @@ mod queues;
 pub mod rules;
 mod scaling;
 mod strict;
+mod types;
 
 pub use lifecycle::{Hook, LifecycleAction};
 pub use new_group::NewGroup;

@@ -1,12 +1,14 @@
 //! The proxy that makes moto as strict as AWS: what it answers itself, and EC2.
 
 use super::balancers::Draining;
+use super::configurations::Configurations;
 use super::groups::Asg;
 use super::lifecycle::Lifecycle;
 use super::moto::{Moto, TemplateData, ids_in};
 use super::prices::Prices;
 use super::query::{self, Call, Refusal};
 use super::rules;
+use super::types::Types;
 use super::{Delays, Service};
 use crate::http_server::{self, Body};
 use crate::proxy::Faults;
@@ -29,6 +31,8 @@ pub(super) struct Strict {
     pub(super) draining: Mutex<Draining>,
     pub(super) prices: Mutex<Prices>,
     pub(super) knobs: Mutex<Knobs>,
+    configurations: Mutex<Configurations>,
+    pub(super) types: Types,
     /// When instances run that were launched with a delay.
     running_at: Mutex<HashMap<String, Instant>>,
     /// Held while the messages of a queue change: moto forgets one of two changes at the same time, so that a message that
@@ -55,6 +59,8 @@ pub(super) struct Knobs {
     pub(super) delays: Delays,
     pub(super) replacements_held: bool,
     pub(super) page: Option<usize>,
+    /// Images by their names: `resolve:ssm:/nodes`.
+    pub(super) images: BTreeMap<String, String>,
     /// How old what is read of groups may be.
     pub(super) lag: Duration,
 }
@@ -87,6 +93,8 @@ impl Strict {
             draining: Mutex::default(),
             prices: Mutex::default(),
             knobs: Mutex::default(),
+            configurations: Mutex::default(),
+            types: Types::default(),
             running_at: Mutex::default(),
             queues: tokio::sync::Mutex::default(),
             world: tokio::sync::Mutex::default(),
@@ -105,6 +113,10 @@ impl Strict {
         lock(&self.lifecycle)
     }
 
+    pub(super) fn configurations(&self) -> MutexGuard<'_, Configurations> {
+        lock(&self.configurations)
+    }
+
     pub(super) fn knobs(&self) -> MutexGuard<'_, Knobs> {
         lock(&self.knobs)
     }
@@ -116,6 +128,7 @@ impl Strict {
         *self.knobs() = Knobs::default();
         *lock(&self.draining) = Draining::default();
         *lock(&self.prices) = Prices::default();
+        *self.configurations() = Configurations::default();
         *self.lifecycle() = Lifecycle::default();
         lock(&self.running_at).clear();
         self.faults.heal();
@@ -148,6 +161,12 @@ impl Strict {
             "DescribeInstances" => (Service::Ec2, self.describe_instances(&call, request).await),
             "DescribeSpotPriceHistory" => (Service::Ec2, Ok(lock(&self.prices).answer(&call))),
             "DescribeSpotInstanceRequests" => (Service::Ec2, Ok(lock(&self.prices).requests(&call))),
+            "GetInstanceTypesFromInstanceRequirements" => {
+                (Service::Ec2, self.types.answer(&self.moto, &call).await)
+            }
+            "DescribeLaunchTemplateVersions" if call.get("ResolveAlias") == Some("true") => {
+                (Service::Ec2, self.resolve_images(request).await)
+            }
             "GetSpotPlacementScores" => (Service::Ec2, Ok(lock(&self.prices).scores(&call))),
             "CompleteLifecycleAction" => (
                 Service::AutoScaling,
@@ -235,11 +254,16 @@ impl Strict {
             }
         }
         let template = self.template_of(call).await?;
-        rules::one_subnet(
+        let interfaces = call.get("NetworkInterface.1.DeviceIndex").is_some()
+            || template.as_ref().is_some_and(|template| template.interfaces);
+        rules::one_subnet(call.get("SubnetId").is_some(), interfaces)?;
+        rules::security_groups(
+            call.get("SecurityGroup.1").is_some(),
+            call.get("SecurityGroupId.1").is_some(),
             call.get("SubnetId").is_some(),
-            call.get("NetworkInterface.1.DeviceIndex").is_some()
-                || template.as_ref().is_some_and(|template| template.interfaces),
+            interfaces,
         )?;
+        rules::an_image(call.get("ImageId").is_some() || template.is_some())?;
         self.room(call, template.as_ref()).await?;
         let answer = self
             .moto

@@ -16,6 +16,7 @@ mod exporter;
 mod faults;
 mod ground;
 mod happy;
+mod kinds;
 mod late;
 mod left_alone;
 mod mass;

@@ -4,4 +4,5 @@ mod book;
 mod choices;
 mod model;
 mod node;
+mod sources;
 mod steps;
