@@ -10,7 +10,7 @@ use hollowtrees_aws::{Aws, Keys, Options, Region};
 use hollowtrees_bus::read::{From, Until};
 use hollowtrees_domain::swap::{
     joint,
-    world::{Group, Launch, Life, Source, SpotMarket, Standing},
+    world::{Blueprint, Group, Launch, Life, Source, SpotMarket, Standing},
 };
 use hollowtrees_harness::{self as harness, aws::NewGroup};
 use hollowtrees_schemas::{
@@ -205,7 +205,8 @@ async fn launch(region: &Region, group: &Group, old: &str) -> Result<Launch> {
     };
     let template = region.template(named).await?;
     Ok(Launch {
-        template: template.resolved,
+        blueprint: Blueprint::Template(template.resolved),
+        image: None,
         instance_type: template.instance_type.context("a type")?,
         subnet: group.subnets.first().context("a subnet")?.id.clone(),
         spot: Some(SpotMarket::default()),

@@ -8,7 +8,8 @@ use hollowtrees_domain::{
         Checkpoint, End, Policy, Seen, Strategy, TAG_CLUSTER,
         book::{self, Busy},
         checkpoint::Plan,
-        choice::{self, Choice, Choices, Offer, choices},
+        choice::{self, Choice, Choices, NoChoice, Offer, choices},
+        source::{self, Resolved},
         world::{Group, Instance, Life, Standing},
     },
 };
@@ -166,27 +167,25 @@ impl Saga<'_> {
         let mut left_out = Vec::new();
         let mut plan = Plan {
             strategy,
-            weight: choice::weight(group, old),
+            weight: source::weight(group, old),
             ..Plan::default()
         };
         if strategy == Strategy::Swap {
-            plan.spot = choice::market(group, spot);
             plan.tags = choice::propagated(group);
             // Where the action's record is, for who finds the instance.
             let cluster = self.job.action().cluster.clone();
             plan.tags.entry(TAG_CLUSTER.to_owned()).or_insert(cluster);
-            plan.choices = match self.choose(group, old, policy, spot).await? {
+            let known = match self.resolve(group).await? {
+                Ok(known) => known,
+                Err(why) => return Ok(Err(no_choice(group, &why))),
+            };
+            plan.spot = source::market(group, &known, spot);
+            plan.choices = match self.choose(group, &known, old, policy, spot).await {
                 Ok(choices) => {
                     left_out = choices.left_out;
                     choices.pools
                 }
-                Err(why) => {
-                    return Ok(Err(End {
-                        result: result::FAILED,
-                        reason: "no-choice".to_owned(),
-                        message: format!("{} offers no pool: {why}. Nothing was touched.", group.name),
-                    }));
-                }
+                Err(why) => return Ok(Err(no_choice(group, &why))),
             };
         }
         Ok(Ok(Planned { plan, left_out }))
@@ -195,55 +194,42 @@ impl Saga<'_> {
     async fn choose(
         &mut self,
         group: &Group,
+        known: &Resolved,
         old: &Instance,
         policy: &Policy,
         spot: bool,
-    ) -> Result<Result<Choices, choice::NoChoice>, Failure> {
-        let mut templates = Vec::new();
-        for named in choice::templates(&group.source) {
-            let asked = named.clone();
-            let template = self
-                .ask("describe-template", move |reads| {
-                    let asked = asked.clone();
-                    async move { reads.template(&asked).await }
-                })
-                .await?;
-            templates.extend(template.map(|template| (named, template)));
-        }
+    ) -> Result<Choices, NoChoice> {
         let nothing = Evidence::none(self.job.now());
         let on_demand = self.on_demand().await;
         let offer = |evidence| Offer {
             group,
             old,
-            templates: &templates,
+            known,
             evidence,
             on_demand: &on_demand,
             policy,
             spot,
         };
-        let unpriced = match choices(offer(&nothing)) {
-            Ok(choices) => choices,
-            Err(why) => return Ok(Err(why)),
-        };
+        let unpriced = choices(offer(&nothing))?;
         if !spot {
-            return Ok(Ok(unpriced));
+            return Ok(unpriced);
         }
-        let mut types: Vec<String> = unpriced
-            .pools
-            .iter()
-            .map(|choice| choice.instance_type.clone())
-            .collect();
-        let mut zones: Vec<String> = unpriced.pools.iter().map(|choice| choice.zone.clone()).collect();
-        for names in [&mut types, &mut zones] {
-            names.sort();
-            names.dedup();
-        }
+        let types = unpriced.types.into_iter().collect();
+        let zones = unpriced.zones.into_iter().collect();
         let evidence = self
             .swapper
             .prices
             .evidence(self.cloud(), types, zones, self.job.now())
             .await;
-        Ok(choices(offer(&evidence)))
+        choices(offer(&evidence))
+    }
+}
+
+fn no_choice(group: &Group, why: &NoChoice) -> End {
+    End {
+        result: result::FAILED,
+        reason: "no-choice".to_owned(),
+        message: format!("{} offers no pool: {why}. Nothing was touched.", group.name),
     }
 }
 

@@ -19,6 +19,7 @@
 //! | `times` | until when what may go on |
 //! | `end` | what a swap leaves for a later step: the old instance is ended |
 //! | `begin` | chooses pools and enters the swap into the group's record |
+//! | `sources` | what the names in a group's source stand for |
 //! | `prices` | what spot pools cost over days, for that choice |
 //! | `policy` | what a swap may do |
 //! | `waiting` | swaps that wait until fewer of their group are open |
@@ -60,6 +61,7 @@ mod report;
 mod run;
 mod saga;
 mod section;
+mod sources;
 mod step;
 mod times;
 mod waiting;

@@ -14,18 +14,21 @@ use std::{
     time::Duration,
 };
 
-use hollowtrees_aws::{
-    Membership, Refusal, Region,
-    groups::{GROUPS_AT_ONCE, MEMBERSHIPS_AT_ONCE},
-    lookup,
-};
+use hollowtrees_aws::{Membership, Refusal, Region};
 use hollowtrees_domain::swap::{
-    TAG_ACTION, TAG_REPLACES,
-    world::{Group, Instance, Template, TemplateRef},
+    source::Need,
+    world::{Configuration, Fitting, Group, Instance, Template, TemplateRef},
 };
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{cloud::Cloud, launches::Launches};
+
+mod kinds;
+
+use kinds::{
+    Configurations, FittingTypes, Groups, Instances, Launched, Memberships, Replacements, TargetHealth,
+    Templates,
+};
 
 /// Between two calls of a kind, for each open swap; and at most.
 const EACH: Duration = Duration::from_micros(2_500);
@@ -34,6 +37,9 @@ const LONGEST: Duration = Duration::from_millis(500);
 const GATHERS: u32 = 10;
 /// What is added once AWS throttles: doubled with each throttled call, halved with each answer.
 const SLOWER: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// Between a template's id and its version.
+const BETWEEN: char = '@';
 
 /// What is read of one region.
 pub(crate) struct Reads {
@@ -49,6 +55,8 @@ pub(crate) struct Reads {
     replacements: Arc<Line<Replacements>>,
     templates: Arc<Line<Templates>>,
     health: Arc<Line<TargetHealth>>,
+    configurations: Arc<Line<Configurations>>,
+    fitting: Arc<Line<FittingTypes>>,
 }
 
 impl Reads {
@@ -65,6 +73,8 @@ impl Reads {
             replacements: Arc::default(),
             templates: Arc::default(),
             health: Arc::default(),
+            configurations: Arc::default(),
+            fitting: Arc::default(),
         }
     }
 
@@ -101,6 +111,19 @@ impl Reads {
         self.ask(&self.health, arn).await
     }
 
+    /// None: there is no launch configuration of this name.
+    pub(crate) async fn configuration(&self, name: &str) -> Result<Option<Configuration>, Refusal> {
+        self.ask(&self.configurations, name).await
+    }
+
+    /// Types that meet requirements; none: there is no such image.
+    pub(crate) async fn fitting(&self, need: &Need) -> Result<Option<Vec<Fitting>>, Refusal> {
+        let key = serde_json::to_string(need).map_err(|error| Refusal::Unclear {
+            message: format!("requirements cannot be written: {error}"),
+        })?;
+        self.ask(&self.fitting, &key).await
+    }
+
     async fn ask<K: Kind>(&self, line: &Arc<Line<K>>, key: &str) -> Result<Option<K::Found>, Refusal> {
         let (tell, told) = oneshot::channel();
         if line.put(key, tell) {
@@ -127,111 +150,6 @@ trait Kind: Send + Sync + 'static {
         region: &Region,
         keys: &[String],
     ) -> impl Future<Output = Result<HashMap<String, Self::Found>, Refusal>> + Send;
-}
-
-struct Groups;
-struct Memberships;
-struct Instances;
-struct Launched;
-struct Replacements;
-struct Templates;
-struct TargetHealth;
-
-impl Kind for Groups {
-    type Found = Group;
-    const CALL: &'static str = "describe-group";
-    const AT_ONCE: usize = GROUPS_AT_ONCE;
-
-    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Group>, Refusal> {
-        region.groups(keys).await
-    }
-}
-
-impl Kind for Memberships {
-    type Found = Membership;
-    const CALL: &'static str = "describe-membership";
-    const AT_ONCE: usize = MEMBERSHIPS_AT_ONCE;
-
-    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Membership>, Refusal> {
-        region.memberships(keys).await
-    }
-}
-
-impl Kind for Instances {
-    type Found = Instance;
-    const CALL: &'static str = "describe-instance";
-    const AT_ONCE: usize = lookup::AT_ONCE;
-
-    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Instance>, Refusal> {
-        region.instances(keys).await
-    }
-}
-
-impl Kind for Launched {
-    type Found = Vec<Instance>;
-    const CALL: &'static str = "describe-tagged";
-    const AT_ONCE: usize = lookup::AT_ONCE;
-
-    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Vec<Instance>>, Refusal> {
-        region.instances_tagged_any(TAG_ACTION, keys).await
-    }
-}
-
-impl Kind for Replacements {
-    type Found = Vec<Instance>;
-    const CALL: &'static str = "describe-tagged";
-    const AT_ONCE: usize = lookup::AT_ONCE;
-
-    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Vec<Instance>>, Refusal> {
-        region.instances_tagged_any(TAG_REPLACES, keys).await
-    }
-}
-
-/// Between a template's id and its version.
-const BETWEEN: char = '@';
-
-impl Kind for Templates {
-    type Found = Template;
-    const CALL: &'static str = "describe-template";
-    /// There is no call for several: so many calls side by side.
-    const AT_ONCE: usize = 20;
-
-    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Template>, Refusal> {
-        let each = keys.iter().map(|key| async move {
-            let (id, version) = key.split_once(BETWEEN).unwrap_or((key, ""));
-            let of = TemplateRef {
-                id: id.to_owned(),
-                version: version.to_owned(),
-            };
-            found(key, region.template(&of).await)
-        });
-        let each = futures::future::try_join_all(each).await?;
-        Ok(each.into_iter().flatten().collect())
-    }
-}
-
-impl Kind for TargetHealth {
-    type Found = BTreeMap<String, bool>;
-    const CALL: &'static str = "describe-target-health";
-    /// There is no call for several: so many calls side by side.
-    const AT_ONCE: usize = 8;
-
-    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Self::Found>, Refusal> {
-        let each = keys
-            .iter()
-            .map(|arn| async move { found(arn, region.target_health(arn).await) });
-        let each = futures::future::try_join_all(each).await?;
-        Ok(each.into_iter().flatten().collect())
-    }
-}
-
-/// What is not there is an answer.
-fn found<T>(key: &str, answer: Result<T, Refusal>) -> Result<Option<(String, T)>, Refusal> {
-    match answer {
-        Ok(found) => Ok(Some((key.to_owned(), found))),
-        Err(Refusal::Missing { .. }) => Ok(None),
-        Err(refusal) => Err(refusal),
-    }
 }
 
 type Answer<K> = Result<Option<<K as Kind>::Found>, Refusal>;

@@ -6,6 +6,9 @@ use serde_json::json;
 
 use crate::{begin::Planned, report, saga::Saga};
 
+/// Pools that are taken out and listed, the best first: by requirements there may be hundreds.
+const LEFT_OUT_TOLD: usize = 48;
+
 /// Reads all a swap reads before it begins, and writes nothing.
 pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report, Failure> {
     let old_id = &seen.old_id;
@@ -62,7 +65,7 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
         "strategy": strategy.as_str(),
         "market": if plan.spot.is_some() { "spot" } else { "on-demand" },
         "choices": plan.choices,
-        "left_out": left_out,
+        "left_out": left_out.iter().take(LEFT_OUT_TOLD).collect::<Vec<_>>(),
         "max_open": policy.max_open,
         "open": open,
         "sizes": group.sizes,

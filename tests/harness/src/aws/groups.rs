@@ -20,8 +20,11 @@ pub(super) struct Override {
     pub(super) instance_type: Option<String>,
     pub(super) weight: Option<u32>,
     pub(super) template: Option<Template>,
-    /// Types by requirements: kept as they came, nothing is launched from them.
+    pub(super) image: Option<String>,
+    /// Types by requirements, as they came: `VCpuCount.Min`.
     pub(super) requirements: BTreeMap<String, String>,
+    /// Types that met them when the group was made, the smallest first.
+    pub(super) fitting: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -86,6 +89,8 @@ pub(super) struct Asg {
     pub(super) capacity_rebalance: bool,
     pub(super) suspended: Vec<String>,
     pub(super) tags: Vec<Tag>,
+    /// ARNs of what its members are registered with.
+    pub(super) target_groups: Vec<String>,
     pub(super) members: Vec<Member>,
 }
 
@@ -97,16 +102,48 @@ pub(super) struct Joining {
     pub(super) spot: bool,
 }
 
+/// What is launched, and by what.
+#[derive(Clone, Debug)]
+pub(super) struct Pool {
+    pub(super) by: By,
+    /// The override's; none: the template's.
+    pub(super) instance_type: Option<String>,
+    pub(super) image: Option<String>,
+}
+
+/// By what a group launches.
+#[derive(Clone, Debug)]
+pub(super) enum By {
+    Template(Template),
+    Configuration(String),
+}
+
 /// What a group launches next.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
-    /// Templates and types in the policy's order, the next where one has no capacity in any zone. Type: the override's;
-    /// none: the template's.
-    pub(super) pools: Vec<(Template, Option<String>)>,
+    /// In the policy's order, the next where one has no capacity in any zone.
+    pub(super) pools: Vec<Pool>,
     /// Subnets, the emptiest zone first.
     pub(super) subnets: Vec<String>,
     pub(super) spot: bool,
     pub(super) max_price: Option<String>,
+}
+
+impl Override {
+    fn pools(&self, template: &Template) -> Vec<Pool> {
+        let own = self.template.as_ref().unwrap_or(template);
+        let types: Vec<_> = if self.requirements.is_empty() {
+            vec![self.instance_type.clone()]
+        } else {
+            self.fitting.iter().cloned().map(Some).collect()
+        };
+        let pool = |instance_type| Pool {
+            by: By::Template(own.clone()),
+            instance_type,
+            image: self.image.clone(),
+        };
+        types.into_iter().map(pool).collect()
+    }
 }
 
 impl Asg {
@@ -194,9 +231,22 @@ impl Asg {
         subnets.sort_by_key(|(_, zone)| self.members.iter().filter(|member| member.zone == *zone).count());
         let subnets = subnets.into_iter().map(|(subnet, _)| subnet).collect();
         match &self.source {
-            Source::Configuration(_) => None,
+            Source::Configuration(name) => Some(Wanted {
+                pools: vec![Pool {
+                    by: By::Configuration(name.clone()),
+                    instance_type: None,
+                    image: None,
+                }],
+                subnets,
+                spot: false,
+                max_price: None,
+            }),
             Source::Template(template) => Some(Wanted {
-                pools: vec![(template.clone(), None)],
+                pools: vec![Pool {
+                    by: By::Template(template.clone()),
+                    instance_type: None,
+                    image: None,
+                }],
                 subnets,
                 spot: false,
                 max_price: None,
@@ -208,15 +258,13 @@ impl Asg {
                 on_demand_base,
                 on_demand_percentage,
             } => {
-                let mut pools: Vec<_> = overrides
-                    .iter()
-                    .map(|of| {
-                        let own = of.template.as_ref().unwrap_or(template);
-                        (own.clone(), of.instance_type.clone())
-                    })
-                    .collect();
-                if pools.is_empty() {
-                    pools.push((template.clone(), None));
+                let mut pools: Vec<_> = overrides.iter().flat_map(|of| of.pools(template)).collect();
+                if overrides.is_empty() {
+                    pools.push(Pool {
+                        by: By::Template(template.clone()),
+                        instance_type: None,
+                        image: None,
+                    });
                 }
                 let on_demand: u32 = self
                     .members
@@ -280,8 +328,27 @@ impl Asg {
             capacity_rebalance: call.get("CapacityRebalance") == Some("true"),
             suspended: Vec::new(),
             tags: tags(call),
+            target_groups: call
+                .list("TargetGroupARNs")
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             members: Vec::new(),
         })
+    }
+
+    /// Its overrides with requirements, each with the template it goes by.
+    pub(super) fn by_requirements(&mut self) -> Vec<(Template, &mut Override)> {
+        let Source::Mixed {
+            template, overrides, ..
+        } = &mut self.source
+        else {
+            return Vec::new();
+        };
+        let asked = overrides.iter_mut().filter(|of| !of.requirements.is_empty());
+        asked
+            .map(|of| (of.template.clone().unwrap_or_else(|| template.clone()), of))
+            .collect()
     }
 
     /// The templates it names.
@@ -338,13 +405,15 @@ fn source(call: &Call) -> Result<Source, Refusal> {
                     instance_type: call.get(&format!("{at}.InstanceType")).map(str::to_owned),
                     weight: call.number(&format!("{at}.WeightedCapacity")),
                     template: template(call, &format!("{at}.LaunchTemplateSpecification")),
+                    image: call.get(&format!("{at}.ImageId")).map(str::to_owned),
+                    fitting: Vec::new(),
                     requirements: call
                         .params
                         .iter()
                         .filter_map(|(name, value)| {
                             let rest = name.strip_prefix(&under)?;
-                            rest.starts_with("InstanceRequirements")
-                                .then(|| (rest.to_owned(), value.clone()))
+                            let rest = rest.strip_prefix("InstanceRequirements.")?;
+                            Some((rest.to_owned(), value.clone()))
                         })
                         .collect(),
                 })

@@ -28,7 +28,7 @@ pub(super) fn instances<'a>(found: impl Iterator<Item = (&'a Asg, &'a Member)>) 
     )
 }
 
-fn answer(action: &str, result: &str) -> Response<Body> {
+pub(super) fn answer(action: &str, result: &str) -> Response<Body> {
     let text = format!(
         "<{action}Response xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><{action}Result>{result}\
          </{action}Result><ResponseMetadata><RequestId>testbed</RequestId></ResponseMetadata></{action}Response>"
@@ -57,6 +57,11 @@ fn group(of: &Asg) -> String {
         ];
         write!(tags, "<member>{}</member>", parts.concat()).ok();
     }
+    let targets: String = of
+        .target_groups
+        .iter()
+        .map(|arn| element("member", arn))
+        .collect();
     let subnets: Vec<_> = of.subnets.iter().map(|(id, _)| id.as_str()).collect();
     let parts = [
         element("AutoScalingGroupName", &of.name),
@@ -69,6 +74,7 @@ fn group(of: &Asg) -> String {
         format!("<SuspendedProcesses>{suspended}</SuspendedProcesses>"),
         element("VPCZoneIdentifier", &subnets.join(",")),
         format!("<Tags>{tags}</Tags>"),
+        format!("<TargetGroupARNs>{targets}</TargetGroupARNs>"),
         element("CapacityRebalance", &of.capacity_rebalance.to_string()),
     ];
     format!("<member>{}</member>", parts.concat())
@@ -137,8 +143,12 @@ fn an_override(of: &Override) -> String {
         )
         .ok();
     }
+    if let Some(image) = &of.image {
+        text += &element("ImageId", image);
+    }
     if !of.requirements.is_empty() {
-        text += "<InstanceRequirements><VCpuCount><Min>1</Min></VCpuCount></InstanceRequirements>";
+        let asked = super::configurations::as_elements(&of.requirements);
+        text += &format!("<InstanceRequirements>{asked}</InstanceRequirements>");
     }
     text + "</member>"
 }

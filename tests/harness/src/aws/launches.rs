@@ -1,7 +1,7 @@
 //! What a group launches by itself.
 
 use super::Service;
-use super::groups::{self, Joining, Wanted};
+use super::groups::{self, By, Joining, Pool, Wanted};
 use super::moto::ids_in;
 use super::strict::{Stop, Strict};
 use crate::Error;
@@ -15,16 +15,8 @@ impl Strict {
         wanted: Wanted,
         tags: Vec<groups::Tag>,
     ) -> Result<Option<Joining>, Stop> {
-        for (template, instance_type) in &wanted.pools {
-            let launched = self
-                .launch_from(
-                    region,
-                    group,
-                    &wanted,
-                    (template, instance_type.as_deref()),
-                    &tags,
-                )
-                .await?;
+        for pool in &wanted.pools {
+            let launched = self.launch_from(region, group, &wanted, pool, &tags).await?;
             if launched.is_some() {
                 return Ok(launched);
             }
@@ -38,30 +30,24 @@ impl Strict {
         region: &str,
         group: &str,
         wanted: &Wanted,
-        (named, instance_type): (&groups::Template, Option<&str>),
+        pool: &Pool,
         tags: &[groups::Tag],
     ) -> Result<Option<Joining>, Stop> {
-        let version = named.version.as_deref().unwrap_or("$Default");
-        let by = ("LaunchTemplateId", named.id.as_str());
-        let template = self.moto.template(region, by, version).await?;
-        let instance_type = instance_type
-            .map(str::to_owned)
-            .or_else(|| template.instance_type.clone())
-            .unwrap_or_default();
         for subnet in &wanted.subnets {
             let zone = self
                 .moto
                 .zone_of_subnet(region, subnet)
                 .await?
                 .unwrap_or_default();
+            let (mut params, spot) = self.said_by(region, pool, subnet).await?;
+            let instance_type = params
+                .iter()
+                .find(|(name, _)| name == "InstanceType")
+                .map_or_else(String::new, |(_, value)| value.clone());
             if self.has_capacity(&instance_type, &zone).is_err() {
                 continue;
             }
-            let mut params = vec![
-                ("LaunchTemplate.LaunchTemplateId".to_owned(), named.id.clone()),
-                ("LaunchTemplate.Version".to_owned(), version.to_owned()),
-                ("InstanceType".to_owned(), instance_type.clone()),
-                ("SubnetId".to_owned(), subnet.clone()),
+            params.extend([
                 ("MinCount".to_owned(), "1".to_owned()),
                 ("MaxCount".to_owned(), "1".to_owned()),
                 (
@@ -73,7 +59,7 @@ impl Strict {
                     "aws:autoscaling:groupName".to_owned(),
                 ),
                 ("TagSpecification.1.Tag.1.Value".to_owned(), group.to_owned()),
-            ];
+            ]);
             for (i, tag) in tags.iter().enumerate() {
                 params.push((format!("TagSpecification.1.Tag.{}.Key", i + 2), tag.key.clone()));
                 params.push((
@@ -81,8 +67,11 @@ impl Strict {
                     tag.value.clone(),
                 ));
             }
-            let spot = wanted.spot || template.spot;
-            if spot {
+            let market = params
+                .iter()
+                .any(|(name, _)| name == "InstanceMarketOptions.MarketType");
+            let spot = wanted.spot || spot;
+            if spot && !market {
                 params.push(("InstanceMarketOptions.MarketType".to_owned(), "spot".to_owned()));
             }
             if let Some(price) = wanted.max_price.as_ref().filter(|_| spot) {
@@ -113,5 +102,40 @@ impl Strict {
             }));
         }
         Ok(None)
+    }
+
+    /// What a pool says of a launch, and whether that is spot.
+    async fn said_by(
+        &self,
+        region: &str,
+        pool: &Pool,
+        subnet: &str,
+    ) -> Result<(Vec<(String, String)>, bool), Stop> {
+        let named = match &pool.by {
+            By::Configuration(name) => {
+                let said = self.configurations().launch(region, name, subnet);
+                let said =
+                    said.ok_or_else(|| Error::new(format!("there is no launch configuration {name}")))?;
+                let spot = said
+                    .iter()
+                    .any(|(name, _)| name == "InstanceMarketOptions.MarketType");
+                return Ok((said, spot));
+            }
+            By::Template(named) => named,
+        };
+        let version = named.version.as_deref().unwrap_or("$Default");
+        let by = ("LaunchTemplateId", named.id.as_str());
+        let template = self.moto.template(region, by, version).await?;
+        let instance_type = pool.instance_type.clone().or(template.instance_type);
+        let mut said = vec![
+            ("LaunchTemplate.LaunchTemplateId".to_owned(), named.id.clone()),
+            ("LaunchTemplate.Version".to_owned(), version.to_owned()),
+            ("InstanceType".to_owned(), instance_type.unwrap_or_default()),
+            ("SubnetId".to_owned(), subnet.to_owned()),
+        ];
+        if let Some(image) = &pool.image {
+            said.push(("ImageId".to_owned(), image.clone()));
+        }
+        Ok((said, template.spot))
     }
 }

@@ -1,7 +1,7 @@
 //! EC2, Auto Scaling, Elastic Load Balancing, SQS and STS on this machine: moto's server behind a proxy that makes it as strict as AWS.
 //!
 //! moto knows the API but not all of its rules. The proxy adds idempotent launches (`ClientToken`), instances that are
-//! pending at first, network interfaces and subnets kept apart, prices of spot pools, the draining of load balancers, pools without capacity, lifecycle
+//! pending at first, network interfaces and subnets kept apart, types by requirements, launch configurations, prices of spot pools, the draining of load balancers, pools without capacity, lifecycle
 //! actions, faults, and a record of all calls. Auto Scaling's groups it keeps itself, with the conditions of attaching,
 //! detaching and sizes ([`rules`]), weights, markets, and the launches and terminations a group makes by itself.
 //!
@@ -10,10 +10,12 @@
 //! answer shows all that was done before, unless reads of groups are told to lag ([`Aws::set_read_lag`]).
 
 mod balancers;
-mod bucket;
+mod configurations;
 mod groups;
 mod groups_xml;
+mod images;
 mod interfaces;
+mod knobs;
 mod launches;
 mod lifecycle;
 mod moto;
@@ -25,6 +27,7 @@ mod queues;
 pub mod rules;
 mod scaling;
 mod strict;
+mod types;
 
 pub use lifecycle::{Hook, LifecycleAction};
 pub use new_group::NewGroup;
@@ -322,7 +325,7 @@ impl Aws {
 
     /// From now on so many launches are taken at once, and so many a second; the others are throttled.
     pub fn set_launch_rate(&self, at_once: u32, per_second: f64) {
-        self.strict.knobs().launches = Some(bucket::Bucket::new(at_once, per_second));
+        self.strict.knobs().launches = Some(knobs::Bucket::new(at_once, per_second));
     }
 
     /// From now on launches and joins take this long.

@@ -13,6 +13,7 @@ pub(super) struct TemplateData {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) instance_type: Option<String>,
+    pub(super) image: Option<String>,
     pub(super) interfaces: bool,
     pub(super) spot: bool,
 }
@@ -175,11 +176,24 @@ impl Moto {
             id: text(version, "launchTemplateId"),
             name: text(version, "launchTemplateName"),
             instance_type: of("instanceType"),
+            image: of("imageId"),
             interfaces: data
                 .and_then(|data| child(data, "networkInterfaceSet"))
                 .is_some_and(|set| set.children().any(|node| node.is_element())),
             spot: market.is_some_and(|market| text(market, "marketType") == "spot"),
         })
+    }
+
+    /// The architecture and the virtualization of an image.
+    pub(super) async fn platform(&self, region: &str, image: &str) -> Result<(String, String)> {
+        let xml = self
+            .call(region, Service::Ec2, "DescribeImages", &[("ImageId.1", image)])
+            .await?;
+        let document = parse(&xml)?;
+        let found = items(document.root(), "imagesSet").next();
+        found
+            .map(|found| (text(found, "architecture"), text(found, "virtualizationType")))
+            .ok_or_else(|| Error::new(format!("no image {image} in {xml}")))
     }
 
     /// The default subnets of these zones.
@@ -226,7 +240,7 @@ fn instance(from: Node<'_, '_>) -> Instance {
     }
 }
 
-fn parse(xml: &str) -> Result<Document<'_>> {
+pub(super) fn parse(xml: &str) -> Result<Document<'_>> {
     Document::parse(xml).context(|| format!("moto's answer is no XML: {xml}"))
 }
 
@@ -240,11 +254,11 @@ impl LocalName for Node<'_, '_> {
     }
 }
 
-fn child<'a, 'd>(node: Node<'a, 'd>, name: &str) -> Option<Node<'a, 'd>> {
+pub(super) fn child<'a, 'd>(node: Node<'a, 'd>, name: &str) -> Option<Node<'a, 'd>> {
     node.children().find(|child| child.has_tag_name_local(name))
 }
 
-fn text(node: Node<'_, '_>, name: &str) -> String {
+pub(super) fn text(node: Node<'_, '_>, name: &str) -> String {
     child(node, name)
         .and_then(|child| child.text())
         .unwrap_or_default()
@@ -253,7 +267,7 @@ fn text(node: Node<'_, '_>, name: &str) -> String {
 }
 
 /// The elements of the first list by this name.
-fn items<'a, 'd>(node: Node<'a, 'd>, list: &str) -> impl Iterator<Item = Node<'a, 'd>> {
+pub(super) fn items<'a, 'd>(node: Node<'a, 'd>, list: &str) -> impl Iterator<Item = Node<'a, 'd>> {
     let list = node.descendants().find(|node| node.has_tag_name_local(list));
     list.into_iter()
         .flat_map(|list| list.children().filter(Node::is_element).collect::<Vec<_>>())

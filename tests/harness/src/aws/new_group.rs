@@ -13,14 +13,24 @@ pub struct NewGroup {
     name: String,
     zones: Vec<String>,
     sizes: Sizes,
-    types: Vec<(String, Option<u32>, Option<String>)>,
-    requirements: bool,
-    configuration: bool,
+    types: Vec<OfType>,
+    requirements: Vec<(String, String)>,
+    configuration: Option<Vec<(String, String)>>,
     spot: bool,
     max_price: Option<String>,
     capacity_rebalance: bool,
+    target_groups: Vec<String>,
     tags: Vec<(String, String, bool)>,
     template: Vec<(String, String)>,
+}
+
+/// A type of a mixed group.
+#[derive(Clone, Debug, Default)]
+struct OfType {
+    name: String,
+    weight: Option<u32>,
+    template: Option<String>,
+    image: Option<String>,
 }
 
 impl NewGroup {
@@ -35,11 +45,12 @@ impl NewGroup {
                 max: 2,
             },
             types: Vec::new(),
-            requirements: false,
-            configuration: false,
+            requirements: Vec::new(),
+            configuration: None,
             spot: false,
             max_price: None,
             capacity_rebalance: false,
+            target_groups: Vec::new(),
             tags: vec![("hollowtrees.io/managed".to_owned(), "true".to_owned(), false)],
             template: Vec::new(),
         }
@@ -62,37 +73,68 @@ impl NewGroup {
     /// Mixed, of these types in this order; the group launches the first one.
     #[must_use]
     pub fn types(mut self, types: &[&str]) -> Self {
-        self.types
-            .extend(types.iter().map(|&name| (name.to_owned(), None, None)));
+        self.types.extend(types.iter().map(|&name| OfType {
+            name: name.to_owned(),
+            ..OfType::default()
+        }));
         self
     }
 
     /// Mixed, with a type that counts this much.
     #[must_use]
     pub fn weighted(mut self, instance_type: &str, weight: u32) -> Self {
-        self.types.push((instance_type.to_owned(), Some(weight), None));
+        self.types.push(OfType {
+            name: instance_type.to_owned(),
+            weight: Some(weight),
+            ..OfType::default()
+        });
         self
     }
 
     /// Mixed, with a type that has a launch template of its own: its id.
     #[must_use]
     pub fn type_from(mut self, instance_type: &str, template: &str) -> Self {
-        self.types
-            .push((instance_type.to_owned(), None, Some(template.to_owned())));
+        self.types.push(OfType {
+            name: instance_type.to_owned(),
+            template: Some(template.to_owned()),
+            ..OfType::default()
+        });
         self
     }
 
-    /// Mixed, by requirements instead of types. It launches nothing: give it a desired of 0.
+    /// Mixed, with a type that has an image of its own.
     #[must_use]
-    pub fn by_requirements(mut self) -> Self {
-        self.requirements = true;
+    pub fn type_with_image(mut self, instance_type: &str, image: &str) -> Self {
+        self.types.push(OfType {
+            name: instance_type.to_owned(),
+            image: Some(image.to_owned()),
+            ..OfType::default()
+        });
         self
     }
 
-    /// From a launch configuration. It launches nothing: give it a desired of 0.
+    /// Mixed, by requirements instead of types, by their names on the wire of Auto Scaling: `VCpuCount.Min`,
+    /// `ExcludedInstanceTypes.member.1`. The group launches the smallest type that meets them.
+    #[must_use]
+    pub fn by_requirements(mut self, requirements: &[(&str, &str)]) -> Self {
+        let requirements = requirements.iter();
+        self.requirements
+            .extend(requirements.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
+    }
+
+    /// From a launch configuration of the same name, of `m5.large`.
     #[must_use]
     pub fn from_configuration(mut self) -> Self {
-        self.configuration = true;
+        self.configuration.get_or_insert_default();
+        self
+    }
+
+    /// With this in its launch configuration, by its name on the wire: `BlockDeviceMappings.member.1.DeviceName`.
+    #[must_use]
+    pub fn configuration(mut self, name: &str, value: &str) -> Self {
+        let params = self.configuration.get_or_insert_default();
+        params.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -114,6 +156,13 @@ impl NewGroup {
     #[must_use]
     pub fn capacity_rebalance(mut self) -> Self {
         self.capacity_rebalance = true;
+        self
+    }
+
+    /// What is attached to it is registered with this target group: its ARN.
+    #[must_use]
+    pub fn target_group(mut self, arn: &str) -> Self {
+        self.target_groups.push(arn.to_owned());
         self
     }
 
@@ -156,11 +205,28 @@ impl NewGroup {
         params
     }
 
+    fn configuration_call(&self, said: &[(String, String)], region: &str) -> Call {
+        let mut params: BTreeMap<_, _> = [
+            ("LaunchConfigurationName", self.name.as_str()),
+            ("ImageId", "ami-12c6146b"),
+            ("InstanceType", "m5.large"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        params.extend(said.iter().cloned());
+        Call {
+            action: "CreateLaunchConfiguration".to_owned(),
+            params,
+            region: region.to_owned(),
+            key: String::new(),
+        }
+    }
+
     fn source_params(&self) -> Vec<(String, String)> {
-        if self.configuration {
+        if self.configuration.is_some() {
             return vec![("LaunchConfigurationName".to_owned(), self.name.clone())];
         }
-        if self.types.is_empty() && !self.requirements {
+        if self.types.is_empty() && self.requirements.is_empty() {
             return [("LaunchTemplateName", self.name.as_str()), ("Version", "$Latest")]
                 .map(|(name, value)| (format!("LaunchTemplate.{name}"), value.to_owned()))
                 .to_vec();
@@ -180,13 +246,16 @@ impl NewGroup {
         if let Some(price) = &self.max_price {
             params.push(policy("InstancesDistribution.SpotMaxPrice", price));
         }
-        for (i, (instance_type, weight, template)) in self.types.iter().enumerate() {
+        for (i, of) in self.types.iter().enumerate() {
             let at = |name: &str| format!("LaunchTemplate.Overrides.member.{}.{name}", i + 1);
-            params.push(policy(&at("InstanceType"), instance_type));
-            if let Some(weight) = weight {
+            params.push(policy(&at("InstanceType"), &of.name));
+            if let Some(image) = &of.image {
+                params.push(policy(&at("ImageId"), image));
+            }
+            if let Some(weight) = of.weight {
                 params.push(policy(&at("WeightedCapacity"), &weight.to_string()));
             }
-            if let Some(template) = template {
+            if let Some(template) = &of.template {
                 params.push(policy(
                     &at("LaunchTemplateSpecification.LaunchTemplateId"),
                     template,
@@ -194,10 +263,9 @@ impl NewGroup {
                 params.push(policy(&at("LaunchTemplateSpecification.Version"), "$Default"));
             }
         }
-        if self.requirements {
+        for (name, value) in &self.requirements {
             let at = "LaunchTemplate.Overrides.member.1.InstanceRequirements";
-            params.push(policy(&format!("{at}.VCpuCount.Min"), "2"));
-            params.push(policy(&format!("{at}.MemoryMiB.Min"), "4096"));
+            params.push(policy(&format!("{at}.{name}"), value));
         }
         params
     }
@@ -214,6 +282,9 @@ impl NewGroup {
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         params.extend(self.source_params());
+        for (i, arn) in self.target_groups.iter().enumerate() {
+            params.insert(format!("TargetGroupARNs.member.{}", i + 1), arn.clone());
+        }
         for (i, (key, value, propagate)) in self.tags.iter().enumerate() {
             let at = |name: &str| format!("Tags.member.{}.{name}", i + 1);
             params.insert(at("Key"), key.clone());
@@ -227,15 +298,21 @@ impl NewGroup {
     pub(super) async fn create(&self, strict: &Strict) -> Result<Group> {
         let region = "us-east-1";
         let subnets = strict.moto.subnets(region, &self.zones).await?;
-        let params = self.template_params();
-        let params: Vec<_> = params
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        strict
-            .moto
-            .call(region, Service::Ec2, "CreateLaunchTemplate", &params)
-            .await?;
+        if let Some(said) = &self.configuration {
+            let create = self.configuration_call(said, region);
+            let made = strict.configurations().create(&create);
+            made.map_err(|refusal| Error::new(refusal.message))?;
+        } else {
+            let params = self.template_params();
+            let params: Vec<_> = params
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
+            strict
+                .moto
+                .call(region, Service::Ec2, "CreateLaunchTemplate", &params)
+                .await?;
+        }
         let call = Call {
             action: "CreateAutoScalingGroup".to_owned(),
             params: self.params(&subnets),

@@ -181,6 +181,38 @@ pub fn one_subnet(of_instance: bool, interfaces: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Security groups of a launch stand in its network interfaces where it has any; beside a subnet they go by their ids, not by
+/// their names (EC2 API reference, RunInstances).
+///
+/// # Errors
+/// AWS's refusal.
+pub fn security_groups(by_name: bool, by_id: bool, subnet: bool, interfaces: bool) -> Result<(), Refusal> {
+    let refused = |message: &str| Err(Refusal::new("InvalidParameterCombination", message));
+    if interfaces && (by_name || by_id) {
+        return refused(
+            "Network interfaces and an instance-level security groups may not be specified on the same request",
+        );
+    }
+    if by_name && subnet {
+        return refused("The parameter groupName cannot be used with the parameter subnet");
+    }
+    Ok(())
+}
+
+/// A launch names an image, itself or by its template.
+///
+/// # Errors
+/// AWS's refusal.
+pub fn an_image(named: bool) -> Result<(), Refusal> {
+    if named {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "MissingParameter",
+        "The request must contain the parameter ImageId",
+    ))
+}
+
 /// New sizes, where given: min <= max, and an explicit desired within them.
 ///
 /// # Errors

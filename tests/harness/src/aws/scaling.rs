@@ -53,6 +53,15 @@ impl Strict {
                     group.region == call.region && (names.is_empty() || names.contains(&group.name.as_str()))
                 }))))
             }
+            "CreateLaunchConfiguration" => done(self.configurations().create(call).map_err(Stop::from)),
+            "DeleteLaunchConfiguration" => done(self.configurations().delete(call).map_err(Stop::from)),
+            "DescribeLaunchConfigurations" => {
+                let told = self.configurations().describe(call);
+                Some(
+                    told.map(|told| groups_xml::answer(&call.action, &told))
+                        .map_err(Stop::from),
+                )
+            }
             "DescribeAutoScalingInstances" => {
                 let ids = call.list("InstanceIds");
                 let groups = world.shown().iter().filter(|group| group.region == call.region);
@@ -102,6 +111,9 @@ impl Strict {
             let found = self.moto.template(&call.region, (by.0, &by.1), version).await?;
             (template.id, template.name) = (found.id, found.name);
         }
+        for (template, of) in group.by_requirements() {
+            self.fit(&call.region, &template, of).await?;
+        }
         for (subnet, zone) in &mut group.subnets {
             *zone = self
                 .moto
@@ -112,6 +124,34 @@ impl Strict {
         let name = group.name.clone();
         world.groups.push(group);
         self.settle(world, &call.region, &name).await
+    }
+
+    /// Learns the types that meet an override's requirements and run its image.
+    async fn fit(
+        &self,
+        region: &str,
+        template: &groups::Template,
+        of: &mut groups::Override,
+    ) -> Result<(), Stop> {
+        let version = template.version.as_deref().unwrap_or("$Default");
+        let by = ("LaunchTemplateId", template.id.as_str());
+        let image = match of.image.clone() {
+            Some(own) => Some(own),
+            None => self.moto.template(region, by, version).await?.image,
+        };
+        let image = image.ok_or_else(|| Refusal::validation("requirements without an image"))?;
+        let (architecture, virtualization) = self.moto.platform(region, &image).await?;
+        // In EC2's names; what a type may cost is not judged.
+        let asked = of.requirements.iter().filter_map(|(name, value)| {
+            let name = name.replace("s.member.", ".");
+            (!name.contains("Price")).then(|| (name, value.clone()))
+        });
+        let asked = asked.collect();
+        of.fitting = self
+            .types
+            .meeting(&self.moto, region, &asked, &[architecture], &[virtualization])
+            .await?;
+        Ok(())
     }
 
     async fn delete(&self, world: &mut World, call: &Call) -> Result<(), Stop> {
@@ -173,6 +213,7 @@ impl Strict {
             .collect();
         rules::attach(&group.name, group.sizes, &group.zones(), &candidates)?;
         group.sizes.desired += candidates.iter().map(|candidate| candidate.weight).sum::<u32>();
+        let targets = group.target_groups.clone();
         for instance in found.into_iter().filter_map(|(instance, _)| instance) {
             group.join(
                 Joining {
@@ -183,6 +224,15 @@ impl Strict {
                 },
                 delay,
             );
+        }
+        for arn in targets {
+            for id in &ids {
+                let params = [("TargetGroupArn", arn.as_str()), ("Targets.member.1.Id", id)];
+                let service = Service::Balancing;
+                self.moto
+                    .call(&call.region, service, "RegisterTargets", &params)
+                    .await?;
+            }
         }
         Ok(())
     }

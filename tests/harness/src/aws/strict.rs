@@ -1,23 +1,25 @@
 //! The proxy that makes moto as strict as AWS: what it answers itself, and EC2.
 
+use super::Service;
 use super::balancers::Draining;
-use super::bucket::Bucket;
+use super::configurations::Configurations;
 use super::groups::Asg;
 use super::interfaces::Prefixes;
+use super::knobs::Knobs;
 use super::lifecycle::Lifecycle;
 use super::moto::{Moto, TemplateData, ids_in};
 use super::prices::Prices;
 use super::query::{self, Call, Refusal};
 use super::rules;
-use super::{Delays, Service};
+use super::types::Types;
 use crate::http_server::{self, Body};
 use crate::proxy::Faults;
 use crate::{Error, Result};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A launch by region and token: what was asked for, what was answered.
 type Launches = HashMap<(String, String), (BTreeMap<String, String>, String)>;
@@ -32,6 +34,8 @@ pub(super) struct Strict {
     pub(super) prefixes: Mutex<Prefixes>,
     pub(super) prices: Mutex<Prices>,
     pub(super) knobs: Mutex<Knobs>,
+    configurations: Mutex<Configurations>,
+    pub(super) types: Types,
     /// When instances run that were launched with a delay.
     running_at: Mutex<HashMap<String, Instant>>,
     /// Held while the messages of a queue change: moto forgets one of two changes at the same time, so that a message that
@@ -48,20 +52,6 @@ pub(super) struct World {
     pub(super) groups: Vec<Asg>,
     /// All groups as they were until then, before each call that may have changed them: the oldest first.
     pub(super) earlier: VecDeque<(Instant, Vec<Asg>)>,
-}
-
-/// What a test turned.
-#[derive(Debug, Default)]
-pub(super) struct Knobs {
-    /// Types and zones without capacity.
-    pub(super) exhausted: HashSet<(String, String)>,
-    pub(super) delays: Delays,
-    pub(super) replacements_held: bool,
-    pub(super) page: Option<usize>,
-    /// Launches that are taken; none: as many as come.
-    pub(super) launches: Option<Bucket>,
-    /// How old what is read of groups may be.
-    pub(super) lag: Duration,
 }
 
 /// Why there is no plain answer: AWS would refuse, or moto failed us.
@@ -93,6 +83,8 @@ impl Strict {
             prefixes: Mutex::default(),
             prices: Mutex::default(),
             knobs: Mutex::default(),
+            configurations: Mutex::default(),
+            types: Types::default(),
             running_at: Mutex::default(),
             queues: tokio::sync::Mutex::default(),
             world: tokio::sync::Mutex::default(),
@@ -111,6 +103,10 @@ impl Strict {
         lock(&self.lifecycle)
     }
 
+    pub(super) fn configurations(&self) -> MutexGuard<'_, Configurations> {
+        lock(&self.configurations)
+    }
+
     pub(super) fn knobs(&self) -> MutexGuard<'_, Knobs> {
         lock(&self.knobs)
     }
@@ -123,6 +119,7 @@ impl Strict {
         *lock(&self.draining) = Draining::default();
         lock(&self.prefixes).clear();
         *lock(&self.prices) = Prices::default();
+        *self.configurations() = Configurations::default();
         *self.lifecycle() = Lifecycle::default();
         lock(&self.running_at).clear();
         self.faults.heal();
@@ -155,6 +152,12 @@ impl Strict {
             "DescribeInstances" => (Service::Ec2, self.describe_instances(&call, request).await),
             "DescribeSpotPriceHistory" => (Service::Ec2, Ok(lock(&self.prices).answer(&call))),
             "DescribeSpotInstanceRequests" => (Service::Ec2, Ok(lock(&self.prices).requests(&call))),
+            "GetInstanceTypesFromInstanceRequirements" => {
+                (Service::Ec2, self.types.answer(&self.moto, &call).await)
+            }
+            "DescribeLaunchTemplateVersions" if call.get("ResolveAlias") == Some("true") => {
+                (Service::Ec2, self.resolve_images(request).await)
+            }
             "GetSpotPlacementScores" => (Service::Ec2, Ok(lock(&self.prices).scores(&call))),
             "CompleteLifecycleAction" => (
                 Service::AutoScaling,
@@ -250,11 +253,16 @@ impl Strict {
             }
         }
         let template = self.template_of(call).await?;
-        rules::one_subnet(
+        let interfaces = call.get("NetworkInterface.1.DeviceIndex").is_some()
+            || template.as_ref().is_some_and(|template| template.interfaces);
+        rules::one_subnet(call.get("SubnetId").is_some(), interfaces)?;
+        rules::security_groups(
+            call.get("SecurityGroup.1").is_some(),
+            call.get("SecurityGroupId.1").is_some(),
             call.get("SubnetId").is_some(),
-            call.get("NetworkInterface.1.DeviceIndex").is_some()
-                || template.as_ref().is_some_and(|template| template.interfaces),
+            interfaces,
         )?;
+        rules::an_image(call.get("ImageId").is_some() || template.is_some())?;
         self.room(call, template.as_ref()).await?;
         let answer = self
             .moto

@@ -16,6 +16,8 @@ mod exporter;
 mod faults;
 mod ground;
 mod happy;
+mod health;
+mod kinds;
 mod late;
 mod left_alone;
 mod mass;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use aws_config::{AppName, BehaviorVersion, SdkConfig, sts::AssumeRoleProvider};
+use aws_sdk_autoscaling::types::LaunchConfiguration;
 use aws_sdk_ec2::config::{
     Credentials, Region as Name, SharedCredentialsProvider,
     retry::{RetryConfig, RetryPartition},
@@ -16,7 +17,7 @@ use aws_sdk_ec2::config::{
 use aws_sdk_ec2::types::LaunchTemplateVersion;
 use hollowtrees_domain::swap::world::TemplateRef;
 
-use crate::launch::Definite;
+use crate::{fitting::Learnt, launch::Definite};
 
 /// How AWS is reached. Credentials come from the SDK's chain (environment, profile, web identity, container, instance)
 /// unless `keys` are given.
@@ -135,6 +136,9 @@ struct Inner {
     zones: Mutex<HashMap<String, String>>,
     /// Versions of launch templates by number, which never change.
     templates: Mutex<HashMap<TemplateRef, Arc<LaunchTemplateVersion>>>,
+    /// Launch configurations by ARN, which never change.
+    configurations: Mutex<HashMap<String, Arc<LaunchConfiguration>>>,
+    learnt: Mutex<Learnt>,
 }
 
 impl Aws {
@@ -297,6 +301,8 @@ impl Region {
                 attempt_timeout: shared.attempt_timeout,
                 zones: Mutex::default(),
                 templates: Mutex::default(),
+                configurations: Mutex::default(),
+                learnt: Mutex::default(),
             }),
         }
     }
@@ -337,6 +343,14 @@ impl Region {
 
     pub(crate) fn templates(&self) -> MutexGuard<'_, HashMap<TemplateRef, Arc<LaunchTemplateVersion>>> {
         lock(&self.inner.templates)
+    }
+
+    pub(crate) fn remembered(&self) -> MutexGuard<'_, HashMap<String, Arc<LaunchConfiguration>>> {
+        lock(&self.inner.configurations)
+    }
+
+    pub(crate) fn learnt(&self) -> MutexGuard<'_, Learnt> {
+        lock(&self.inner.learnt)
     }
 
     pub(crate) fn zones(&self) -> MutexGuard<'_, HashMap<String, String>> {

@@ -109,6 +109,8 @@ impl Region {
             instance_type: data
                 .and_then(|data| data.instance_type())
                 .map(|found| found.as_str().to_owned()),
+            image: data.and_then(|data| data.image_id()).map(str::to_owned),
+            by_requirements: data.is_some_and(|data| data.instance_requirements().is_some()),
         })
     }
 

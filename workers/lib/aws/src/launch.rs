@@ -1,4 +1,4 @@
-//! One instance from a launch template.
+//! One instance from a launch template, or from a launch configuration.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,20 @@ use aws_sdk_ec2::{
         ConnectionTrackingSpecificationRequest, EnaSrdSpecificationRequest, EnaSrdUdpSpecificationRequest,
         InstanceInterruptionBehavior, InstanceMarketOptionsRequest, InstanceNetworkInterfaceSpecification,
         InstanceType, Ipv4PrefixSpecificationRequest, Ipv6PrefixSpecificationRequest,
-        LaunchTemplateInstanceNetworkInterfaceSpecification, LaunchTemplateSpecification, MarketType,
-        ResourceType, ResponseLaunchTemplateData, SpotInstanceType, SpotMarketOptions, Tag, TagSpecification,
+        LaunchTemplateInstanceNetworkInterfaceSpecification, LaunchTemplateSpecification,
+        LaunchTemplateTagSpecification, MarketType, ResourceType, ResponseLaunchTemplateData,
+        SpotInstanceType, SpotMarketOptions, Tag, TagSpecification,
     },
 };
-use hollowtrees_domain::swap::world::{Instance, Launch, SpotMarket};
+use hollowtrees_domain::swap::world::{Blueprint, Instance, Launch, SpotMarket, TemplateRef};
 
-use crate::{Refusal, Region, read, refusal};
+use crate::{Refusal, Region, configuration, read, refusal};
 
 impl Region {
     /// Launches one instance. The same value is the same call: asked again, also by the SDK after a lost reply, it
     /// answers with the same instance, by its token.
     ///
-    /// What the template's version says stays in force but for type, subnet, market and tags. EC2 lets each parameter
+    /// Of a launch configuration all is said, as `configuration::apply` has it. What a template's version says stays in force but for type, subnet, market and tags. EC2 lets each parameter
     /// of the call stand for the same one of the template (EC2 API reference, `RunInstances`, `LaunchTemplate`:
     /// "overwrite the corresponding parameters"), tags included, so that what is to stay of such a parameter is said
     /// again, from the version itself, which never changes:
@@ -37,8 +38,9 @@ impl Region {
     /// - its highest spot price, where the launch sets none.
     ///
     /// # Errors
-    /// AWS did not launch it, or does not say that it did. `Rejected` too where the version is no number, or where the
-    /// template makes spot instances and this launch is to be on demand.
+    /// AWS did not launch it, or does not say that it did. `Rejected` too where the version is no number, where the
+    /// template makes spot instances and this launch is to be on demand, or where another launch configuration has the name of
+    /// the one that is meant.
     pub async fn launch(&self, launch: &Launch) -> Result<Instance, Refusal> {
         run(self.prepare(launch).await?).await
     }
@@ -59,34 +61,55 @@ impl Region {
         run(prepared?).await
     }
 
-    /// The call, from what the template's version says.
+    /// The call, from what its blueprint says.
     async fn prepare(&self, launch: &Launch) -> Result<RunInstancesFluentBuilder, Refusal> {
-        if launch.template.version.parse::<u64>().is_err() {
-            let message = format!(
-                "`{}` is no number of a version of {}; a repeated launch could be another one",
-                launch.template.version, launch.template.id
-            );
-            return Err(Refusal::unsaid("template-version", message));
-        }
-        let version = self.template_version(&launch.template).await?;
-        let none = ResponseLaunchTemplateData::builder().build();
-        let data = version.launch_template_data().unwrap_or(&none);
-        let interfaces = interfaces(data.network_interfaces(), &launch.subnet);
         let call = self
             .ec2()
             .run_instances()
-            .launch_template(
-                LaunchTemplateSpecification::builder()
-                    .launch_template_id(&launch.template.id)
-                    .version(&launch.template.version)
-                    .build(),
-            )
             .instance_type(InstanceType::from(launch.instance_type.as_str()))
             .min_count(1)
             .max_count(1)
-            .client_token(&launch.token)
+            .client_token(&launch.token);
+        match &launch.blueprint {
+            Blueprint::Template(template) => self.by_template(call, launch, template).await,
+            Blueprint::Configuration(configuration) => {
+                let said = self.configuration(configuration).await?;
+                let spot = launch.spot.as_ref();
+                Ok(configuration::apply(call, &said, &launch.subnet)
+                    .set_instance_market_options(spot.map(|spot| one_time(spot.max_price.as_deref())))
+                    .set_tag_specifications(Some(tags(&[], &launch.tags, spot.is_some()))))
+            }
+        }
+    }
+
+    async fn by_template(
+        &self,
+        call: RunInstancesFluentBuilder,
+        launch: &Launch,
+        template: &TemplateRef,
+    ) -> Result<RunInstancesFluentBuilder, Refusal> {
+        if template.version.parse::<u64>().is_err() {
+            let message = format!(
+                "`{}` is no number of a version of {}; a repeated launch could be another one",
+                template.version, template.id
+            );
+            return Err(Refusal::unsaid("template-version", message));
+        }
+        let version = self.template_version(template).await?;
+        let none = ResponseLaunchTemplateData::builder().build();
+        let data = version.launch_template_data().unwrap_or(&none);
+        let interfaces = interfaces(data.network_interfaces(), &launch.subnet);
+        let tags = tags(data.tag_specifications(), &launch.tags, launch.spot.is_some());
+        let call = call
+            .launch_template(
+                LaunchTemplateSpecification::builder()
+                    .launch_template_id(&template.id)
+                    .version(&template.version)
+                    .build(),
+            )
+            .set_image_id(launch.image.clone())
             .set_instance_market_options(market(data, launch.spot.as_ref())?)
-            .set_tag_specifications(Some(tags(data, &launch.tags, launch.spot.is_some())));
+            .set_tag_specifications(Some(tags));
         Ok(if interfaces.is_empty() {
             call.subnet_id(&launch.subnet)
         } else {
@@ -124,27 +147,29 @@ fn market(
         };
     };
     let own_price = own.and_then(|own| own.spot_options()?.max_price());
+    Ok(Some(one_time(spot.max_price.as_deref().or(own_price))))
+}
+
+fn one_time(max_price: Option<&str>) -> InstanceMarketOptionsRequest {
     let options = SpotMarketOptions::builder()
         .spot_instance_type(SpotInstanceType::OneTime)
         .instance_interruption_behavior(InstanceInterruptionBehavior::Terminate)
-        .set_max_price(spot.max_price.as_deref().or(own_price).map(str::to_owned))
+        .set_max_price(max_price.map(str::to_owned))
         .build();
-    Ok(Some(
-        InstanceMarketOptionsRequest::builder()
-            .market_type(MarketType::Spot)
-            .spot_options(options)
-            .build(),
-    ))
+    InstanceMarketOptionsRequest::builder()
+        .market_type(MarketType::Spot)
+        .spot_options(options)
+        .build()
 }
 
 /// The template's tags, those of the launch over them for the instance and its volumes.
 fn tags(
-    data: &ResponseLaunchTemplateData,
+    of_template: &[LaunchTemplateTagSpecification],
     ours: &BTreeMap<String, String>,
     spot: bool,
 ) -> Vec<TagSpecification> {
     let mut kinds: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
-    for specification in data.tag_specifications() {
+    for specification in of_template {
         // A request for spot instances is not made by a launch on demand.
         let Some(kind) = specification
             .resource_type()

@@ -10,7 +10,10 @@
 //! | [`balancers`] | target groups and classic load balancers: what is registered, taken out, put back |
 //! | [`hooks`] | lifecycle hooks: seen, prolonged, answered |
 //! | `instances` | EC2 instances, templates |
-//! | `launch` | one instance from a template |
+//! | [`mod@configuration`] | launch configurations, and what a launch takes of them |
+//! | `fitting` | types that meet requirements |
+//! | `requirements` | requirements of types, from Auto Scaling's form to EC2's |
+//! | `launch` | one instance from a template, or from a launch configuration |
 //! | [`market`] | what a region offers, and what its spot pools cost over days |
 //! | [`lookup`] | many instances at once: whose they are; how long a hook waits |
 //! | [`queue`] | queues of SQS: take, delete, keep out of sight |
@@ -21,8 +24,10 @@
 //! attempt, for after a lost reply the group has to be looked at again before the next; of what is said to a hook.
 
 pub mod balancers;
+pub mod configuration;
 pub mod connect;
 mod crews;
+mod fitting;
 pub mod groups;
 pub mod hooks;
 mod instances;
@@ -32,6 +37,7 @@ pub mod market;
 pub mod queue;
 mod read;
 pub mod refusal;
+mod requirements;
 pub mod roles;
 
 pub use balancers::{Classic, Standing, Target, TargetGroup, TargetKind};

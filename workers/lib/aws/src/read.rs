@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use aws_sdk_autoscaling::types as asg;
 use aws_sdk_ec2::types as ec2;
 use hollowtrees_domain::swap::world::{
-    Group, Instance, Life, Member, Override, Sizes, Source, Standing, Subnet, Tag, TemplateRef,
+    Group, Instance, Life, Member, Override, Sizes, Source, Standing, Subnet, Tag, TemplateRef, Types,
 };
+
+use crate::requirements;
 
 /// The one allocation strategy of spot instances that goes by the order of types (Auto Scaling API reference,
 /// `InstancesDistribution`).
 const PRIORITIZED: &str = "capacity-optimized-prioritized";
+/// The `DesiredCapacityType` by which an instance counts one, or its weight.
+const UNITS: &str = "units";
 
 /// A state name of EC2. An unknown one counts as on its way out: nothing is built on it.
 pub(crate) fn life(state: Option<&ec2::InstanceStateName>) -> Life {
@@ -114,6 +118,12 @@ pub(crate) fn weight(of: &asg::Instance) -> u32 {
 /// What a group launches from, or what of it a swap does not know.
 fn source(from: &asg::AutoScalingGroup) -> Source {
     if let Some(policy) = from.mixed_instances_policy() {
+        // In vCPUs or MiB: what attaching adds to desired then is not documented, nor what a member counts.
+        if let Some(unit) = from.desired_capacity_type().filter(|unit| *unit != UNITS) {
+            return Source::Unknown(format!(
+                "a policy whose capacity counts {unit} (DesiredCapacityType)"
+            ));
+        }
         return mixed(policy).unwrap_or_else(Source::Unknown);
     }
     if let Some(template) = from.launch_template() {
@@ -122,10 +132,14 @@ fn source(from: &asg::AutoScalingGroup) -> Source {
             Source::Template,
         );
     }
-    Source::Unknown(match from.launch_configuration_name() {
-        Some(name) => format!("launch configuration {name}"),
-        None => "neither a launch template nor a mixed instances policy".into(),
-    })
+    from.launch_configuration_name().map_or_else(
+        || {
+            Source::Unknown(
+                "neither a launch template, nor a mixed instances policy, nor a launch configuration".into(),
+            )
+        },
+        |name| Source::Configuration(name.to_owned()),
+    )
 }
 
 fn mixed(policy: &asg::MixedInstancesPolicy) -> Result<Source, String> {
@@ -157,16 +171,11 @@ fn mixed(policy: &asg::MixedInstancesPolicy) -> Result<Source, String> {
 }
 
 fn an_override(from: &asg::LaunchTemplateOverrides) -> Result<Override, String> {
-    if from.instance_requirements().is_some() {
-        return Err("instance types by requirements (InstanceRequirements)".into());
-    }
-    if from.image_id().is_some() {
-        return Err("an override with an image of its own (ImageId)".into());
-    }
-    let instance_type = from
-        .instance_type()
-        .ok_or("an override without an instance type")?
-        .to_owned();
+    let types = match (from.instance_type(), from.instance_requirements()) {
+        (Some(instance_type), _) => Types::Named(instance_type.to_owned()),
+        (None, Some(asked)) => Types::Required(requirements::of(asked)?),
+        (None, None) => return Err("an override with neither an instance type nor requirements".into()),
+    };
     let weight = match from.weighted_capacity() {
         None | Some("") => 1,
         Some(text) => text
@@ -174,9 +183,10 @@ fn an_override(from: &asg::LaunchTemplateOverrides) -> Result<Override, String> 
             .map_err(|_| format!("an override whose weight is `{text}`"))?,
     };
     Ok(Override {
-        instance_type,
+        types,
         weight,
         template: from.launch_template_specification().and_then(template_ref),
+        image: from.image_id().filter(|id| !id.is_empty()).map(str::to_owned),
     })
 }
 
@@ -293,6 +303,7 @@ mod tests {
         let own = asg::LaunchTemplateOverrides::builder()
             .instance_type("m6g.large")
             .weighted_capacity("2")
+            .image_id("ami-arm")
             .launch_template_specification(template("lt-arm", Some("$Latest")))
             .build();
         let bare = asg::LaunchTemplateOverrides::builder()
@@ -304,14 +315,16 @@ mod tests {
                 template: reference("lt-1", "3"),
                 overrides: vec![
                     Override {
-                        instance_type: "m6g.large".into(),
+                        types: Types::Named("m6g.large".into()),
                         weight: 2,
                         template: Some(reference("lt-arm", "$Latest")),
+                        image: Some("ami-arm".into()),
                     },
                     Override {
-                        instance_type: "m5.large".into(),
+                        types: Types::Named("m5.large".into()),
                         weight: 1,
                         template: None,
+                        image: None,
                     },
                 ],
                 max_price: Some("0.05".into()),
@@ -323,6 +336,39 @@ mod tests {
             source(&mixed_group(Vec::new(), Some(""))),
             Source::Mixed { max_price: None, overrides, .. } if overrides.is_empty()
         ));
+    }
+
+    fn by_requirements() -> asg::LaunchTemplateOverrides {
+        let requirements = asg::InstanceRequirements::builder()
+            .v_cpu_count(asg::VCpuCountRequest::builder().min(2).build())
+            .spot_max_price_percentage_over_lowest_price(50)
+            .build();
+        asg::LaunchTemplateOverrides::builder()
+            .instance_requirements(requirements)
+            .build()
+    }
+
+    #[test]
+    fn types_by_requirements() {
+        let mut group = mixed_group(vec![by_requirements()], None);
+        group.desired_capacity_type = Some("units".to_owned());
+        let Source::Mixed { overrides, .. } = source(&group) else {
+            panic!("{:?}", source(&group))
+        };
+        let Types::Required(asked) = &overrides[0].types else {
+            panic!("{overrides:?}")
+        };
+        assert_eq!(asked.attributes["VCpuCount.Min"], ["2"]);
+        assert_eq!(asked.protection.spot_over_lowest, Some(50));
+        assert_eq!((overrides.len(), overrides[0].weight), (1, 1));
+    }
+
+    #[test]
+    fn a_launch_configuration() {
+        let configuration = asg::AutoScalingGroup::builder()
+            .launch_configuration_name("lc")
+            .build();
+        assert_eq!(source(&configuration), Source::Configuration("lc".to_owned()));
     }
 
     #[test]
@@ -358,24 +404,18 @@ mod tests {
             Source::Unknown(what) => what,
             known => panic!("{known:?}"),
         };
-        let by_requirements = asg::LaunchTemplateOverrides::builder()
-            .instance_requirements(asg::InstanceRequirements::builder().build())
-            .build();
-        assert!(unknown(&mixed_group(vec![by_requirements], None)).contains("InstanceRequirements"));
-        let with_image = asg::LaunchTemplateOverrides::builder()
-            .instance_type("m5.large")
-            .image_id("ami-1")
-            .build();
-        assert!(unknown(&mixed_group(vec![with_image], None)).contains("ImageId"));
+        let of_nothing = asg::LaunchTemplateOverrides::builder().build();
+        assert!(unknown(&mixed_group(vec![of_nothing], None)).contains("neither an instance type nor"));
+        for unit in ["vcpu", "memory-mib"] {
+            let mut group = mixed_group(vec![by_requirements()], None);
+            group.desired_capacity_type = Some(unit.to_owned());
+            assert!(unknown(&group).contains(&format!("counts {unit} (DesiredCapacityType)")));
+        }
         let weight = asg::LaunchTemplateOverrides::builder()
             .instance_type("m5.large")
             .weighted_capacity("heavy")
             .build();
         assert!(unknown(&mixed_group(vec![weight], None)).contains("heavy"));
-        let configuration = asg::AutoScalingGroup::builder()
-            .launch_configuration_name("lc")
-            .build();
-        assert_eq!(unknown(&configuration), "launch configuration lc");
         assert!(unknown(&asg::AutoScalingGroup::builder().build()).contains("neither"));
     }
 

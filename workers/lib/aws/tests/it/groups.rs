@@ -1,7 +1,7 @@
 //! Auto-scaling groups.
 
 use hollowtrees_aws::{Membership, Refusal};
-use hollowtrees_domain::swap::world::{Member, Override, Sizes, Source, Standing, Tag, TemplateRef};
+use hollowtrees_domain::swap::world::{Member, Override, Sizes, Source, Standing, Tag, TemplateRef, Types};
 use hollowtrees_harness::aws::{Delays, NewGroup};
 use std::time::Duration;
 
@@ -106,36 +106,44 @@ async fn what_groups_launch_from() {
         overrides,
         [
             Override {
-                instance_type: "m5.large".to_owned(),
+                types: Types::Named("m5.large".to_owned()),
                 weight: 2,
-                template: None
+                template: None,
+                image: None,
             },
             Override {
-                instance_type: "m6g.large".to_owned(),
+                types: Types::Named("m6g.large".to_owned()),
                 weight: 1,
                 template: Some(TemplateRef {
                     id: arm.id.clone(),
                     version: "$Default".to_owned()
-                })
+                }),
+                image: None,
             },
         ]
     );
-    for (group, named) in [
-        (
-            NewGroup::new("by-requirements").by_requirements(),
-            "InstanceRequirements",
-        ),
-        (
-            NewGroup::new("by-configuration").from_configuration(),
-            "launch configuration by-configuration",
-        ),
-    ] {
-        let made = cloud.create(&group.sizes(0, 0, 1)).await.unwrap();
-        let Source::Unknown(what) = region.group(&made.name).await.unwrap().unwrap().source else {
-            panic!("{}", made.name)
-        };
-        assert!(what.contains(named), "{what}");
-    }
+    let asked = [("VCpuCount.Min", "2"), ("MemoryMiB.Min", "4096")];
+    let by_requirements = NewGroup::new("by-requirements").by_requirements(&asked);
+    cloud.create(&by_requirements.sizes(0, 0, 1)).await.unwrap();
+    let Source::Mixed { overrides, .. } = region.group("by-requirements").await.unwrap().unwrap().source
+    else {
+        panic!()
+    };
+    let Types::Required(required) = &overrides[0].types else {
+        panic!("{overrides:?}")
+    };
+    assert_eq!(
+        required.attributes,
+        asked
+            .map(|(name, value)| (name.to_owned(), vec![value.to_owned()]))
+            .into()
+    );
+    let configured = NewGroup::new("by-configuration").from_configuration();
+    cloud.create(&configured.sizes(0, 0, 1)).await.unwrap();
+    assert_eq!(
+        region.group("by-configuration").await.unwrap().unwrap().source,
+        Source::Configuration("by-configuration".to_owned())
+    );
 }
 
 #[tokio::test]

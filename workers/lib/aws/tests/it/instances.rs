@@ -106,7 +106,7 @@ async fn a_template_is_resolved() {
         .create(&NewGroup::new("group").sizes(0, 0, 1))
         .await
         .unwrap();
-    let resolved = stage.launch_from("group", "").await.template;
+    let resolved = Stage::version_of(&mut stage.launch_from("group", "").await).clone();
     assert_eq!(resolved.version, "1");
     let version = [
         ("LaunchTemplateId", resolved.id.as_str()),
@@ -128,6 +128,8 @@ async fn a_template_is_resolved() {
         let found = region.template(&template).await.unwrap();
         assert_eq!(found.resolved.version, number, "{asked}");
         assert_eq!(found.instance_type.as_deref(), instance_type, "{asked}");
+        assert_eq!(found.image.as_deref(), Some("ami-12c6146b"), "{asked}");
+        assert!(!found.by_requirements, "{asked}");
     }
     let unknown = TemplateRef {
         id: "lt-0123456789abcdef0".to_owned(),

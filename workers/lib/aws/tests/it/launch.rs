@@ -9,7 +9,7 @@ use hollowtrees_harness::aws::{Call, NewGroup, Service};
 use crate::{A, B, Stage};
 
 /// The parameters of the last launch.
-fn last(stage: &Stage) -> Call {
+pub(crate) fn last(stage: &Stage) -> Call {
     let calls = stage.cloud.calls();
     calls
         .into_iter()
@@ -37,13 +37,14 @@ async fn one_call_one_instance() {
         "the same call, the same instance"
     );
     let call = last(&stage);
+    let template = Stage::version_of(&mut launch).clone();
     for (name, value) in [
         ("MinCount", "1"),
         ("MaxCount", "1"),
         ("ClientToken", "token-1"),
         ("InstanceType", "m5.large"),
         ("SubnetId", launch.subnet.as_str()),
-        ("LaunchTemplate.LaunchTemplateId", launch.template.id.as_str()),
+        ("LaunchTemplate.LaunchTemplateId", template.id.as_str()),
         ("LaunchTemplate.Version", "1"),
         ("InstanceMarketOptions.MarketType", "spot"),
         ("InstanceMarketOptions.SpotOptions.SpotInstanceType", "one-time"),
@@ -88,7 +89,7 @@ async fn a_launch_that_could_be_another_is_not_made() {
     launch.spot = None;
     let refused = region.launch(&launch).await.unwrap_err();
     assert_eq!(refused.code(), Some("template-market"), "{refused}");
-    launch.template.version = "$Latest".to_owned();
+    Stage::version_of(&mut launch).version = "$Latest".to_owned();
     let refused = region.launch(&launch).await.unwrap_err();
     assert_eq!(refused.code(), Some("template-version"), "{refused}");
     assert_eq!(cloud.writes(), []);

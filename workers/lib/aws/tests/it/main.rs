@@ -8,21 +8,34 @@
 )]
 
 mod balancers;
+mod configurations;
 mod faults;
 mod groups;
 mod hooks;
 mod instances;
 mod launch;
 mod queues;
+mod requirements;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use hollowtrees_aws::{Aws, Keys, Options, Region};
-use hollowtrees_domain::swap::world::{Launch, SpotMarket, TemplateRef};
+use hollowtrees_domain::swap::world::{Blueprint, Launch, SpotMarket, TemplateRef};
 use hollowtrees_harness as harness;
 
 const A: &str = "us-east-1a";
 const B: &str = "us-east-1b";
+
+fn options(cloud: &harness::Aws) -> Options {
+    Options {
+        region: Some("us-east-1".to_owned()),
+        endpoint: Some(cloud.url()),
+        keys: Some(Keys::new("testbed", "testbed")),
+        attempt_timeout: Duration::from_secs(5),
+        operation_timeout: Duration::from_secs(15),
+        ..Options::default()
+    }
+}
 
 /// A simulated AWS, and the crate that speaks with it.
 struct Stage {
@@ -36,16 +49,15 @@ impl Stage {
         Self::with(|_| {}).await
     }
 
+    /// As another process has it, which has read nothing yet.
+    async fn region_of(cloud: &harness::Aws) -> Region {
+        let aws = Aws::connect(&options(cloud)).await.unwrap();
+        aws.region("us-east-1")
+    }
+
     async fn with(change: impl FnOnce(&mut Options)) -> Self {
         let cloud = harness::Aws::start().await.unwrap();
-        let mut options = Options {
-            region: Some("us-east-1".to_owned()),
-            endpoint: Some(cloud.url()),
-            keys: Some(Keys::new("testbed", "testbed")),
-            attempt_timeout: Duration::from_secs(5),
-            operation_timeout: Duration::from_secs(15),
-            ..Options::default()
-        };
+        let mut options = options(&cloud);
         change(&mut options);
         let aws = Aws::connect(&options).await.unwrap();
         assert_eq!(aws.default_region(), Some("us-east-1"));
@@ -63,12 +75,21 @@ impl Stage {
         };
         let template: TemplateRef = self.region.template(template).await.unwrap().resolved;
         Launch {
-            template,
+            blueprint: Blueprint::Template(template),
+            image: None,
             instance_type: "m5.large".to_owned(),
             subnet: group.subnets[0].id.clone(),
             spot: Some(SpotMarket::default()),
             token: token.to_owned(),
             tags: BTreeMap::from([("hollowtrees.io/action".to_owned(), token.to_owned())]),
+        }
+    }
+
+    /// The version that a launch goes by.
+    fn version_of(launch: &mut Launch) -> &mut TemplateRef {
+        match &mut launch.blueprint {
+            Blueprint::Template(template) => template,
+            other @ Blueprint::Configuration(_) => panic!("{other:?}"),
         }
     }
 

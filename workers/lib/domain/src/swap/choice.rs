@@ -1,6 +1,6 @@
 //! Which pools a replacement may come from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hollowtrees_schemas::id::Hash;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Policy, TAG_ACTION, TAG_CHOICE, TAG_REPLACES, order,
     policy::Fallback,
-    world::{Group, Instance, Launch, Source, SpotMarket, Subnet, Template, TemplateRef},
+    protection::protect,
+    source::{Kind, Resolved, kinds},
+    world::{Blueprint, Group, Instance, Launch, SpotMarket, Subnet},
 };
 use crate::recommend::{Evidence, Price};
 
@@ -19,14 +21,16 @@ const FALLBACKS: usize = 6;
 /// Tags an instance may have (EC2 user guide, "tag restrictions"); ours go first.
 const MOST_TAGS: usize = 50;
 
-/// One pool: a type in a subnet, with the template that is launched there.
+/// One pool: a type in a subnet, with what is launched there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Choice {
-    /// `lt-...`
-    pub template: String,
-    /// Number of its version.
-    pub version: String,
+    /// `template` and `version`, or `configuration` and `arn`.
+    #[serde(flatten)]
+    pub blueprint: Blueprint,
+    /// `ami-...` in place of the template's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// `m5.large`
     #[serde(rename = "type")]
     pub instance_type: String,
@@ -50,8 +54,8 @@ pub struct Offer<'a> {
     pub group: &'a Group,
     /// The instance that goes.
     pub old: &'a Instance,
-    /// What each template the group names is now.
-    pub templates: &'a [(TemplateRef, Template)],
+    /// What the names in its source stand for.
+    pub known: &'a Resolved,
     /// What is known of spot pools; without prices the group's order counts.
     pub evidence: &'a Evidence,
     /// On-demand prices by type, as far as they are known.
@@ -67,8 +71,12 @@ pub struct Offer<'a> {
 pub struct Choices {
     /// Pools to try, best first.
     pub pools: Vec<Choice>,
-    /// Those that the policy takes out, with its reason in their `why`.
+    /// Those that the policy or the group's price protection takes out, with the reason in their `why`.
     pub left_out: Vec<Choice>,
+    /// Types and zones of all that is not left out, also of what is too much to try.
+    pub types: BTreeSet<String>,
+    /// As `types`.
+    pub zones: BTreeSet<String>,
 }
 
 /// Why there is no choice.
@@ -83,6 +91,23 @@ pub enum NoChoice {
     /// A template is not there.
     #[error("launch template {0} was not found")]
     Template(String),
+    /// A launch configuration is not there.
+    #[error("launch configuration {0} was not found")]
+    Configuration(String),
+    /// Its template has requirements in place of a type.
+    #[error(
+        "launch template {0} has requirements instead of an instance type, and only an override of the group can have them here"
+    )]
+    TemplateRequirements(String),
+    /// Nobody knows which architecture its types must be of.
+    #[error("launch template {0} has no image, so that it is not known which types run it")]
+    Image(String),
+    /// An image is not there.
+    #[error("image {0} was not found, so that it is not known which types run it")]
+    NoImage(String),
+    /// EC2 knows no type that meets the requirements.
+    #[error("no instance type of the region meets its requirements")]
+    NothingFits,
     /// The policy leaves none.
     #[error(
         "the policy takes out all {of} pools, of the best {why}; allow more by the rule's params or the group's tags"
@@ -95,55 +120,6 @@ pub enum NoChoice {
     },
 }
 
-/// Templates a group names, each once.
-#[must_use]
-pub fn templates(source: &Source) -> Vec<TemplateRef> {
-    let mut found: Vec<TemplateRef> = Vec::new();
-    let mut add = |template: &TemplateRef| {
-        if !found.contains(template) {
-            found.push(template.clone());
-        }
-    };
-    match source {
-        Source::Template(template) => add(template),
-        Source::Mixed {
-            template, overrides, ..
-        } => {
-            if overrides.is_empty() || overrides.iter().any(|one| one.template.is_none()) {
-                add(template);
-            }
-            overrides
-                .iter()
-                .filter_map(|one| one.template.as_ref())
-                .for_each(add);
-        }
-        Source::Unknown(_) => {}
-    }
-    found
-}
-
-/// Terms of the spot market, with the group's highest price; none: on demand.
-#[must_use]
-pub fn market(group: &Group, spot: bool) -> Option<SpotMarket> {
-    let max_price = match &group.source {
-        Source::Mixed { max_price, .. } => max_price.clone(),
-        Source::Template(_) | Source::Unknown(_) => None,
-    };
-    spot.then_some(SpotMarket { max_price })
-}
-
-/// The weight of the old one's type: 1 in a group without weights.
-#[must_use]
-pub fn weight(group: &Group, old: &Instance) -> u32 {
-    match &group.source {
-        Source::Mixed { overrides, .. } => overrides
-            .iter()
-            .find(|one| one.instance_type == old.instance_type)
-            .map_or(1, |one| one.weight.max(1)),
-        Source::Template(_) | Source::Unknown(_) => 1,
-    }
-}
-
 /// All pools, best first: the group's types of the old one's weight in its subnets. Spot: as [`order`](mod@order) says. On
 /// demand: in the group's order, each type in the old one's subnet first, so that zones stay as balanced as they were. Where the
 /// policy falls back on them, pools on demand come after those of spot.
@@ -151,33 +127,19 @@ pub fn weight(group: &Group, old: &Instance) -> u32 {
 /// # Errors
 /// There is none, and why.
 pub fn choices(offer: Offer<'_>) -> Result<Choices, NoChoice> {
-    let Offer { group, old, .. } = offer;
-    let types = types(offer)?;
-    if group.subnets.is_empty() {
+    let kinds = kinds(offer)?;
+    if offer.group.subnets.is_empty() {
         return Err(NoChoice::Subnets);
     }
-    let listed: Vec<Choice> = types
-        .iter()
-        .flat_map(|(instance_type, template)| {
-            let mut subnets: Vec<&Subnet> = group.subnets.iter().collect();
-            subnets.sort_by_key(|subnet| subnet.id != old.subnet);
-            subnets.into_iter().map(|subnet| Choice {
-                template: template.id.clone(),
-                version: template.version.clone(),
-                instance_type: instance_type.clone(),
-                subnet: subnet.id.clone(),
-                zone: subnet.zone.clone(),
-                price: None,
-                why: order::AS_LISTED.to_owned(),
-                on_demand: false,
-            })
-        })
-        .collect();
+    let listed = listed(offer, &kinds);
     let mut found = listed.clone();
     if offer.spot {
         order::order(&mut found, offer);
     }
     let mut left_out = offer.policy.apply(&mut found, offer.spot, offer.on_demand);
+    left_out.extend(protect(&mut found, &kinds, offer, offer.spot));
+    let types = found.iter().map(|choice| choice.instance_type.clone()).collect();
+    let zones = found.iter().map(|choice| choice.zone.clone()).collect();
     if offer.spot && offer.policy.fallback == Some(Fallback::OnDemand) {
         let mut after = listed;
         for choice in &mut after {
@@ -185,7 +147,8 @@ pub fn choices(offer: Offer<'_>) -> Result<Choices, NoChoice> {
             "on demand, where no spot pool gives one".clone_into(&mut choice.why);
         }
         left_out.extend(offer.policy.apply(&mut after, false, offer.on_demand));
-        found.truncate(LONGEST - FALLBACKS);
+        left_out.extend(protect(&mut after, &kinds, offer, false));
+        shorten(&mut found, LONGEST - FALLBACKS, offer.old);
         found.extend(after);
     }
     if let (true, Some(best)) = (found.is_empty(), left_out.first()) {
@@ -194,52 +157,45 @@ pub fn choices(offer: Offer<'_>) -> Result<Choices, NoChoice> {
             why: best.why.clone(),
         });
     }
-    found.truncate(LONGEST);
+    shorten(&mut found, LONGEST, offer.old);
     Ok(Choices {
         pools: found,
         left_out,
+        types,
+        zones,
     })
 }
 
-/// Types in the group's order, each with its template.
-fn types(offer: Offer<'_>) -> Result<Vec<(String, &TemplateRef)>, NoChoice> {
-    let Offer {
-        group,
-        old,
-        templates,
-        ..
-    } = offer;
-    let resolve = |named: &TemplateRef| {
-        templates
-            .iter()
-            .find(|(reference, _)| reference == named)
-            .map(|(_, template)| template)
-            .ok_or_else(|| NoChoice::Template(named.id.clone()))
+fn listed(offer: Offer<'_>, kinds: &[Kind<'_>]) -> Vec<Choice> {
+    let mut subnets: Vec<&Subnet> = offer.group.subnets.iter().collect();
+    subnets.sort_by_key(|subnet| subnet.id != offer.old.subnet);
+    let in_each = |kind: &Kind<'_>| -> Vec<Choice> {
+        let choice = |subnet: &Subnet| Choice {
+            blueprint: kind.blueprint.clone(),
+            image: kind.image.clone(),
+            instance_type: kind.instance_type.clone(),
+            subnet: subnet.id.clone(),
+            zone: subnet.zone.clone(),
+            price: None,
+            why: order::AS_LISTED.to_owned(),
+            on_demand: false,
+        };
+        subnets.iter().map(|subnet| choice(subnet)).collect()
     };
-    let own = |named: &TemplateRef| {
-        let template = resolve(named)?;
-        let own = template.instance_type.as_ref().unwrap_or(&old.instance_type);
-        Ok(vec![(own.clone(), &template.resolved)])
-    };
-    match &group.source {
-        Source::Unknown(what) => Err(NoChoice::Source(what.clone())),
-        Source::Template(template) => own(template),
-        Source::Mixed {
-            template, overrides, ..
-        } if overrides.is_empty() => own(template),
-        Source::Mixed {
-            template, overrides, ..
-        } => {
-            let weight = weight(group, old);
-            overrides
-                .iter()
-                .filter(|one| one.weight.max(1) == weight)
-                .map(|one| {
-                    let template = resolve(one.template.as_ref().unwrap_or(template))?;
-                    Ok((one.instance_type.clone(), &template.resolved))
-                })
-                .collect()
-        }
+    kinds.iter().flat_map(in_each).collect()
+}
+
+/// Keeps so many, the best; the last of them gives way to the best of the old one's type where none of that is among them. What ran
+/// until now is known to do.
+fn shorten(choices: &mut Vec<Choice>, most: usize, old: &Instance) {
+    let is_old = |choice: &Choice| choice.instance_type == old.instance_type;
+    let best = choices.iter().position(is_old);
+    let kept = best
+        .filter(|at| *at >= most)
+        .and_then(|at| choices.get(at).cloned());
+    choices.truncate(most);
+    if let (Some(kept), Some(last)) = (kept, choices.last_mut()) {
+        *last = kept;
     }
 }
 
@@ -285,10 +241,8 @@ impl Choice {
             }
         }
         Launch {
-            template: TemplateRef {
-                id: self.template.clone(),
-                version: self.version.clone(),
-            },
+            blueprint: self.blueprint.clone(),
+            image: self.image.clone(),
             instance_type: self.instance_type.clone(),
             subnet: self.subnet.clone(),
             spot: spot.filter(|_| !self.on_demand).cloned(),

@@ -9,7 +9,9 @@
 //! | [`world`] | what the cloud shows |
 //! | [`strategy`] | which way is asked for, by whom |
 //! | [`skip`] | why nothing is to be done |
+//! | [`source`] | what a group launches from, and which types come of it |
 //! | [`choice`] | which pools to try |
+//! | `protection` | which are too dear for a group's own price protection |
 //! | [`order`] | in which order, and why |
 //! | [`checkpoint`] | what a swap remembers, and what answers do to it |
 //! | [`node`] | the wait for the replacement's node |
@@ -42,11 +44,13 @@ pub mod orphan;
 pub mod policy;
 pub mod seen;
 pub mod skip;
+pub mod source;
 pub mod strategy;
 pub mod turn;
 pub mod world;
 
 mod forward;
+mod protection;
 mod undo;
 
 #[cfg(test)]

@@ -6,4 +6,5 @@ mod choices;
 mod health;
 mod model;
 mod node;
+mod sources;
 mod steps;

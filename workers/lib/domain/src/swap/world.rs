@@ -71,10 +71,12 @@ pub struct Sizes {
     pub max: u32,
 }
 
-/// A launch template as a group names it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+/// A launch template as a group names it. Its fields' names are those of a saved choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct TemplateRef {
     /// `lt-...`
+    #[serde(rename = "template")]
     pub id: String,
     /// `$Latest`, `$Default` or a number.
     pub version: String,
@@ -87,17 +89,106 @@ pub struct Template {
     pub resolved: TemplateRef,
     /// Its own instance type, where it has one.
     pub instance_type: Option<String>,
+    /// `ami-...`, where it has one.
+    pub image: Option<String>,
+    /// It has requirements in place of a type, and `RunInstances` takes none such (EC2 API reference,
+    /// `RequestLaunchTemplateData`, `InstanceRequirements`).
+    pub by_requirements: bool,
 }
 
-/// One type of a mixed-instances group.
+/// A launch configuration that cannot become another one: who deletes it and makes one of the same name makes another ARN.
+/// Its fields' names are those of a saved choice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct ConfigurationRef {
+    /// Its name.
+    #[serde(rename = "configuration")]
+    pub name: String,
+    /// `arn:aws:autoscaling:...:launchConfiguration:<uuid>:launchConfigurationName/<name>`
+    pub arn: String,
+}
+
+/// A launch configuration, as far as a choice needs it. It never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Override {
+pub struct Configuration {
+    /// Which one it is.
+    pub pinned: ConfigurationRef,
     /// `m5.large`
     pub instance_type: String,
+    /// `SpotPrice`, in US dollars an hour; none: its group's instances are on demand.
+    pub max_price: Option<String>,
+    /// What it says that cannot be said of a launch into a subnet; none: all can.
+    pub beyond: Option<String>,
+}
+
+/// What a launch goes by, pinned: the same one is the same for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Blueprint {
+    /// A launch configuration.
+    Configuration(ConfigurationRef),
+    /// A numbered version of a launch template. Last: a saved choice without either is one of an unknown template.
+    Template(TemplateRef),
+}
+
+impl Default for Blueprint {
+    fn default() -> Self {
+        Self::Template(TemplateRef::default())
+    }
+}
+
+/// One type of a mixed-instances group, or all that meet its requirements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// Which types.
+    pub types: Types,
     /// `WeightedCapacity`; 1 where there is none.
     pub weight: u32,
     /// A template of its own.
     pub template: Option<TemplateRef>,
+    /// An image in place of the template's.
+    pub image: Option<String>,
+}
+
+/// Types of an override.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Types {
+    /// `m5.large`
+    Named(String),
+    /// Those that meet them.
+    Required(Requirements),
+}
+
+/// What types have to be like (`InstanceRequirements`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Requirements {
+    /// What EC2 judges, by its names, lists in their order: `VCpuCount.Min` is `2`.
+    pub attributes: BTreeMap<String, Vec<String>>,
+    /// What they may cost, which EC2 does not judge where it is asked for types.
+    pub protection: Protection,
+}
+
+/// Price protection: how much dearer a type may be than the cheapest of those that meet the requirements, in percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Protection {
+    /// `SpotMaxPricePercentageOverLowestPrice`
+    pub spot_over_lowest: Option<u32>,
+    /// `MaxSpotPriceAsPercentageOfOptimalOnDemandPrice`
+    pub spot_of_on_demand: Option<u32>,
+    /// `OnDemandMaxPricePercentageOverLowestPrice`
+    pub on_demand_over_lowest: Option<u32>,
+}
+
+/// A type that meets requirements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fitting {
+    /// `m5.large`
+    pub name: String,
+    /// Its vCPUs.
+    pub vcpus: u32,
+    /// Its memory in MiB.
+    pub memory_mib: u64,
+    /// It is of the current generation.
+    pub current: bool,
 }
 
 /// What a group launches from.
@@ -105,6 +196,8 @@ pub struct Override {
 pub enum Source {
     /// One launch template.
     Template(TemplateRef),
+    /// A launch configuration, by its name.
+    Configuration(String),
     /// A mixed-instances policy.
     Mixed {
         /// The policy's template.
@@ -116,7 +209,7 @@ pub enum Source {
         /// The types' order is the order in which spot pools are to be tried (`capacity-optimized-prioritized`).
         prioritized: bool,
     },
-    /// Something a swap does not know: a launch configuration, types by requirements. Says what.
+    /// Something a swap does not know: a capacity in vCPUs, an override without a type. Says what.
     Unknown(String),
 }
 
@@ -174,8 +267,10 @@ pub struct Subnet {
 /// One launch, whole: the same value is the same call, and by its token the same instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
-    /// Template and number of its version.
-    pub template: TemplateRef,
+    /// What it goes by.
+    pub blueprint: Blueprint,
+    /// `ami-...` in place of the blueprint's.
+    pub image: Option<String>,
     /// `m5.large`
     pub instance_type: String,
     /// `subnet-...`

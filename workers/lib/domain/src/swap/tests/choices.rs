@@ -6,24 +6,28 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
     Policy,
-    choice::{Choice, Claim, NoChoice, Offer, choices, market, propagated, templates, weight},
+    choice::{Choice, Claim, NoChoice, Offer, choices, propagated},
     policy::{self, Fallback, max_open, patterns, price_ceiling},
-    world::{Group, Instance, Life, Override, Sizes, Source, SpotMarket, Subnet, Tag, Template, TemplateRef},
+    source::{Resolved, market, templates, weight},
+    world::{
+        Blueprint, Group, Instance, Life, Override, Sizes, Source, SpotMarket, Subnet, Tag, Template,
+        TemplateRef, Types,
+    },
 };
 use crate::recommend::{Evidence, History, Point, Pool, Price};
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-fn reference(id: &str, version: &str) -> TemplateRef {
+pub(super) fn reference(id: &str, version: &str) -> TemplateRef {
     TemplateRef {
         id: id.to_owned(),
         version: version.to_owned(),
     }
 }
 
-fn group(source: Source) -> Group {
+pub(super) fn group(source: Source) -> Group {
     let subnets = [("s-a", "a"), ("s-b", "b")].map(|(id, zone)| Subnet {
         id: id.to_owned(),
         zone: zone.to_owned(),
@@ -45,7 +49,7 @@ fn group(source: Source) -> Group {
     }
 }
 
-fn old(instance_type: &str, zone: &str, spot: bool) -> Instance {
+pub(super) fn old(instance_type: &str, zone: &str, spot: bool) -> Instance {
     Instance {
         id: "i-old".to_owned(),
         life: Life::Running,
@@ -63,9 +67,10 @@ fn mixed(overrides: &[(&str, u32, Option<&str>)]) -> Source {
         overrides: overrides
             .iter()
             .map(|(instance_type, weight, template)| Override {
-                instance_type: (*instance_type).to_owned(),
+                types: Types::Named((*instance_type).to_owned()),
                 weight: *weight,
                 template: template.map(|id| reference(id, "$Default")),
+                image: None,
             })
             .collect(),
         max_price: Some("0.5".to_owned()),
@@ -73,20 +78,24 @@ fn mixed(overrides: &[(&str, u32, Option<&str>)]) -> Source {
     }
 }
 
-fn resolved() -> Vec<(TemplateRef, Template)> {
-    [("lt-1", "$Latest", "7"), ("lt-2", "$Default", "3")]
-        .map(|(id, named, number)| {
-            let template = Template {
-                resolved: reference(id, number),
-                instance_type: Some("m5.large".to_owned()),
-            };
-            (reference(id, named), template)
-        })
-        .to_vec()
+pub(super) fn resolved() -> Resolved {
+    let templates = [("lt-1", "$Latest", "7"), ("lt-2", "$Default", "3")].map(|(id, named, number)| {
+        let template = Template {
+            resolved: reference(id, number),
+            instance_type: Some("m5.large".to_owned()),
+            image: Some(format!("ami-of-{id}")),
+            by_requirements: false,
+        };
+        (reference(id, named), template)
+    });
+    Resolved {
+        templates: templates.to_vec(),
+        ..Resolved::default()
+    }
 }
 
 /// Each pool's price in force for 100 hours, then for 10 more.
-fn evidence(prices: &[(&str, &str, f64, f64)]) -> Evidence {
+pub(super) fn evidence(prices: &[(&str, &str, f64, f64)]) -> Evidence {
     let point = |hours: i64, dollars: f64| Point {
         at: now() - SignedDuration::from_hours(hours),
         price: Price::new(dollars).unwrap(),
@@ -116,7 +125,7 @@ fn chosen(source: Source, old: &Instance, evidence: &Evidence) -> Vec<Choice> {
     choices(Offer {
         group: &group,
         old,
-        templates: &resolved(),
+        known: &resolved(),
         evidence,
         on_demand: &BTreeMap::new(),
         policy: &Policy::default(),
@@ -131,11 +140,20 @@ fn order(source: Source, old: &Instance, evidence: &Evidence) -> Vec<String> {
         .iter()
         .map(|choice| {
             format!(
-                "{}/{} {}:{}",
-                choice.instance_type, choice.zone, choice.template, choice.version
+                "{}/{} {}",
+                choice.instance_type,
+                choice.zone,
+                by(&choice.blueprint)
             )
         })
         .collect()
+}
+
+fn by(blueprint: &Blueprint) -> String {
+    match blueprint {
+        Blueprint::Template(of) => format!("{}:{}", of.id, of.version),
+        Blueprint::Configuration(of) => of.arn.clone(),
+    }
 }
 
 fn two() -> Source {
@@ -293,7 +311,7 @@ fn each_choice_says_why_it_stands_where_it_stands() {
     let offer = Offer {
         group: &alone,
         old: &old("m5.large", "a", true),
-        templates: &resolved(),
+        known: &resolved(),
         evidence: &prices(),
         on_demand: &BTreeMap::new(),
         policy: &Policy::default(),
@@ -318,11 +336,11 @@ fn only_types_of_the_old_ones_weight() {
 
 #[test]
 fn what_cannot_be_chosen_is_named() {
-    let check = |group: &Group, templates: &[(TemplateRef, Template)], expected: NoChoice| {
+    let check = |group: &Group, known: &Resolved, expected: NoChoice| {
         let offer = Offer {
             group,
             old: &old("m5.large", "a", true),
-            templates,
+            known,
             evidence: &Evidence::none(now()),
             on_demand: &BTreeMap::new(),
             policy: &Policy::default(),
@@ -331,17 +349,28 @@ fn what_cannot_be_chosen_is_named() {
         assert_eq!(choices(offer), Err(expected));
     };
     let plain = group(Source::Template(reference("lt-1", "$Latest")));
-    check(&plain, &[], NoChoice::Template("lt-1".to_owned()));
+    check(
+        &plain,
+        &Resolved::default(),
+        NoChoice::Template("lt-1".to_owned()),
+    );
+    let mut by_requirements = resolved();
+    by_requirements.templates[0].1.by_requirements = true;
+    check(
+        &plain,
+        &by_requirements,
+        NoChoice::TemplateRequirements("lt-1".to_owned()),
+    );
     let bare = Group {
         subnets: Vec::new(),
         ..plain
     };
     check(&bare, &resolved(), NoChoice::Subnets);
-    let unknown = group(Source::Unknown("a launch configuration".to_owned()));
+    let unknown = group(Source::Unknown("a new kind of policy".to_owned()));
     check(
         &unknown,
         &resolved(),
-        NoChoice::Source("a launch configuration".to_owned()),
+        NoChoice::Source("a new kind of policy".to_owned()),
     );
 }
 
@@ -363,7 +392,7 @@ fn a_launch_is_the_same_call_each_time_and_another_for_each_choice() {
     };
     let old = old("m5.large", "a", true);
     assert_eq!(
-        market(&group, old.spot),
+        market(&group, &resolved(), old.spot),
         Some(SpotMarket {
             max_price: Some("0.5".to_owned())
         })
@@ -375,7 +404,7 @@ fn a_launch_is_the_same_call_each_time_and_another_for_each_choice() {
     let offer = Offer {
         group: &group,
         old: &old,
-        templates: &resolved(),
+        known: &resolved(),
         evidence: &prices(),
         on_demand: &BTreeMap::new(),
         policy: &Policy::default(),
@@ -389,7 +418,12 @@ fn a_launch_is_the_same_call_each_time_and_another_for_each_choice() {
             redrive,
             old: "i-old",
         };
-        choice.launch(number, claim, market(&group, old.spot).as_ref(), &tags)
+        choice.launch(
+            number,
+            claim,
+            market(&group, &resolved(), old.spot).as_ref(),
+            &tags,
+        )
     };
     let first = call(0, "a", 0);
     assert_eq!(first, call(0, "a", 0));
@@ -418,7 +452,7 @@ fn a_policy_takes_pools_out_and_says_why() {
         choices(Offer {
             group: &group,
             old: &old("m4.large", "b", spot),
-            templates: &resolved(),
+            known: &resolved(),
             evidence: &known,
             on_demand: &on_demand,
             policy,
@@ -530,7 +564,7 @@ fn pools_on_demand_come_after_those_of_spot_where_the_policy_falls_back_on_them(
     let found = choices(Offer {
         group: &group,
         old: &old("m5.large", "a", true),
-        templates: &resolved(),
+        known: &resolved(),
         evidence: &prices(),
         on_demand: &BTreeMap::new(),
         policy: &policy,
@@ -549,7 +583,7 @@ fn pools_on_demand_come_after_those_of_spot_where_the_policy_falls_back_on_them(
         redrive: 0,
         old: "i-old",
     };
-    let market = market(&group, true);
+    let market = market(&group, &resolved(), true);
     let launched: Vec<bool> = found
         .pools
         .iter()

@@ -178,7 +178,7 @@ fn what_is_skipped() {
     };
     check(&seen(node_group), &orders(), Some("group-replaces-itself"));
     let unknown = Group {
-        source: Source::Unknown("a launch configuration".to_owned()),
+        source: Source::Unknown("a new kind of policy".to_owned()),
         ..plain()
     };
     check(&seen(unknown.clone()), &orders(), Some("unknown-source"));

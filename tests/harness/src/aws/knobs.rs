@@ -1,6 +1,24 @@
-//! A limit on calls.
+//! What a test turned.
 
-use std::time::Instant;
+use super::Delays;
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Knobs {
+    /// Types and zones without capacity.
+    pub(super) exhausted: HashSet<(String, String)>,
+    pub(super) delays: Delays,
+    pub(super) replacements_held: bool,
+    pub(super) page: Option<usize>,
+    /// Launches that are taken; none: as many as come.
+    pub(super) launches: Option<Bucket>,
+    /// Images by their names: `resolve:ssm:/nodes`.
+    pub(super) images: BTreeMap<String, String>,
+    /// How old what is read of groups may be.
+    pub(super) lag: Duration,
+}
 
 /// So many calls at once, and so many a second (EC2 API reference, "request throttling").
 #[derive(Debug)]

@@ -1,0 +1,108 @@
+//! The old one stays until its replacement is healthy in the target groups of its group.
+
+use hollowtrees_harness::{
+    aws::{NewGroup, Service},
+    eventually,
+    proxy::Fault,
+};
+use hollowtrees_schemas::proto;
+use serde_json::json;
+
+use crate::world::{BOUND, World, detail, params};
+
+/// A group of one, and the ARN of its target group.
+async fn balanced(world: &World, name: &str) -> (String, String) {
+    let arn = world.aws.create_target_group(name, "instance").await.unwrap();
+    let old = world
+        .group(&NewGroup::new(name).target_group(&arn))
+        .await
+        .remove(0);
+    (old, arn)
+}
+
+/// Every target is new still.
+fn nobody_is_healthy(new: &str) -> Fault {
+    let target = format!("<Target><Id>{new}</Id><Port>80</Port></Target>");
+    let health = "<TargetHealth><State>initial</State></TargetHealth>";
+    Fault::status(200)
+        .body(format!(
+            "<DescribeTargetHealthResponse><DescribeTargetHealthResult><TargetHealthDescriptions><member>{target}{health}\
+             </member></TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>"
+        ))
+        .containing("Action=DescribeTargetHealth&")
+}
+
+fn waiting(world: &World, old: &str, wait: &str) -> proto::Action {
+    proto::Action {
+        params: params(json!({"wait_for_targets": wait})),
+        ..world.action(old, "certain")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_one_is_detached_once_its_replacement_gets_requests() {
+    let mut world = World::new().await;
+    let (old, arn) = balanced(&world, "healthy").await;
+    world.aws.inject(nobody_is_healthy("i-0aaaaaaaaaaaaaaaa"));
+    let worker = world.worker().await;
+    world.send(&waiting(&world, &old, "5m")).await;
+    world.fact("in-service").await;
+    let looks = world.aws.count("DescribeAutoScalingGroups");
+    eventually("some more looks", BOUND, async || {
+        world.aws.count("DescribeAutoScalingGroups") > looks + 2
+    })
+    .await;
+    assert_eq!(world.aws.registered(&arn).await.unwrap().len(), 1);
+    assert_eq!(world.aws.count("DetachInstances"), 0);
+    world.aws.heal();
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    let new = world.swapped("healthy", &old, (1, 1, 2)).await;
+    assert_eq!(world.aws.registered(&arn).await.unwrap(), [new.id]);
+    assert_eq!(detail(&outcome)["targets"]["found"], "healthy", "{outcome:?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_healthy_in_time_takes_the_old_ones_place_all_the_same() {
+    let mut world = World::new().await;
+    let (old, _) = balanced(&world, "never").await;
+    world.aws.inject(nobody_is_healthy("i-0aaaaaaaaaaaaaaaa"));
+    let worker = world.worker().await;
+    world.send(&waiting(&world, &old, "2s")).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    world.swapped("never", &old, (1, 1, 2)).await;
+    let told = detail(&outcome);
+    assert_eq!(told["targets"]["found"], "waiting", "{told}");
+    assert!(told["targets"]["seconds"].as_f64().unwrap() >= 2.0, "{told}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_ask_or_is_not_asked_waits_for_nothing() {
+    let mut world = World::with(&[("HT_SWAP__WAIT_FOR_TARGETS", "5m")]).await;
+    let denied = Service::Balancing.fault("AccessDenied", 403);
+    world
+        .aws
+        .inject(denied.containing("Action=DescribeTargetHealth&"));
+    let worker = world.worker().await;
+    let (old, _) = balanced(&world, "denied").await;
+    world.send(&world.action(&old, "certain")).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    assert_eq!(detail(&outcome)["targets"]["found"], "untold", "{outcome:?}");
+    // A rule's word goes before the configuration's, and most groups have no target groups.
+    world.aws.heal();
+    let (old, _) = balanced(&world, "unasked").await;
+    world.send(&waiting(&world, &old, "0s")).await;
+    let alone = world.group(&NewGroup::new("alone")).await.remove(0);
+    world.send(&world.action(&alone, "certain")).await;
+    for _ in 0..2 {
+        let outcome = world.end().await;
+        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+        assert_eq!(detail(&outcome)["targets"], json!(null), "{outcome:?}");
+    }
+    assert_eq!(world.aws.count("DescribeTargetHealth"), 0);
+    worker.stop().await;
+}
