@@ -185,7 +185,9 @@ impl Saga<'_> {
             if !self.checkpoint.attached {
                 seen.doomed = records::is_doomed(&self.job, &launched).await?;
                 seen.node = self.node.look(&launched);
-            } else if self.checkpoint.health.is_none() {
+            }
+            // It may be in service by the first look that shows it in the group.
+            if self.checkpoint.health.is_none() {
                 seen.health = self.health(&seen, &launched).await;
             }
         }

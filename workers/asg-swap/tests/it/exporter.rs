@@ -10,7 +10,10 @@ use hollowtrees_harness::{
     proxy::Fault,
 };
 
-use crate::world::{BOUND, World};
+use crate::{
+    rights::listed,
+    world::{BOUND, World},
+};
 
 /// The value of a series; none where it is not there.
 async fn value(port: &Port, series: &str) -> Option<f64> {
@@ -126,7 +129,6 @@ async fn it_is_off_unless_it_is_asked_for() {
 }
 
 const ZONE: &str = "us-east-1a";
-const RIGHTS: &str = include_str!("../../../../docs/operating.md");
 
 /// The series of an instance of this group and type.
 fn of_instance(name: &str, (group, instance, instance_type): (&str, &str, &str)) -> String {
@@ -264,38 +266,13 @@ async fn a_slow_read_of_prices_holds_no_scrape_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_calls_what_the_page_of_rights_says() {
-    let listed = |from: &str| -> BTreeSet<String> {
-        let text = RIGHTS.split(from).nth(1).unwrap();
-        let text = text.split("\n\n").find(|part| part.starts_with("    ")).unwrap();
-        let mut service = "";
-        let mut calls = BTreeSet::new();
-        for word in text.split_whitespace() {
-            match word.strip_suffix(':') {
-                Some(name) => service = name,
-                None => _ = calls.insert(format!("{service}:{word}")),
-            }
-        }
-        calls
-    };
     let ours = listed("### Rights in AWS");
     let more = listed("With `exporter.prices_every`");
     let world = World::new().await;
     world.group(&spot("all", "m5.large", 1)).await;
     let (_process, port) = started(&world, "1s", &[("HT_EXPORTER__PRICES_EVERY", "1s")]).await;
     shows(&port, &of("instances", "all"), Some(1.0)).await;
-    let made = || -> BTreeSet<String> {
-        let calls = world.aws.calls().into_iter();
-        calls
-            .map(|call| {
-                let service = if call.action.contains("AutoScaling") {
-                    "autoscaling"
-                } else {
-                    "ec2"
-                };
-                format!("{service}:{}", call.action)
-            })
-            .collect()
-    };
+    let made = || -> BTreeSet<String> { world.aws.calls().into_iter().map(|call| call.action).collect() };
     eventually("all reads of prices", BOUND, async || {
         let made = made();
         if made.is_superset(&more) {

@@ -9,7 +9,10 @@ use hollowtrees_harness::{
 use hollowtrees_schemas::{names::mode, proto};
 use serde_json::json;
 
-use crate::world::{BOUND, World, detail, params};
+use crate::{
+    rights::listed,
+    world::{BOUND, World, detail, params},
+};
 
 /// "#!/bin/sh" and "exit"
 const USER_DATA: &str = "IyEvYmluL3NoCmV4aXQK";
@@ -424,19 +427,6 @@ async fn a_type_with_an_image_of_its_own_is_launched_with_it() {
     assert_eq!(again.instance_type, "m6g.large");
     assert_eq!(text(&described(&world, &again.id).await, "imageId"), ARM);
     worker.stop().await;
-}
-
-const RIGHTS: &str = include_str!("../../../../docs/operating.md");
-
-/// The calls that the page of rights lists after this.
-fn listed(after: &str) -> Vec<String> {
-    let text = RIGHTS.split(after).nth(1).expect("the page says so");
-    let block = text.split("\n\n").find(|part| part.starts_with("    "));
-    let words = block.expect("a list").split_whitespace();
-    words
-        .filter(|word| !word.ends_with(':'))
-        .map(str::to_owned)
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

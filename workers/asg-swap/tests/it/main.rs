@@ -24,6 +24,7 @@ mod mass;
 mod node;
 mod policies;
 mod process;
+mod rights;
 mod strategies;
 mod sweep;
 mod together;

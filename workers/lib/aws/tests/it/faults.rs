@@ -34,6 +34,9 @@ async fn throttled_then_well() {
         );
     }
     assert!(region.group("group").await.unwrap().is_some());
+    // Whose launch is next is for who launches to say.
+    let refused = region.launch(&launch).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Throttled { .. }), "{refused:?}");
     region.launch(&launch).await.unwrap();
     assert_eq!(stage.alive().await, 1);
 }

@@ -1,0 +1,105 @@
+//! What the page of rights says, beside the calls that are made.
+
+use std::collections::BTreeSet;
+
+use hollowtrees_harness::aws::{Delays, NewGroup};
+use hollowtrees_schemas::proto;
+use serde_json::{Value, json};
+
+use crate::world::{World, params};
+
+const PAGE: &str = include_str!("../../../../docs/operating.md");
+const OURS: &str = "### Rights in AWS";
+/// Rights that are no call of ours: EC2 asks for them when it launches.
+const NO_CALLS: [&str; 2] = ["CreateTags", "PassRole"];
+
+/// The calls that the page lists after this.
+pub(crate) fn listed(after: &str) -> BTreeSet<String> {
+    let text = PAGE.split(after).nth(1).expect("the page says so");
+    let block = text.split("\n\n").find(|part| part.starts_with("    "));
+    let words = block.expect("a list").split_whitespace();
+    // What is said of a call begins small.
+    let calls = words.filter(|word| word.starts_with(char::is_uppercase));
+    calls.map(str::to_owned).collect()
+}
+
+/// What each list is headed by.
+const MORE: [&str; 4] = [
+    "For groups of launch configurations",
+    "For groups of types by requirements",
+    "With `wait_for_targets`",
+    "With `exporter.prices_every`",
+];
+
+#[test]
+fn the_policy_has_what_the_lists_have() {
+    let text = PAGE.split(OURS).nth(1).unwrap();
+    let text = text
+        .split("```json\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let policy: Value = serde_json::from_str(text).expect("a policy that can be used");
+    let mut named = Vec::new();
+    for statement in policy["Statement"].as_array().unwrap() {
+        assert_eq!(statement["Effect"], "Allow");
+        for action in statement["Action"].as_array().unwrap() {
+            let (_, call) = action.as_str().unwrap().split_once(':').unwrap();
+            named.push(call.to_owned());
+        }
+    }
+    let policy: BTreeSet<String> = named.iter().cloned().collect();
+    assert_eq!(policy.len(), named.len(), "something is named twice");
+    let mut lists = listed(OURS);
+    lists.extend(MORE.iter().flat_map(|head| listed(head)));
+    assert_eq!(policy, lists);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn swaps_call_all_that_the_page_lists_and_nothing_else() {
+    let mut world = World::new().await;
+    let worker = world.worker().await;
+    let mut made = BTreeSet::new();
+    let mut swap = async |group: NewGroup, action: &dyn Fn(&World, &str) -> proto::Action, leaves: bool| {
+        let old = world.group(&group).await.remove(0);
+        if leaves {
+            world.aws.set_delays(Delays {
+                in_service: std::time::Duration::from_secs(3600),
+                ..Delays::default()
+            });
+            world.aws.hold_replacements(true).await.unwrap();
+        }
+        let action = action(&world, &old);
+        world.undrained(&old).await;
+        world.send(&action).await;
+        if leaves {
+            world.fact("attached").await;
+            world.aws.interrupt(&old).await.unwrap();
+        }
+        let outcome = world.end().await;
+        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+        made.extend(world.aws.calls().into_iter().map(|call| call.action));
+    };
+    let certain = |world: &World, old: &str| world.action(old, "certain");
+    // Room, other zones, prices; then the old one, which nobody interrupts.
+    let zones = ["us-east-1a", "us-east-1b"];
+    let full = NewGroup::new("full")
+        .zones(&zones)
+        .types(&["m5.large"])
+        .sizes(2, 2, 2)
+        .spot();
+    swap(full, &|world, old| world.action(old, "advisory"), false).await;
+    let ended = |world: &World, old: &str| proto::Action {
+        params: params(json!({"strategy": "terminate"})),
+        ..certain(world, old)
+    };
+    swap(NewGroup::new("ended"), &ended, false).await;
+    // It leaves before its replacement serves.
+    swap(NewGroup::new("early").sizes(1, 2, 3), &certain, true).await;
+    let mut ours = listed(OURS);
+    assert!(NO_CALLS.iter().all(|right| ours.remove(*right)), "{ours:?}");
+    assert_eq!(made, ours);
+    worker.stop().await;
+}
