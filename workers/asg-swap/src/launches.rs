@@ -1,7 +1,7 @@
 //! Whose launch is next while EC2 takes fewer than there are.
 //!
-//! EC2 lets an account make so many launches a second in a region (EC2 API reference, "request throttling": a bucket that fills
-//! again by a few a second). A wave has more. As long as none is throttled everybody launches at once; then launches go
+//! EC2 lets an account make so many launches a second in a region (EC2 developer guide, "request throttling": a bucket that
+//! fills again at a rate). A wave has more. As long as none is throttled everybody launches at once; then launches go
 //! one by one, the earliest deadline first, at a rate that falls with each refusal and rises with each launch.
 
 use std::{

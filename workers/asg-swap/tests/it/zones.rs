@@ -49,6 +49,19 @@ fn writes(world: &World) -> Vec<String> {
     world.aws.writes().into_iter().map(|call| call.action).collect()
 }
 
+/// It is swapped, and nothing is suspended or resumed.
+async fn swaps_by_three_calls(world: &mut World, old: &str) -> proto::Outcome {
+    let worker = world.worker().await;
+    world.send(&world.action(old, "certain")).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    world.swapped("even", old, (2, 2, 3)).await;
+    let expected = ["RunInstances", "AttachInstances", "DetachInstances"];
+    assert_eq!(writes(world), expected);
+    worker.stop().await;
+    outcome
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn zones_are_left_alone_until_the_old_one_is_out() {
     let mut world = World::new().await;
@@ -94,17 +107,8 @@ async fn what_somebody_else_suspended_stays_so() {
     let theirs = world.aws.call(Service::AutoScaling, "SuspendProcesses", &GROUP);
     theirs.await.unwrap();
     world.aws.forget_calls();
-    let worker = world.worker().await;
-    world.send(&world.action(&old, "certain")).await;
-    let outcome = world.end().await;
-    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
-    world.swapped("even", &old, (2, 2, 3)).await;
-    assert_eq!(
-        writes(&world),
-        ["RunInstances", "AttachInstances", "DetachInstances"]
-    );
+    swaps_by_three_calls(&mut world, &old).await;
     assert!(is_suspended(&world).await);
-    worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,15 +117,7 @@ async fn a_role_without_the_right_swaps_all_the_same_and_says_so() {
     let old = even(&world).await;
     let denied = Service::AutoScaling.fault("AccessDenied", 403);
     world.aws.inject(denied.containing("Action=SuspendProcesses&"));
-    let worker = world.worker().await;
-    world.send(&world.action(&old, "certain")).await;
-    let outcome = world.end().await;
-    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
-    world.swapped("even", &old, (2, 2, 3)).await;
-    assert_eq!(
-        writes(&world),
-        ["RunInstances", "AttachInstances", "DetachInstances"]
-    );
+    let outcome = swaps_by_three_calls(&mut world, &old).await;
     let told = detail(&outcome);
     assert!(
         told["rebalance"].as_str().unwrap().contains("AccessDenied"),
@@ -129,7 +125,6 @@ async fn a_role_without_the_right_swaps_all_the_same_and_says_so() {
     );
     assert_eq!(told["restored"], true);
     assert!(!world.record("even").await.rebalance_suspended);
-    worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

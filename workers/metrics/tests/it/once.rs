@@ -118,10 +118,9 @@ async fn a_claim_whose_answer_is_lost_is_known_for_ones_own() {
         (record().await > before).then_some(()).ok_or("no news")
     })
     .await;
-    // The other one is handed what the first one cannot acknowledge; some of it a delivery later, for the first one's
-    // pulls are open still and may be answered into the void.
+    // The other one is handed what the first one cannot acknowledge.
     let b = world.replica().await;
-    eventually("the other replica to see them again", 3 * BOUND, || async {
+    eventually("the other replica to see them again", BOUND, || async {
         let seen = b.value("hollowtrees_metrics_repeated_total{stream=\"HT_NOTICES\"}");
         (seen >= 50.0).then_some(()).ok_or(seen)
     })
