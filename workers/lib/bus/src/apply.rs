@@ -2,14 +2,24 @@
 //!
 //! Nothing is ever deleted or made anew. What cannot be changed in place is reported, with what to do.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use async_nats::jetstream::{consumer::pull, context::GetStreamErrorKind, stream};
+use async_nats::jetstream::{
+    ErrorCode,
+    consumer::pull,
+    context::{CreateStreamError, CreateStreamErrorKind, GetStreamErrorKind},
+    stream::{self, ConsumerError, ConsumerErrorKind},
+};
+use tokio::time::Instant;
 
 use crate::{
     Bus,
     topology::{self, Consumer, Profile},
 };
+
+/// How long a write may go unanswered. It is answered by the leader of what it makes, and where the servers'
+/// first vote fails they hold the next one 4 to 9 s later (nats-server, `raft.go`): longer than a request waits.
+const ELECTIONS: Duration = Duration::from_secs(20);
 
 /// One setting that is not as declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,8 +147,7 @@ async fn apply_stream(bus: &Bus, declared: &stream::Config) -> Result<Vec<Differ
         cause,
     };
     let Some(actual) = actual_stream(bus, &declared.name).await? else {
-        bus.context()
-            .create_stream(declared)
+        answered(|| bus.context().create_stream(declared))
             .await
             .map_err(|error| failed(error.to_string()))?;
         return Ok(vec![missing(declared.name.clone())]);
@@ -168,8 +177,7 @@ async fn apply_stream(bus: &Bus, declared: &stream::Config) -> Result<Vec<Differ
             allow_direct: declared.allow_direct,
             ..actual
         };
-        bus.context()
-            .update_stream(&merged)
+        answered(|| bus.context().update_stream(&merged))
             .await
             .map_err(|error| failed(error.to_string()))?;
     }
@@ -194,14 +202,47 @@ pub async fn apply_consumer(
     if !fixed.is_empty() {
         return Err(ApplyError::Fixed(fixed));
     }
-    bus.context()
-        .create_consumer_on_stream(declared.config(profile), declared.stream.name())
-        .await
-        .map_err(|error| ApplyError::Server {
-            what: consumer_name(declared),
-            cause: error.to_string(),
-        })?;
+    answered(|| {
+        bus.context()
+            .create_consumer_on_stream(declared.config(profile), declared.stream.name())
+    })
+    .await
+    .map_err(|error| ApplyError::Server {
+        what: consumer_name(declared),
+        cause: error.to_string(),
+    })?;
     Ok(differences)
+}
+
+/// Writes again what nobody answered; a write that was carried out unheard is answered like the first.
+async fn answered<T, E: Unanswered, F>(write: impl Fn() -> F) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let until = Instant::now() + ELECTIONS;
+    loop {
+        match write().await {
+            Err(error) if error.unanswered() && Instant::now() < until => {}
+            result => return result,
+        }
+    }
+}
+
+/// Whether a request failed for want of an answer.
+trait Unanswered {
+    fn unanswered(&self) -> bool;
+}
+
+impl Unanswered for CreateStreamError {
+    fn unanswered(&self) -> bool {
+        self.kind() == CreateStreamErrorKind::TimedOut
+    }
+}
+
+impl Unanswered for ConsumerError {
+    fn unanswered(&self) -> bool {
+        self.kind() == ConsumerErrorKind::TimedOut
+    }
 }
 
 async fn consumer_drift(
@@ -220,7 +261,7 @@ async fn consumer_drift(
             profile,
             &handle.cached_info().config,
         )),
-        Err(error) if is_not_found(&error.to_string()) => Ok(vec![missing(consumer_name(declared))]),
+        Err(error) if is_not_found(&error) => Ok(vec![missing(consumer_name(declared))]),
         Err(error) => Err(ApplyError::Server {
             what: consumer_name(declared),
             cause: error.to_string(),
@@ -232,9 +273,7 @@ async fn actual_stream(bus: &Bus, name: &str) -> Result<Option<stream::Config>, 
     match bus.context().get_stream(name).await {
         Ok(handle) => Ok(Some(handle.cached_info().config.clone())),
         Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(cause)
-                if cause.error_code() == async_nats::jetstream::ErrorCode::STREAM_NOT_FOUND =>
-            {
+            GetStreamErrorKind::JetStream(cause) if cause.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                 Ok(None)
             }
             _ => Err(ApplyError::Server {
@@ -245,9 +284,9 @@ async fn actual_stream(bus: &Bus, name: &str) -> Result<Option<stream::Config>, 
     }
 }
 
-/// The client gives a consumer's absence no kind of its own that survives `get_consumer_from_stream`.
-fn is_not_found(error: &str) -> bool {
-    error.contains("not found")
+fn is_not_found(error: &ConsumerError) -> bool {
+    matches!(error.kind(), ConsumerErrorKind::JetStream(cause)
+        if [ErrorCode::CONSUMER_NOT_FOUND, ErrorCode::STREAM_NOT_FOUND].contains(&cause.error_code()))
 }
 
 fn consumer_name(declared: &Consumer) -> String {
