@@ -197,6 +197,7 @@ fn words_are_the_words() {
         ("phase", vec![&phase::ALL[..]]),
         ("whenExpired", vec![&when_expired::ALL[..]]),
         ("onFailure", vec![&on_failure::ALL[..]]),
+        ("onSkipped", vec![&on_failure::ALL[..]]),
         ("Ht-Dead-Class", vec![&error_class::ALL[..]]),
         (
             "state",

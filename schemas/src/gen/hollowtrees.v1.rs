@@ -650,8 +650,8 @@ pub struct Notice {
     pub instance: ::prost::alloc::string::String,
     /// `spot-interruption`, `preempted`, `rebalance-recommendation`,
     /// `scheduled-maintenance`, `asg-terminating`, `asg-launching`,
-    /// `instance-state-change`, `capacity-reservation-interruption`, `alert`, or
-    /// a kind of one's own.
+    /// `instance-state-change`, `capacity-reservation-interruption`, `spot-again`,
+    /// `alert`, or a kind of one's own.
     #[prost(string, tag = "7")]
     pub kind: ::prost::alloc::string::String,
     /// `active` (it stands), `cancelled` (the provider took it back) or
@@ -744,6 +744,9 @@ pub struct PlannedStep {
     /// `continue` or `stop`.
     #[prost(string, tag = "4")]
     pub on_failure: ::prost::alloc::string::String,
+    /// `continue` or `stop`, where one of its actions was skipped. Empty reads as `continue`.
+    #[prost(string, tag = "5")]
+    pub on_skipped: ::prost::alloc::string::String,
 }
 impl ::prost::Name for PlannedStep {
     const NAME: &'static str = "PlannedStep";

@@ -4413,6 +4413,9 @@ impl serde::Serialize for PlannedStep {
         if !self.on_failure.is_empty() {
             len += 1;
         }
+        if !self.on_skipped.is_empty() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.PlannedStep", len)?;
         if !self.name.is_empty() {
             struct_ser.serialize_field("name", &self.name)?;
@@ -4425,6 +4428,9 @@ impl serde::Serialize for PlannedStep {
         }
         if !self.on_failure.is_empty() {
             struct_ser.serialize_field("onFailure", &self.on_failure)?;
+        }
+        if !self.on_skipped.is_empty() {
+            struct_ser.serialize_field("onSkipped", &self.on_skipped)?;
         }
         struct_ser.end()
     }
@@ -4442,6 +4448,8 @@ impl<'de> serde::Deserialize<'de> for PlannedStep {
             "beforeDeadline",
             "on_failure",
             "onFailure",
+            "on_skipped",
+            "onSkipped",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -4450,6 +4458,7 @@ impl<'de> serde::Deserialize<'de> for PlannedStep {
             Actions,
             BeforeDeadline,
             OnFailure,
+            OnSkipped,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -4476,6 +4485,7 @@ impl<'de> serde::Deserialize<'de> for PlannedStep {
                             "actions" => Ok(GeneratedField::Actions),
                             "beforeDeadline" | "before_deadline" => Ok(GeneratedField::BeforeDeadline),
                             "onFailure" | "on_failure" => Ok(GeneratedField::OnFailure),
+                            "onSkipped" | "on_skipped" => Ok(GeneratedField::OnSkipped),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -4499,6 +4509,7 @@ impl<'de> serde::Deserialize<'de> for PlannedStep {
                 let mut actions__ = None;
                 let mut before_deadline__ = None;
                 let mut on_failure__ = None;
+                let mut on_skipped__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Name => {
@@ -4525,6 +4536,12 @@ impl<'de> serde::Deserialize<'de> for PlannedStep {
                             }
                             on_failure__ = map_.next_value()?;
                         }
+                        GeneratedField::OnSkipped => {
+                            if on_skipped__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("onSkipped"));
+                            }
+                            on_skipped__ = map_.next_value()?;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -4535,6 +4552,7 @@ impl<'de> serde::Deserialize<'de> for PlannedStep {
                     actions: actions__.unwrap_or_default(),
                     before_deadline: before_deadline__,
                     on_failure: on_failure__.unwrap_or_default(),
+                    on_skipped: on_skipped__.unwrap_or_default(),
                 })
             }
         }

@@ -19,6 +19,8 @@ pub mod kind {
     pub const INSTANCE_STATE_CHANGE: &str = "instance-state-change";
     /// Notice: an interruptible capacity reservation ends.
     pub const CAPACITY_RESERVATION_INTERRUPTION: &str = "capacity-reservation-interruption";
+    /// Notice: a swap bought it on demand for want of spot, and it may be tried whether spot is back. Nobody takes it away.
+    pub const SPOT_AGAIN: &str = "spot-again";
     /// Notice: an alert fires for it.
     pub const ALERT: &str = "alert";
     /// Action: keep new pods off its node.
@@ -39,7 +41,7 @@ pub mod kind {
     pub const NOTIFY: &str = "notify";
 
     /// All of them.
-    pub const ALL: [&str; 17] = [
+    pub const ALL: [&str; 18] = [
         SPOT_INTERRUPTION,
         PREEMPTED,
         REBALANCE_RECOMMENDATION,
@@ -48,6 +50,7 @@ pub mod kind {
         ASG_LAUNCHING,
         INSTANCE_STATE_CHANGE,
         CAPACITY_RESERVATION_INTERRUPTION,
+        SPOT_AGAIN,
         ALERT,
         CORDON,
         DRAIN,
@@ -227,11 +230,11 @@ pub mod when_expired {
     pub const ALL: [&str; 2] = [SKIP, RUN];
 }
 
-/// What a step's failure means for the next.
+/// What a step's failure, or that something of it was skipped, means for the next.
 pub mod on_failure {
     /// Go on.
     pub const CONTINUE: &str = "continue";
-    /// The run ends as failed.
+    /// The next ones are skipped.
     pub const STOP: &str = "stop";
 
     /// All of them.

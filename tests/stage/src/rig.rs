@@ -123,6 +123,16 @@ impl Rig {
         self.process(Role::AsgSwap, name, own)
     }
 
+    /// Starts one that also tries soon whether what fell back to on demand can go back to spot.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_swap_that_tries(&self, name: &str) -> Result<Process> {
+        let mut own = self.seeing_nodes(self.settings(Role::AsgSwap));
+        own.push(("HT_SWAP__SPOT_AGAIN", "10s".to_owned()));
+        self.process(Role::AsgSwap, name, own)
+    }
+
     fn seeing_nodes(&self, mut own: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
         let access = self.control_plane.kubeconfig();
         own.push(("HT_CLUSTER__NAME", CLUSTER.to_owned()));

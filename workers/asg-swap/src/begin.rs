@@ -20,6 +20,7 @@ use hollowtrees_schemas::{
 };
 
 use crate::{
+    back::{self, Market},
     group::{Changed, Place},
     policy::{ASKS_AGAIN, OF_GROUP},
     saga::Saga,
@@ -48,13 +49,34 @@ impl Saga<'_> {
         let policy = self.policy(group)?;
         let place = self.place(&group.name);
         self.wait_for_others(&place, &policy).await?;
+        let goes_back = self.goes_back().await?;
+        let (policy, stays) = match goes_back {
+            true => (
+                back::spot_only(policy.clone()),
+                self.stays_on_demand(group, old, &policy).await?,
+            ),
+            false => (policy, None),
+        };
+        if goes_back && let Some(end) = self.stays_by_itself(strategy, group, old) {
+            return Ok(Some(end));
+        }
         let lacks = match strategy {
             Strategy::Swap => self.lacks_on_demand(group, old, &policy).await?,
             _ => None,
         };
         let share = self.has_its_share(&place, lacks.as_ref()).await?;
-        let spot = old.spot && share;
-        let plan = match self.plan(strategy, group, old, &policy, spot).await? {
+        if let Some(stays) = &stays
+            && !stays.are_enough(&place.read(self.job.bus()).await?, &self.job.action().id)
+        {
+            self.swapper.waiting.leave(&place.key(), &self.job.action().id);
+            return Ok(Some(stays.end(group, old)));
+        }
+        let market = match (goes_back, old.spot && share) {
+            (true, _) => Market::BackToSpot,
+            (false, true) => Market::Spot,
+            (false, false) => Market::OnDemand,
+        };
+        let plan = match self.plan(strategy, group, old, &policy, market).await? {
             Ok(Planned { plan, .. }) => plan,
             Err(end) => {
                 self.swapper.waiting.leave(&place.key(), &self.job.action().id);
@@ -73,7 +95,7 @@ impl Saga<'_> {
             } else {
                 0
             },
-            on_demand: old.spot && !spot,
+            on_demand: old.spot && !share,
             opened_at: Some(to_proto(now)),
             ..proto::GroupSwap::default()
         };
@@ -83,7 +105,9 @@ impl Saga<'_> {
         let entered = place
             .change(self.job.bus(), |record| {
                 // Others may have taken over what was lacking, or left it to this one.
-                if meets_share(record, &swap.action_id, lacks.as_ref()) != share {
+                let holds = |stays: &back::Stays| stays.are_enough(record, &swap.action_id);
+                let share_holds = stays.as_ref().is_none_or(holds);
+                if meets_share(record, &swap.action_id, lacks.as_ref()) != share || !share_holds {
                     return Changed::Leave(Ok(false));
                 }
                 match book::enter(record, swap.clone(), &ended, policy.max_open, now) {
@@ -162,12 +186,14 @@ impl Saga<'_> {
         group: &Group,
         old: &Instance,
         policy: &Policy,
-        spot: bool,
+        market: Market,
     ) -> Result<Result<Planned, End>, Failure> {
         let mut left_out = Vec::new();
+        let spot = market != Market::OnDemand;
         let mut plan = Plan {
             strategy,
             weight: source::weight(group, old),
+            back_to_spot: market == Market::BackToSpot,
             ..Plan::default()
         };
         if strategy == Strategy::Swap {
@@ -184,6 +210,9 @@ impl Saga<'_> {
                 Ok(choices) => {
                     left_out = choices.left_out;
                     choices.pools
+                }
+                Err(why @ NoChoice::Policy { .. }) if plan.back_to_spot => {
+                    return Ok(Err(back::no_pool(group, &why)));
                 }
                 Err(why) => return Ok(Err(no_choice(group, &why))),
             };

@@ -96,6 +96,11 @@ pub struct Swap {
     pub strategy: Strategy,
     /// Swaps of one account that may be open at once, over all groups and processes; 0: as many as come.
     pub max_open_account: u32,
+    /// How long after what fell back to on demand was launched, or last tried, it is tried to have it on spot; zero: never.
+    #[serde(with = "config::duration")]
+    pub spot_again: Duration,
+    /// Members of a group that this is tried for at once.
+    pub spot_again_at_once: usize,
     /// Groups that need no tag to be touched.
     pub groups: Vec<String>,
     /// A file with prices on demand.
@@ -273,6 +278,16 @@ impl config::Settings for Settings {
         ] {
             check(limit >= seconds(1), key, "expected at least 1s");
         }
+        check(
+            swap.spot_again.is_zero() || (seconds(10)..=seconds(7 * 86_400)).contains(&swap.spot_again),
+            "swap.spot_again",
+            "expected 0s, for never, or 10s to 168h",
+        );
+        check(
+            (1..=100).contains(&swap.spot_again_at_once),
+            "swap.spot_again_at_once",
+            "expected 1 to 100; 0s as swap.spot_again turns it off",
+        );
         let Exporter {
             every, prices_every, ..
         } = self.exporter;
@@ -346,6 +361,8 @@ mod tests {
         check("HT_SWAP__TIME_LIMIT", "1s", "swap.time_limit");
         check("HT_SWAP__POLL", "5m", "swap.poll");
         check("HT_SWAP__NONSENSE", "1", "nonsense");
+        check("HT_SWAP__SPOT_AGAIN", "1s", "swap.spot_again: expected 0s");
+        check("HT_SWAP__SPOT_AGAIN_AT_ONCE", "0", "swap.spot_again_at_once");
         check("HT_SWEEP__ORPHANS", "delete", "sweep.orphans");
         check("HT_SWEEP__EVERY", "1s", "sweep.every");
         check("HT_EXPORTER__EVERY", "10ms", "exporter.every");

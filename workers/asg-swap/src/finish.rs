@@ -54,6 +54,7 @@ impl Saga<'_> {
             }
             self.leave_account(word).await?;
         }
+        self.swapper.telemetry.swapped_back(&self.checkpoint, &end);
         Ok(Some(report::of(self.job.action(), &self.checkpoint, end, sizes)))
     }
 }

@@ -27,6 +27,8 @@
 //! | `records` | what incidents, runs and the ledger say |
 //! | `rehearsal` | the same in a dry run |
 //! | `report` | what is told of a swap |
+//! | `back` | what a swap asks before it brings an instance back to spot |
+//! | `again` | of which instances is told that they may go back to spot |
 //! | [`sweep`] | what swaps left behind is looked for, and told or ended |
 //! | [`exporter`] | how groups are manned and what their spot instances cost, under the names of the original exporter |
 //! | `zones` | AZRebalance of groups whose swaps did not resume it |
@@ -42,7 +44,9 @@ pub mod sweep;
 pub mod telemetry;
 pub mod worker;
 
+mod again;
 mod answers;
+mod back;
 mod begin;
 mod cloud;
 mod desk;

@@ -38,16 +38,7 @@ const LARGEST: u64 = 32 << 20;
 impl Saga<'_> {
     /// The action's words, and where it has none those of the group's tags.
     pub(crate) fn policy(&self, group: &Group) -> Result<Policy, Failure> {
-        let tagged = Policy {
-            allowed: tagged(group, TAG_ALLOWED_TYPES, policy::patterns)?,
-            denied: tagged(group, TAG_DENIED_TYPES, policy::patterns)?,
-            price_ceiling: tagged(group, TAG_PRICE_CEILING, policy::price_ceiling)?,
-            max_open: tagged(group, TAG_MAX_OPEN, policy::max_open)?,
-            cooldown: tagged(group, TAG_COOLDOWN, policy::cooldown)?,
-            on_demand: tagged(group, TAG_ON_DEMAND, policy::share)?,
-            fallback: tagged(group, TAG_FALLBACK, policy::fallback)?,
-        };
-        Ok(self.policy.clone().or(tagged))
+        Ok(self.policy.clone().or(of_group(group)?))
     }
 
     /// Other swaps of the group that are open now.
@@ -173,6 +164,18 @@ impl Saga<'_> {
         let Some(share) = policy.on_demand.filter(|_| old.spot) else {
             return Ok(None);
         };
+        let (others, on_demand) = self.others_on_demand(group, old).await?;
+        let all = u32::try_from(others.len() + 1).unwrap_or(u32::MAX);
+        let there = u32::try_from(on_demand.len()).unwrap_or(u32::MAX);
+        Ok(Some((share.of(all).saturating_sub(there), others)))
+    }
+
+    /// The other members that stay, and those of them that are on demand.
+    pub(crate) async fn others_on_demand(
+        &self,
+        group: &Group,
+        old: &Instance,
+    ) -> Result<(BTreeSet<String>, BTreeSet<String>), Failure> {
         let stays = |member: &&Member| member.standing != Standing::Leaving && member.instance != old.id;
         let others: BTreeSet<String> = group
             .members
@@ -186,10 +189,9 @@ impl Saga<'_> {
         let seen = seen.map_err(|refusal| {
             Failure::transient(format!("which members are on demand cannot be told: {refusal}"))
         })?;
-        let on_demand = seen.iter().flatten().filter(|member| !member.spot).count();
-        let all = u32::try_from(others.len() + 1).unwrap_or(u32::MAX);
-        let there = u32::try_from(on_demand).unwrap_or(u32::MAX);
-        Ok(Some((share.of(all).saturating_sub(there), others)))
+        let on_demand = seen.into_iter().flatten().filter(|member| !member.spot);
+        let on_demand = on_demand.map(|member| member.id).collect();
+        Ok((others, on_demand))
     }
 
     /// On-demand prices of the region, as far as the operator's file has them.
@@ -241,6 +243,22 @@ impl Limit {
             after: Some(again),
         }
     }
+}
+
+/// What the tags of a group allow.
+///
+/// # Errors
+/// One of them means nothing.
+pub(crate) fn of_group(group: &Group) -> Result<Policy, Failure> {
+    Ok(Policy {
+        allowed: tagged(group, TAG_ALLOWED_TYPES, policy::patterns)?,
+        denied: tagged(group, TAG_DENIED_TYPES, policy::patterns)?,
+        price_ceiling: tagged(group, TAG_PRICE_CEILING, policy::price_ceiling)?,
+        max_open: tagged(group, TAG_MAX_OPEN, policy::max_open)?,
+        cooldown: tagged(group, TAG_COOLDOWN, policy::cooldown)?,
+        on_demand: tagged(group, TAG_ON_DEMAND, policy::share)?,
+        fallback: tagged(group, TAG_FALLBACK, policy::fallback)?,
+    })
 }
 
 fn tagged<T>(

@@ -1,6 +1,9 @@
 //! What incidents, runs and the ledger say.
 
-use hollowtrees_domain::{notice::announces_arrival, swap::Drain};
+use hollowtrees_domain::{
+    notice::is_only_if_asked_for,
+    swap::{Drain, again},
+};
 use hollowtrees_runtime::worker::{Failure, Job};
 use hollowtrees_schemas::{
     id::{ActionId, IncidentKey},
@@ -21,9 +24,21 @@ pub(crate) async fn is_doomed(job: &Job, instance: &str) -> Result<bool, Failure
             .iter()
             .filter(|fact| fact.state == state::ACTIVE)
             .peekable();
-        let only_comes = standing.peek().is_some() && standing.all(|fact| announces_arrival(&fact.kind));
-        incident.state == state::OPEN && !only_comes
+        let stays = standing.peek().is_some() && standing.all(|fact| is_only_if_asked_for(&fact.kind));
+        incident.state == state::OPEN && !stays
     }))
+}
+
+/// Whether the old instance may stay, and is only to be brought back to spot.
+pub(crate) async fn is_back_to_spot(job: &Job) -> Result<bool, Failure> {
+    let action = job.action();
+    let found = job
+        .bus()
+        .incidents()
+        .get(&key::incident(&IncidentKey::from(action)))
+        .await;
+    let found = found.map_err(Failure::transient)?;
+    Ok(found.is_some_and(|found| found.value.generation == action.generation && again::is_all(&found.value)))
 }
 
 /// Not known is not none: what is read may be old, and the node may be in the middle of a drain.

@@ -2,9 +2,15 @@
 
 use hollowtrees_domain::swap::{Seen, Strategy};
 use hollowtrees_runtime::worker::{Failure, Report};
+use hollowtrees_schemas::names::result;
 use serde_json::json;
 
-use crate::{begin::Planned, report, saga::Saga};
+use crate::{
+    back::{self, Market},
+    begin::Planned,
+    report,
+    saga::Saga,
+};
 
 /// Pools that are taken out and listed, the best first: by requirements there may be hundreds.
 const LEFT_OUT_TOLD: usize = 48;
@@ -19,11 +25,35 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
         ));
     };
     let strategy = saga.orders(seen)?.strategy;
-    let policy = saga.policy(group)?;
-    let lacks = saga.lacks_on_demand(group, old, &policy).await?;
-    let spot = old.spot && lacks.is_none_or(|(lacks, _)| lacks == 0);
-    let Planned { plan, left_out } = match saga.plan(strategy, group, old, &policy, spot).await? {
+    let mut policy = saga.policy(group)?;
+    let market = if saga.goes_back().await? {
+        let mut end = saga.stays_by_itself(strategy, group, old);
+        if let Some(stays) = saga.stays_on_demand(group, old, &policy).await? {
+            let record = saga.place(&group.name).read(saga.job.bus()).await?;
+            if end.is_none() && !stays.are_enough(&record, &saga.job.action().id) {
+                end = Some(stays.end(group, old));
+            }
+        }
+        if let Some(end) = end {
+            return Ok(Report::skipped(end.reason, format!("Dry run: {}", end.message)));
+        }
+        policy = back::spot_only(policy);
+        Market::BackToSpot
+    } else if old.spot
+        && saga
+            .lacks_on_demand(group, old, &policy)
+            .await?
+            .is_none_or(|(lacks, _)| lacks == 0)
+    {
+        Market::Spot
+    } else {
+        Market::OnDemand
+    };
+    let Planned { plan, left_out } = match saga.plan(strategy, group, old, &policy, market).await? {
         Ok(planned) => planned,
+        Err(end) if end.result == result::SKIPPED => {
+            return Ok(Report::skipped(end.reason, format!("Dry run: {}", end.message)));
+        }
         Err(end) => return Ok(Report::failed(end.reason, format!("Dry run: {}", end.message))),
     };
     let name = &group.name;

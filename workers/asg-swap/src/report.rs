@@ -31,7 +31,7 @@ pub(crate) fn of(action: &proto::Action, checkpoint: &Checkpoint, end: End, afte
         "subnet": choice.map(|choice| &choice.subnet),
         "zone": choice.map(|choice| &choice.zone),
         "why": choice.map(|choice| &choice.why),
-        "market": if checkpoint.old.spot { "spot" } else { "on-demand" },
+        "market": if checkpoint.old.spot || checkpoint.back_to_spot { "spot" } else { "on-demand" },
         "choices_tried": checkpoint.refused.len() + usize::from(checkpoint.launched.is_some()),
         "refused": checkpoint.refused,
         "sizes_before": checkpoint.sizes,
@@ -101,7 +101,8 @@ mod tests {
             "group": "g", "at": 1.0, "in_doubt": true, "tags": {"team": "x"},
             "choices": [
                 {"template": "lt-1", "version": "7", "type": "m5.large", "subnet": "s-a", "zone": "a", "price": 0.03},
-                {"template": "lt-1", "version": "7", "type": "m4.large", "subnet": "s-b", "zone": "b", "price": null},
+                {"template": "lt-1", "version": "7", "type": "m4.large", "subnet": "s-b", "zone": "b", "price": null,
+                    "on_demand": true},
             ],
         });
         let checkpoint = from_struct(&serde_json::from_value(saved).unwrap()).unwrap();

@@ -49,7 +49,7 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         None => None,
     };
     let check = sight.is_some().then(|| context.checks.register("nodes"));
-    let sweeper = Sweeper::new(aws.clone(), &settings.sweep, telemetry.clone(), health.clone());
+    let sweeper = Sweeper::new(aws.clone(), settings, telemetry.clone(), health.clone());
     let exporter = Exporter::new(&aws, settings, &context.metrics)?;
     let me = proto::Worker {
         kind: "asg-swap".to_owned(),

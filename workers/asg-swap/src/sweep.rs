@@ -23,6 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use pbjson_types::value::Kind;
 
 use crate::{
+    again::{Again, Read},
     cloud::{Cloud, Health},
     config::{self, Orphans},
     group::{Changed, Place},
@@ -39,6 +40,7 @@ const LISTED_WITHIN: Duration = Duration::from_secs(30);
 pub struct Sweeper {
     aws: Aws,
     settings: config::Sweep,
+    again: Again,
     telemetry: Telemetry,
     health: Health,
 }
@@ -54,6 +56,8 @@ pub struct Swept {
     pub unclaimed: Vec<String>,
     /// Open swaps of groups whose action has ended.
     pub stale: Vec<String>,
+    /// Of which instances something was told of an attempt to bring them back to spot: `begun` or `over`.
+    pub again: Vec<String>,
     /// Groups whose AZRebalance was resumed.
     pub resumed: Vec<String>,
     /// Regions that were not swept.
@@ -71,10 +75,11 @@ pub enum Turn {
 
 impl Sweeper {
     /// Of the instances this AWS shows.
-    pub fn new(aws: Aws, settings: &config::Sweep, telemetry: Telemetry, health: Health) -> Self {
+    pub fn new(aws: Aws, settings: &config::Settings, telemetry: Telemetry, health: Health) -> Self {
         Self {
+            again: Again::new(aws.clone(), &settings.swap, telemetry.clone()),
             aws,
-            settings: settings.clone(),
+            settings: settings.sweep.clone(),
             telemetry,
             health,
         }
@@ -82,7 +87,7 @@ impl Sweeper {
 
     /// Sweeps whenever it is this process's turn, over a connection of its own.
     pub(crate) async fn keep(self, options: Options, me: proto::Worker) -> Infallible {
-        if self.settings.orphans == Orphans::Off {
+        if self.settings.orphans == Orphans::Off && !self.again.is_on() {
             return std::future::pending().await;
         }
         let bus = loop {
@@ -151,7 +156,10 @@ impl Sweeper {
     async fn sweep(&self, bus: &Bus, me: &proto::Worker) -> Result<Swept, Failure> {
         let records = records(bus).await?;
         let mut swept = Swept::default();
-        self.stale(bus, &records, &mut swept).await?;
+        let for_orphans = self.settings.orphans != Orphans::Off;
+        if for_orphans {
+            self.stale(bus, &records, &mut swept).await?;
+        }
         self.resume(bus, me, &records, &mut swept).await?;
         let swaps = || records.iter().flat_map(|record| &record.swaps);
         let clusters: BTreeMap<&str, &str> = swaps()
@@ -177,7 +185,15 @@ impl Sweeper {
                     continue;
                 }
             };
-            for machine in found {
+            let read = Read {
+                machines: &found,
+                records: &records,
+            };
+            if let Err(error) = self.again.tell(bus, &cloud, read, &mut swept).await {
+                tracing::warn!(region, %error, "Not all that may go back to spot was told.");
+                swept.missed.push(region.to_owned());
+            }
+            for machine in found.into_iter().filter(|_| for_orphans) {
                 let action = machine.tags.get(TAG_ACTION).map_or("", String::as_str);
                 let tagged = machine.tags.get(TAG_CLUSTER).map(String::as_str);
                 let Some(cluster) = clusters.get(action).copied().or(tagged) else {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use hollowtrees_domain::swap::{Next, Node, node::Waited};
+use hollowtrees_domain::swap::{Checkpoint, End, Next, Node, again, node::Waited};
 use hollowtrees_runtime::metrics::{self, Counters, Definition, Error, Gauges, Metrics};
+use hollowtrees_schemas::names::result;
 use prometheus::{Gauge, Histogram, IntCounter};
 
 use crate::sweep::Swept;
@@ -49,6 +50,11 @@ pub const ORPHANS_ENDED: Definition = Definition::new(
     "hollowtrees_asg_swap_orphans_ended_total",
     "Instances that swaps left behind and a sweep ended.",
 );
+/// Attempts to bring back to spot what fell back to on demand.
+pub const BACK_TO_SPOT: Definition = Definition::new(
+    "hollowtrees_asg_swap_back_to_spot_total",
+    "Attempts to bring back to spot what fell back to on demand, by what became of them (begun, over: told by this process's sweeps; back, no-spot, on-demand-share, failed: ended by its swaps).",
+);
 
 const IN_SERVICE_BUCKETS: [f64; 9] = [10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 900.0];
 const LEASE_BUCKETS: [f64; 8] = [0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 60.0];
@@ -64,6 +70,7 @@ pub struct Telemetry {
     orphans: Gauges<1>,
     sweeps: Counters<1>,
     ended: IntCounter,
+    back_to_spot: Counters<1>,
 }
 
 impl Telemetry {
@@ -81,6 +88,7 @@ impl Telemetry {
             orphans: metrics.gauges(ORPHANS, ["what"])?,
             sweeps: metrics.counters(SWEEPS, ["answer"])?,
             ended: metrics.counter(ORPHANS_ENDED)?,
+            back_to_spot: metrics.counters(BACK_TO_SPOT, ["what"])?,
         })
     }
 
@@ -124,6 +132,23 @@ impl Telemetry {
         gauge("unclaimed", found.unclaimed.len());
         gauge("record", found.stale.len());
         self.ended.inc_by(found.ended.len() as u64);
+    }
+
+    /// A sweep told something of an attempt.
+    pub(crate) fn back_to_spot(&self, what: &'static str) {
+        self.back_to_spot.increment([what]);
+    }
+
+    /// Counts the end of a swap that was to bring an instance back to spot.
+    pub(crate) fn swapped_back(&self, checkpoint: &Checkpoint, end: &End) {
+        let what = match (end.reason.as_str(), end.result) {
+            (again::NO_SPOT, _) => again::NO_SPOT,
+            (again::FOR_SHARE, _) => again::FOR_SHARE,
+            _ if !checkpoint.back_to_spot => return,
+            (_, result::SUCCEEDED) => "back",
+            _ => "failed",
+        };
+        self.back_to_spot(what);
     }
 
     pub(crate) fn sweep(&self, answer: &'static str) {

@@ -70,9 +70,9 @@ impl config::Settings for Settings {
             "expected 0 to 1000",
         );
         check(
-            (18..=1_000).contains(&metrics.kinds),
+            (19..=1_000).contains(&metrics.kinds),
             "metrics.kinds",
-            "expected 18 to 1000",
+            "expected 19 to 1000",
         );
     }
 }

@@ -13,6 +13,7 @@ mod hooks;
 mod queues;
 mod several;
 mod sources;
+mod spot_again;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

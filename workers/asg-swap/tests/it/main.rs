@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod again;
 mod choices;
 mod crash;
 mod end;

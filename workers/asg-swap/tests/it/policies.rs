@@ -281,6 +281,8 @@ async fn as_many_are_launched_on_demand_as_lack_of_the_share_however_many_go_at_
     for old in &olds[..4] {
         let new = world.swapped("share", old, (5, 5, 5)).await;
         on_demand += usize::from(!new.spot);
+        // On purpose, not for want of spot.
+        assert!(!new.tags.contains_key("hollowtrees.io/fell-back"), "{new:?}");
     }
     assert_eq!(on_demand, 2, "40 % of five");
     // The share is there: the next one is spot.

@@ -42,11 +42,12 @@ impl Replica {
             ..world.settings.access()
         };
         let aws = hollowtrees_aws::Aws::connect(&access).await.unwrap();
-        let settings = config::Sweep {
+        let mut settings = world.settings.clone();
+        settings.sweep = config::Sweep {
             orphans,
             // What is here is new; what is too young is the domain's to test.
             older_than: Duration::ZERO,
-            ..world.settings.sweep.clone()
+            ..settings.sweep
         };
         let telemetry = Telemetry::register(&metrics).unwrap();
         Self {
@@ -71,7 +72,7 @@ impl Replica {
         }
     }
 
-    fn shows(&self, line: &str) -> bool {
+    pub(crate) fn shows(&self, line: &str) -> bool {
         let text = self.metrics.encode().unwrap();
         text.lines().any(|found| found == line)
     }

@@ -113,6 +113,13 @@ pub fn announces_arrival(notice_kind: &str) -> bool {
     notice_kind == kind::ASG_LAUNCHING
 }
 
+/// Whether a notice of this kind is only for rules that ask for it and for none of those that say that an instance goes: nothing
+/// takes the instance away, so that a rule for all there is must not empty it.
+#[must_use]
+pub fn is_only_if_asked_for(notice_kind: &str) -> bool {
+    announces_arrival(notice_kind) || notice_kind == kind::SPOT_AGAIN
+}
+
 /// How long the provider leaves where its notice names no time; only kinds
 /// that take an instance back at once have one.
 #[must_use]

@@ -101,7 +101,7 @@ words! {
 }
 
 words! {
-    /// What a failed step does to the steps after it.
+    /// What a failed step, or a skipped action of it, does to the steps after it.
     OnFailure: "`continue` or `stop`" {
         /// They run all the same.
         Continue = on_failure::CONTINUE,

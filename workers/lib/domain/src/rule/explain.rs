@@ -36,7 +36,7 @@ impl Explanation {
             let kind = &candidate.notice.message.kind;
             reasons.push(Reason {
                 text: format!(
-                    "the instance comes and does not go: only a rule for data.kind \"{kind}\" and no other kind applies"
+                    "nothing takes the instance away: only a rule for data.kind \"{kind}\" and no other kind applies"
                 ),
             });
         }

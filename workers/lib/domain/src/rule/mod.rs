@@ -21,7 +21,7 @@ pub use path::{Attributes, Candidate, Path};
 
 use hollowtrees_schemas::names::kind;
 
-use crate::notice::announces_arrival;
+use crate::notice::is_only_if_asked_for;
 use crate::run::{PlannedAction, PlannedStep};
 use crate::words::Effect;
 
@@ -43,14 +43,14 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether a notice that its filter matches is what it is written for. That an instance comes is for rules about just
-    /// that: one that would match a kind of those that go as well, or none, is about instances that go.
+    /// Whether a notice that its filter matches is what it is written for. That an instance comes, or may go back to spot, is for
+    /// rules about just that: one that would match a kind of those that go as well, or none, is about instances that go.
     fn is_meant(&self, candidate: &Candidate<'_>) -> bool {
-        if !announces_arrival(&candidate.notice.message.kind) {
+        if !is_only_if_asked_for(&candidate.notice.message.kind) {
             return true;
         }
         let mut notice = candidate.notice.clone();
-        let others = kind::ALL.into_iter().filter(|kind| !announces_arrival(kind));
+        let others = kind::ALL.into_iter().filter(|kind| !is_only_if_asked_for(kind));
         others.chain([""]).all(|other| {
             other.clone_into(&mut notice.message.kind);
             !self.filter.matches(&Candidate {

@@ -13,11 +13,12 @@ use crate::limits::STEPS_MAX;
 use crate::run::{PlannedAction, PlannedStep};
 use crate::words::{OnFailure, WhenExpired};
 
-const STEP_KEYS: [&str; 7] = [
+const STEP_KEYS: [&str; 8] = [
     "name",
     "actions",
     "before_deadline",
     "on_failure",
+    "on_skipped",
     "expired",
     "deadline_reserve",
     "timeout",
@@ -88,6 +89,7 @@ fn step(reader: &mut Reader<'_>, node: &Node, key: &str) -> Option<PlannedStep> 
         .unwrap_or_default();
     let before_deadline = read_duration(reader, &map, "before_deadline");
     let on_failure = reader.parsed(&map, "on_failure", "`continue` or `stop`", str::parse);
+    let on_skipped = reader.parsed(&map, "on_skipped", "`continue` or `stop`", str::parse);
     let inherited = Inherited::read(reader, &map, Inherited::default());
     let Some((node, key)) = map.get("actions") else {
         reader.error(
@@ -103,6 +105,7 @@ fn step(reader: &mut Reader<'_>, node: &Node, key: &str) -> Option<PlannedStep> 
         actions,
         before_deadline,
         on_failure: on_failure.unwrap_or(OnFailure::Stop),
+        on_skipped: on_skipped.unwrap_or(OnFailure::Continue),
     })
 }
 

@@ -187,6 +187,7 @@ rules:
       - name: first
         before_deadline: 30m
         on_failure: continue
+        on_skipped: stop
         expired: run
         deadline_reserve: 10s
         timeout: 5m
@@ -205,8 +206,12 @@ rules:
     let step = &rule.steps[0];
     let (drain, mine) = (&step.actions[0], &step.actions[1]);
     assert_eq!(
-        (step.on_failure, step.before_deadline.map(|d| d.as_secs())),
-        (OnFailure::Continue, Some(1800))
+        (
+            step.on_failure,
+            step.on_skipped,
+            step.before_deadline.map(|d| d.as_secs())
+        ),
+        (OnFailure::Continue, OnFailure::Stop, Some(1800))
     );
     assert_eq!(
         (drain.effect, drain.when_expired),
@@ -363,7 +368,7 @@ fn the_rules_of_the_page_on_draining_can_be_read() {
 fn the_page_on_rules_is_true() {
     let page =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/rules.md")).unwrap();
-    assert_eq!(examples(&page, "rules.md"), 3);
+    assert_eq!(examples(&page, "rules.md"), 4);
     let limits = format!(
         "{} rules a file, {} steps and {} actions a rule, {} KiB",
         crate::limits::RULES_MAX,
@@ -382,7 +387,7 @@ fn the_commented_examples_of_the_default_rules_are_rules() {
         .map(|line| format!("{}\n", line.trim_start_matches('#')))
         .collect();
     let rules = Rules::parse(&format!("version: 1\nrules:\n{text}"), "examples").unwrap();
-    assert_eq!(rules.as_slice().len(), 2);
+    assert_eq!(rules.as_slice().len(), 3);
 }
 
 #[test]
@@ -408,6 +413,7 @@ fn an_arrival_is_only_for_rules_about_arrivals() {
             false,
         ),
         ("{ exact: { data.kind: asg-terminating } }", false),
+        ("{ exact: { data.kind: spot-again } }", false),
     ] {
         let rules = Rules::parse(&rule_of(filter), "r.yaml").unwrap();
         assert_eq!(rules.matching(&candidate).count() == 1, expected, "{filter}");

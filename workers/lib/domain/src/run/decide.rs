@@ -4,7 +4,7 @@ use hollowtrees_schemas::id::ActionId;
 use hollowtrees_schemas::proto;
 use jiff::Timestamp;
 
-use super::{ActionState, Ended, Run, Standing};
+use super::{ActionState, Ended, PlannedStep, Run, Standing};
 use crate::incident::Incident;
 use crate::limits::WAIT_FOR_DEADLINE;
 use crate::record::{minus, plus};
@@ -300,18 +300,30 @@ impl Run {
     }
 
     fn leave_step(&mut self, now: Timestamp) {
-        let failed = self
-            .actions
-            .iter()
-            .any(|action| action.step == self.step && self.went_wrong(action));
-        let stops = self
-            .steps
-            .get(self.step as usize)
-            .is_some_and(|step| step.on_failure == OnFailure::Stop);
+        let of_step = || self.actions.iter().filter(|action| action.step == self.step);
+        let failed = of_step().any(|action| self.went_wrong(action));
+        let skipped = of_step().any(|action| {
+            let ended = action.ended();
+            ended.is_some_and(|ended| ended.result == Outcome::Skipped)
+        });
+        let step = self.steps.get(self.step as usize);
+        let stops = |of: fn(&PlannedStep) -> OnFailure| step.is_some_and(|step| of(step) == OnFailure::Stop);
+        let why = if failed && stops(|step| step.on_failure) {
+            Some((
+                "earlier-step-failed",
+                "An earlier step failed and the rule says to stop then.",
+            ))
+        } else if skipped && stops(|step| step.on_skipped) {
+            Some((
+                "earlier-step-skipped",
+                "Something of an earlier step was skipped and the rule says to stop then.",
+            ))
+        } else {
+            None
+        };
         self.step = self.step.saturating_add(1);
-        if failed && stops {
-            let why = "An earlier step failed and the rule says to stop then.";
-            self.skip_steps(self.step, self.cancel_step(), "earlier-step-failed", why, now);
+        if let Some((reason, why)) = why {
+            self.skip_steps(self.step, self.cancel_step(), reason, why, now);
             self.step = self.cancel_step();
         }
     }

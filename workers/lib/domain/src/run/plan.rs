@@ -36,6 +36,8 @@ pub struct PlannedStep {
     pub before_deadline: Option<SignedDuration>,
     /// Whether the next steps run when one of its actions failed.
     pub on_failure: OnFailure,
+    /// Whether they run when one of them was skipped.
+    pub on_skipped: OnFailure,
 }
 
 impl From<&PlannedAction> for proto::PlannedAction {
@@ -73,6 +75,11 @@ impl From<&PlannedStep> for proto::PlannedStep {
             actions: step.actions.iter().map(Into::into).collect(),
             before_deadline: step.before_deadline.map(duration_to_proto),
             on_failure: step.on_failure.as_str().to_owned(),
+            // Unsaid where it is as ever: a plan without it is the plan it was.
+            on_skipped: match step.on_skipped {
+                OnFailure::Continue => String::new(),
+                OnFailure::Stop => OnFailure::Stop.as_str().to_owned(),
+            },
         }
     }
 }
@@ -83,6 +90,10 @@ impl TryFrom<proto::PlannedStep> for PlannedStep {
     fn try_from(step: proto::PlannedStep) -> Result<Self, RecordError> {
         Ok(Self {
             on_failure: word("steps.on_failure", &step.on_failure)?,
+            on_skipped: match step.on_skipped.as_str() {
+                "" => OnFailure::Continue,
+                given => word("steps.on_skipped", given)?,
+            },
             before_deadline: step.before_deadline.as_ref().map(duration),
             actions: step
                 .actions

@@ -172,6 +172,29 @@ fn a_failed_step_stops_the_rest_unless_told_otherwise() {
 }
 
 #[test]
+fn what_was_skipped_stops_the_rest_where_the_rule_says_so() {
+    let steps = "  steps:\n  - actions: [asg-swap]\n  - actions: [drain]\n";
+    let mut story = Story::new(steps, &incident(Some(120)));
+    story.ends("asg-swap", Outcome::Skipped);
+    story.said(&["publish asg-swap", "publish drain"]);
+
+    let strict = steps.replace("swap]", "swap]\n    on_skipped: stop");
+    let mut story = Story::new(&strict, &incident(Some(120)));
+    let read_again = Run::try_from(proto::Run::from(&story.run)).unwrap();
+    assert_eq!(read_again, story.run);
+    story.ends("asg-swap", Outcome::Skipped);
+    story.said(&["publish asg-swap", "finish succeeded"]);
+    assert_eq!(
+        story.result_of("drain"),
+        Some((Outcome::Skipped, "earlier-step-skipped".into()))
+    );
+    // What was done is done.
+    let mut story = Story::new(&strict, &incident(Some(120)));
+    story.ends("asg-swap", Outcome::Succeeded);
+    story.said(&["publish asg-swap", "publish drain"]);
+}
+
+#[test]
 fn a_message_nobody_delivered_does_not_fail_the_run() {
     let mut story = Story::new(TWO_STEPS, &incident(Some(120)));
     story.ends("drain", Outcome::Succeeded);

@@ -135,6 +135,20 @@ pub fn on_demand_to_come(record: &proto::Group, action: &str, members: &BTreeSet
     record.swaps.iter().filter(counts).count()
 }
 
+/// Whether another action's swap of this instance is open.
+#[must_use]
+pub fn is_going(record: &proto::Group, action: &str, instance: &str) -> bool {
+    let mut swaps = record.swaps.iter();
+    swaps.any(|swap| is_open(swap) && swap.instance == instance && swap.action_id != action)
+}
+
+/// Whether an open swap is about this instance: it goes, or it came for one that goes.
+#[must_use]
+pub fn is_busy(record: &proto::Group, instance: &str) -> bool {
+    let mut swaps = record.swaps.iter().filter(|swap| is_open(swap));
+    swaps.any(|swap| swap.instance == instance || swap.replacement == instance)
+}
+
 /// Whether any swap is open.
 #[must_use]
 pub fn has_open(record: &proto::Group) -> bool {

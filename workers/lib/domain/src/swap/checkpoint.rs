@@ -75,6 +75,9 @@ pub struct Checkpoint {
     /// What came of suspending AZRebalance: nothing, if it was; otherwise why not. None: it was not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended: Option<String>,
+    /// The old one is on demand for want of spot, and nothing takes it away: it is replaced on spot or not at all.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub back_to_spot: bool,
     /// Units by which MaxSize was raised.
     pub room: u32,
     /// Sizes when it began.
@@ -180,6 +183,8 @@ pub struct Plan {
     pub tags: BTreeMap<String, String>,
     /// Weight of the old one.
     pub weight: u32,
+    /// It goes back to spot or stays.
+    pub back_to_spot: bool,
 }
 
 impl Checkpoint {
@@ -204,6 +209,7 @@ impl Checkpoint {
             spot: plan.spot,
             tags: plan.tags,
             choices: plan.choices,
+            back_to_spot: plan.back_to_spot,
             sizes,
             ..Self::default()
         }

@@ -6,7 +6,7 @@ use hollowtrees_schemas::id::Hash;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Policy, TAG_ACTION, TAG_CHOICE, TAG_REPLACES, order,
+    Policy, TAG_ACTION, TAG_CHOICE, TAG_FELL_BACK, TAG_REPLACES, again, order,
     policy::Fallback,
     protection::protect,
     source::{Kind, Resolved, kinds},
@@ -45,6 +45,9 @@ pub struct Choice {
     /// On demand, though the others are spot.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub on_demand: bool,
+    /// It is on demand for want of spot, and is tagged so. Saved with the choice: one of an earlier release is launched as it was.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fell_back: bool,
 }
 
 /// What there is to choose from.
@@ -144,6 +147,7 @@ pub fn choices(offer: Offer<'_>) -> Result<Choices, NoChoice> {
         let mut after = listed;
         for choice in &mut after {
             choice.on_demand = true;
+            choice.fell_back = true;
             "on demand, where no spot pool gives one".clone_into(&mut choice.why);
         }
         left_out.extend(offer.policy.apply(&mut after, false, offer.on_demand));
@@ -179,6 +183,8 @@ fn listed(offer: Offer<'_>, kinds: &[Kind<'_>]) -> Vec<Choice> {
             price: None,
             why: order::AS_LISTED.to_owned(),
             on_demand: false,
+            // What fell back and is replaced on demand is no more for the share than it was.
+            fell_back: !offer.spot && again::fell_back(offer.old),
         };
         subnets.iter().map(|subnet| choice(subnet)).collect()
     };
@@ -235,6 +241,9 @@ impl Choice {
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect();
+        if self.fell_back {
+            tags.insert(TAG_FELL_BACK.to_owned(), "true".to_owned());
+        }
         for (key, value) in group_tags {
             if tags.len() < MOST_TAGS {
                 tags.entry(key.clone()).or_insert_with(|| value.clone());
@@ -252,12 +261,13 @@ impl Choice {
     }
 }
 
-/// Tags a group gives to its instances. Those of AWS itself (`aws:`) nobody else may set; it sets them at attaching.
+/// Tags a group gives to its instances. Those of AWS itself (`aws:`) nobody else may set; it sets them at attaching. That it fell
+/// back is an instance's own.
 #[must_use]
 pub fn propagated(group: &Group) -> BTreeMap<String, String> {
     let tags = group
         .tags
         .iter()
-        .filter(|tag| tag.propagate && !tag.key.starts_with("aws:"));
+        .filter(|tag| tag.propagate && !tag.key.starts_with("aws:") && tag.key != TAG_FELL_BACK);
     tags.map(|tag| (tag.key.clone(), tag.value.clone())).collect()
 }

@@ -21,6 +21,7 @@
 //! | [`decide`](mod@decide) | which one it is |
 //! | [`policy`] | which of them a rule and a group allow |
 //! | [`orphan`] | what a swap left behind |
+//! | [`again`] | whether it is tried again to have on spot what fell back to on demand |
 //! | [`turn`] | whose turn it is to look for it |
 //! | [`joint`] | steps of several swaps of a group as one call |
 //! | [`book`] | the record of a group: lease, sizes, open swaps |
@@ -28,6 +29,7 @@
 //! | [`note`] | what is noted there of a write |
 //! | [`fresh`] | whether what is read of a group is as we left it |
 
+pub mod again;
 pub mod balance;
 pub mod book;
 pub mod checkpoint;
@@ -91,5 +93,7 @@ pub const TAG_REPLACES: &str = "hollowtrees.io/replaces";
 pub const TAG_CLUSTER: &str = "hollowtrees.io/cluster";
 /// Tag of what we launched: number of the choice, from 0.
 pub const TAG_CHOICE: &str = "hollowtrees.io/choice";
+/// Tag of what we launched: `true` where it is on demand for want of spot, and not for the group's share.
+pub const TAG_FELL_BACK: &str = "hollowtrees.io/fell-back";
 /// Tag of a group of EKS, which replaces its instances itself (EKS user guide, "managed node groups").
 pub const TAG_NODE_GROUP: &str = "eks:nodegroup-name";

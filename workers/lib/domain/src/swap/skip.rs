@@ -28,24 +28,8 @@ pub fn skip(seen: &Seen, orders: &Orders) -> Option<End> {
             format!("{name} lets {old} go by itself already."),
         ));
     }
-    if group.capacity_rebalance || tag(group, TAG_NODE_GROUP).is_some() {
-        let why = if group.capacity_rebalance {
-            "its Capacity Rebalancing is on"
-        } else {
-            "it is of a managed node group"
-        };
-        return Some(End::skipped(
-            "group-replaces-itself",
-            format!("{name} replaces its instances itself: {why}."),
-        ));
-    }
-    if !orders.managed && tag(group, TAG_MANAGED) != Some("true") {
-        return Some(End::skipped(
-            "not-managed",
-            format!(
-                "{name} has no tag {TAG_MANAGED}=true and is not named in the configuration: it is left alone."
-            ),
-        ));
+    if let Some(end) = not_ours(group, orders.managed) {
+        return Some(end);
     }
     match (orders.strategy, &group.source) {
         (Strategy::None, _) => Some(End::skipped(
@@ -61,6 +45,32 @@ pub fn skip(seen: &Seen, orders: &Orders) -> Option<End> {
         )),
         _ => None,
     }
+}
+
+/// Why a group is not ours to touch; `None`: it is. `managed`: the configuration names it.
+#[must_use]
+pub fn not_ours(group: &Group, managed: bool) -> Option<End> {
+    let name = &group.name;
+    if group.capacity_rebalance || tag(group, TAG_NODE_GROUP).is_some() {
+        let why = if group.capacity_rebalance {
+            "its Capacity Rebalancing is on"
+        } else {
+            "it is of a managed node group"
+        };
+        return Some(End::skipped(
+            "group-replaces-itself",
+            format!("{name} replaces its instances itself: {why}."),
+        ));
+    }
+    if !managed && tag(group, TAG_MANAGED) != Some("true") {
+        return Some(End::skipped(
+            "not-managed",
+            format!(
+                "{name} has no tag {TAG_MANAGED}=true and is not named in the configuration: it is left alone."
+            ),
+        ));
+    }
+    None
 }
 
 /// The value of a group's tag.

@@ -4,12 +4,15 @@ use hollowtrees_schemas::names::result;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Checkpoint, End, Next, Orders, Seen, Wait, balance,
+    Checkpoint, End, Next, Orders, Seen, Wait, again, balance,
     checkpoint::Undo,
     forward::{APPEARS_WITHIN, is_replaced, lower_desired, restore_max, takes_back},
     node::Waited,
     world::Standing,
 };
+
+/// No pool is left to try.
+const NO_CAPACITY: &str = "no-capacity";
 
 /// Why the swap has to be undone now; `None`: it goes on.
 pub(super) fn why(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders, now: Timestamp) -> Option<Undo> {
@@ -37,7 +40,7 @@ pub(super) fn why(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders, now: Ti
             return Some(Undo::OldLeft);
         }
         if checkpoint.choice().is_none() {
-            return failed("no-capacity", tried(checkpoint));
+            return failed(NO_CAPACITY, tried(checkpoint));
         }
     }
     if orders.give_up && !is_replaced(checkpoint, seen) {
@@ -148,6 +151,11 @@ fn end(checkpoint: &Checkpoint, seen: &Seen, why: &Undo) -> End {
     let left = leftovers(checkpoint);
     let old = &seen.old_id;
     match why {
+        // Nothing is amiss: it is tried again another time.
+        Undo::Failed { reason, message } if checkpoint.back_to_spot && reason == NO_CAPACITY => End::skipped(
+            again::NO_SPOT,
+            format!("{message} {old} stays on demand.{undone}{left}"),
+        ),
         Undo::Failed { reason, message } => {
             End::new(result::FAILED, reason, format!("{message}{undone}{left}"))
         }
