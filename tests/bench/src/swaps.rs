@@ -47,14 +47,27 @@ pub(crate) async fn swaps(count: u32) -> Result<()> {
     let others: u32 = calls
         .iter()
         .filter(|(action, _)| *action != "RunInstances")
-        .map(|(_, made)| made)
+        .map(|(_, made)| made.count)
         .sum();
     let per_swap = f64::from(others) / f64::from(swaps);
     limit_row("calls a swap, apart from launches", per_swap, "calls", Some(2.0));
     println!();
-    println!("Calls: {calls:?}");
+    println!("| call | made | first | last |");
+    println!("|---|---|---|---|");
+    for (action, made) in &calls {
+        let [first, last] = [made.first, made.last].map(|at| at.as_secs_f64());
+        println!("| {action} | {} | {first:.2} s | {last:.2} s |", made.count);
+    }
     println!();
     Ok(())
+}
+
+/// Calls of one kind, and when the first and the last of them came, from the first action on.
+#[derive(Default)]
+struct Made {
+    count: u32,
+    first: Duration,
+    last: Duration,
 }
 
 /// Groups, and their members apart from each other as a cloud takes them.
@@ -78,7 +91,7 @@ fn name(number: u32) -> String {
 }
 
 /// From the first action to the last outcome, and the calls that were made.
-async fn ours(each: u32) -> Result<(Duration, BTreeMap<String, u32>)> {
+async fn ours(each: u32) -> Result<(Duration, BTreeMap<String, Made>)> {
     let cloud = harness::Aws::start().await?;
     let olds = groups(&cloud, each).await?;
     let setup = Setup::start().await?;
@@ -109,9 +122,14 @@ async fn ours(each: u32) -> Result<(Duration, BTreeMap<String, u32>)> {
         }
     }
     let took = began.elapsed();
-    let mut calls = BTreeMap::new();
-    for call in cloud.calls() {
-        *calls.entry(call.action).or_default() += 1;
+    let mut calls: BTreeMap<String, Made> = BTreeMap::new();
+    for (at, call) in cloud.timed_calls() {
+        let made = calls.entry(call.action).or_default();
+        made.last = at.saturating_duration_since(began);
+        if made.count == 0 {
+            made.first = made.last;
+        }
+        made.count += 1;
     }
     Ok((took, calls))
 }

@@ -56,6 +56,8 @@ pub(crate) struct Round {
     pub(crate) group: Option<Group>,
     /// Read after the group.
     pub(crate) record: Arc<proto::Group>,
+    /// Which look it is by. Rounds of one look have the same members.
+    pub(crate) look: u64,
     /// Where a step is asked for. Dropped without: there is none.
     pub(crate) asked: mpsc::Sender<Asked>,
 }
@@ -92,6 +94,11 @@ impl Desk {
             number,
             rounds,
         }
+    }
+
+    /// A look that is made here.
+    pub(crate) fn new_look(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn comes(self: &Arc<Self>) -> Coming {
@@ -145,6 +152,7 @@ mod tests {
         Round {
             group: None,
             record: Arc::default(),
+            look: 0,
             asked,
         }
     }

@@ -39,12 +39,24 @@ impl Saga<'_> {
         &mut self,
         group: Option<Group>,
         record: &proto::Group,
+        look: u64,
     ) -> Result<Option<Seen>, Failure> {
-        let left = self.time_left();
-        match tokio::time::timeout(left, Box::pin(self.see(group, record))).await {
-            Ok(seen) => seen.map(Some),
-            Err(_) => Ok(None),
-        }
+        let last = self
+            .seen
+            .take()
+            .filter(|(of, _)| *of == look && !self.looks_whole());
+        let seen = match last {
+            Some((_, last)) => self.with_group(last, group, record),
+            None => {
+                let left = self.time_left();
+                match tokio::time::timeout(left, Box::pin(self.see(group, record))).await {
+                    Ok(seen) => seen?,
+                    Err(_) => return Ok(None),
+                }
+            }
+        };
+        self.seen = Some((look, seen.clone()));
+        Ok(Some(seen))
     }
 
     /// Everything the next decision needs, and no more calls than that.
@@ -152,24 +164,14 @@ impl Saga<'_> {
 
     /// What else is to be known once it has begun.
     async fn see(&mut self, group: Option<Group>, record: &proto::Group) -> Result<Seen, Failure> {
-        let (action, now) = (&self.job.action().id, self.job.now());
         let old_id = self.job.action().instance.clone();
         let strategy = self.checkpoint.strategy;
-        let books = group
-            .as_ref()
-            .map(|group| fresh::read(record, action, group, now));
-        let books = books.unwrap_or_default();
-        let mut seen = Seen {
-            spare: group
-                .as_ref()
-                .and_then(|group| book::spare(record, group, books.surplus)),
-            books,
-            group,
+        let nothing = Seen {
             old_id: old_id.clone(),
             ..Seen::default()
         };
-        let whole = self.whole_look || self.checkpoint.undo.is_some() || self.job.is_cancelled();
-        if whole && strategy == Strategy::Swap {
+        let mut seen = self.with_group(nothing, group, record);
+        if self.looks_whole() && strategy == Strategy::Swap {
             seen.ours = self.launched_by_us().await?;
             self.whole_look = false;
             self.looked_whole = true;
@@ -199,6 +201,28 @@ impl Saga<'_> {
             seen.drain = records::drain(&self.job).await?;
         }
         Ok(seen)
+    }
+
+    /// What was seen else, with the group and its record as they are read now.
+    fn with_group(&self, seen: Seen, group: Option<Group>, record: &proto::Group) -> Seen {
+        let (action, now) = (&self.job.action().id, self.job.now());
+        let books = group
+            .as_ref()
+            .map(|group| fresh::read(record, action, group, now))
+            .unwrap_or_default();
+        Seen {
+            spare: group
+                .as_ref()
+                .and_then(|group| book::spare(record, group, books.surplus)),
+            books,
+            group,
+            ..seen
+        }
+    }
+
+    /// Whether everything of ours is to be seen.
+    fn looks_whole(&self) -> bool {
+        self.whole_look || self.checkpoint.undo.is_some() || self.job.is_cancelled()
     }
 
     /// The old one is out by our hand, and its interruption ends it: nothing more is decided about it.

@@ -31,7 +31,7 @@ use kinds::{
 };
 
 /// Between two calls of a kind, for each open swap; and at most.
-const EACH: Duration = Duration::from_micros(2_500);
+const EACH: Duration = Duration::from_micros(1_250);
 const LONGEST: Duration = Duration::from_millis(500);
 /// A call that follows on a pause waits for a part of that, for those who ask at the same time.
 const GATHERS: u32 = 10;
@@ -299,21 +299,21 @@ mod tests {
     async fn calls_are_apart_by_how_much_is_open_and_by_what_is_throttled() {
         let line = Line::<Groups>::default();
         let wait = || line.state().next_call(spacing(200)) - Instant::now();
-        assert_eq!(wait(), Duration::from_millis(50));
+        assert_eq!(wait(), Duration::from_millis(25));
         line.put("a", oneshot::channel().0);
         line.state().take();
-        assert_eq!(wait(), Duration::from_millis(500));
+        assert_eq!(wait(), Duration::from_millis(250));
         let throttled = Refusal::Throttled {
             after: Duration::from_secs(1),
             message: String::new(),
         };
         line.state().learn(Some(&throttled));
-        assert_eq!(wait(), Duration::from_millis(750));
+        assert_eq!(wait(), Duration::from_millis(500));
         line.state().learn(Some(&throttled));
-        assert_eq!(wait(), Duration::from_millis(1_000));
-        line.state().learn(None);
         assert_eq!(wait(), Duration::from_millis(750));
-        assert_eq!(spacing(1), Duration::from_micros(2_500));
+        line.state().learn(None);
+        assert_eq!(wait(), Duration::from_millis(500));
+        assert_eq!(spacing(1), Duration::from_micros(1_250));
         assert_eq!(spacing(100_000), Duration::from_millis(500));
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Saga<'a> {
     pub(crate) whole_look: bool,
     /// The last look did.
     pub(crate) looked_whole: bool,
+    /// What the latest look under the lease showed, by its number.
+    pub(crate) seen: Option<(u64, Seen)>,
     /// An earlier call of the launch that is tried may have happened.
     pub(crate) doubt: bool,
     /// It may launch.
@@ -97,6 +99,7 @@ impl<'a> Saga<'a> {
             healthy_within,
             whole_look,
             looked_whole: false,
+            seen: None,
             doubt,
             turn: None,
             strikes: 0,

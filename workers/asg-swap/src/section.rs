@@ -1,8 +1,8 @@
 //! Steps that read sizes and members of a group and write them: under its lease, in as short a time as they take.
 //!
 //! Swaps of a group that are in this process meet at its desk. Whoever has the turn leads: it takes the lease, looks at the
-//! group, and everybody decides by that look. What they are to do is joined to one call; then they look again. Where a
-//! call for several is refused, each is asked for alone.
+//! group, and everybody decides by that look. What they are to do is joined to one call; then they look again, unless it
+//! changed nothing but MaxSize or a process. Where a call for several is refused, each is asked for alone.
 
 use std::{
     collections::BTreeSet,
@@ -16,6 +16,7 @@ use hollowtrees_domain::swap::{
     book::{self, LEASE},
     joint::{Joint, Wish, Write, join},
     note,
+    world::Group,
 };
 use hollowtrees_runtime::worker::Failure;
 use hollowtrees_schemas::proto;
@@ -54,6 +55,8 @@ impl Saga<'_> {
         let asked_at = Instant::now();
         let desk = self.swapper.desks.of(&place.key());
         let mut seat = desk.sit();
+        // Looks at another desk have other numbers.
+        self.seen = None;
         let turn = Arc::clone(&desk.turn).lock_owned();
         tokio::pin!(turn);
         let wait = loop {
@@ -142,9 +145,18 @@ impl Saga<'_> {
     async fn under_lease(&mut self, place: &Place, desk: &Desk) -> Result<Option<Duration>, Failure> {
         // Those that are asked for alone from now on, and have been; none: together.
         let mut alone: Option<BTreeSet<String>> = None;
+        // The latest look, and what it shows, where since then nothing was written here but sizes or processes.
+        let mut known: Option<(u64, Group)> = None;
         for _ in 0..ROUNDS {
             self.go_on()?;
-            let Some((group, record)) = self.read_in_time().await? else {
+            let (look, read) = match known.take() {
+                Some((look, group)) => {
+                    let record = place.read(self.job.bus()).await?;
+                    (look, Some((Some(group), record)))
+                }
+                None => (desk.new_look(), self.read_in_time().await?),
+            };
+            let Some((group, record)) = read else {
                 return Ok(None);
             };
             let (asked, mut heard) = mpsc::channel(ASKED);
@@ -152,9 +164,10 @@ impl Saga<'_> {
             desk.call(&Round {
                 group: group.clone(),
                 record: Arc::clone(&record),
+                look,
                 asked,
             });
-            let Some(seen) = self.see_in_time(group, &record).await? else {
+            let Some(seen) = self.see_in_time(group, &record, look).await? else {
                 return Ok(None);
             };
             let own = self.wish(&seen).await?;
@@ -182,7 +195,11 @@ impl Saga<'_> {
             }
             let answer = self.write(&joint.write).await;
             match &answer {
-                Ok(()) => self.wrote(place, &joint).await?,
+                Ok(()) => {
+                    self.wrote(place, &joint).await?;
+                    let shown = seen.group.and_then(|group| joint.write.shown(group));
+                    known = shown.map(|group| (look, group));
+                }
                 // What may have happened shows at the next look. Each is asked once, so that a throttled one was not done.
                 Err(Refusal::Unclear { .. }) => {}
                 Err(refusal) => {
@@ -241,7 +258,7 @@ impl Saga<'_> {
 
     /// Decides by the look of whoever leads, and hears what came of it.
     async fn ride(&mut self, round: Round) -> Result<Rode, Failure> {
-        let Some(seen) = self.see_in_time(round.group, &round.record).await? else {
+        let Some(seen) = self.see_in_time(round.group, &round.record, round.look).await? else {
             return Ok(Rode::Off(None));
         };
         let Some(wish) = self.wish(&seen).await? else {

@@ -389,6 +389,11 @@ impl Aws {
 
     /// All calls so far, those answered by faults excepted.
     pub fn calls(&self) -> Vec<Call> {
+        self.timed_calls().into_iter().map(|(_, call)| call).collect()
+    }
+
+    /// The same, with when they came.
+    pub fn timed_calls(&self) -> Vec<(std::time::Instant, Call)> {
         self.strict.calls()
     }
 

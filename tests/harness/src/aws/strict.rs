@@ -28,7 +28,7 @@ type Launches = HashMap<(String, String), (BTreeMap<String, String>, String)>;
 pub(super) struct Strict {
     pub(super) moto: Moto,
     pub(super) faults: Faults,
-    calls: Mutex<Vec<Call>>,
+    calls: Mutex<Vec<(Instant, Call)>>,
     lifecycle: Mutex<Lifecycle>,
     pub(super) draining: Mutex<Draining>,
     pub(super) prefixes: Mutex<Prefixes>,
@@ -91,7 +91,7 @@ impl Strict {
         }
     }
 
-    pub(super) fn calls(&self) -> Vec<Call> {
+    pub(super) fn calls(&self) -> Vec<(Instant, Call)> {
         lock(&self.calls).clone()
     }
 
@@ -130,7 +130,7 @@ impl Strict {
         let Some(call) = Call::parse(&request) else {
             return self.pass(request).await;
         };
-        lock(&self.calls).push(call.clone());
+        lock(&self.calls).push((Instant::now(), call.clone()));
         self.end_waits().await;
         if [
             "DeleteMessage",

@@ -1,6 +1,10 @@
 //! Steps of several swaps of a group as one call.
 
-use super::{Next, world::Sizes};
+use super::{
+    Next,
+    balance::REBALANCE,
+    world::{Group, Sizes},
+};
 
 /// Instances of one call of `AttachInstances` or `DetachInstances` (Auto Scaling API reference).
 pub const MOST: usize = 20;
@@ -75,6 +79,24 @@ pub struct Share {
     pub weight: u32,
     /// What is attached, detached or ended for it; empty where sizes alone are written.
     pub instance: String,
+}
+
+impl Write {
+    /// The group as the next look is to show it. None where the write changes members, of which only a look tells.
+    #[must_use]
+    pub fn shown(&self, mut group: Group) -> Option<Group> {
+        match self {
+            Self::SetMax { to } => group.sizes.max = *to,
+            Self::Rebalance { suspend } => {
+                group.suspended.retain(|process| process != REBALANCE);
+                if *suspend {
+                    group.suspended.push(REBALANCE.to_owned());
+                }
+            }
+            _ => return None,
+        }
+        Some(group)
+    }
 }
 
 impl Joint {

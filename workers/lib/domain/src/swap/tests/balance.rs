@@ -7,7 +7,8 @@ use super::{
         Answer, Books, Checkpoint, Next, Seen, Wait,
         balance::{self, REBALANCE},
         book,
-        world::{Group, Life, Standing, Subnet},
+        joint::Write,
+        world::{Group, Life, Sizes, Standing, Subnet},
     },
     steps::{SERVES, decided, group, instance, launched, next, orders, seen},
 };
@@ -187,4 +188,31 @@ fn a_spare_is_what_the_group_launched_itself_and_has_one_too_many_with() {
         spare(&[("one", SERVES), ("new", joins), ("spare", SERVES)], 1),
         None
     );
+}
+
+#[test]
+fn what_a_write_of_sizes_or_processes_shows_is_known_without_a_look() {
+    let by_others = "Launch".to_owned();
+    let group = Group {
+        suspended: vec![by_others.clone()],
+        ..group((1, 2, 3), &[])
+    };
+    let more_room = Write::SetMax { to: 5 }.shown(group.clone()).unwrap();
+    assert_eq!(
+        more_room.sizes,
+        Sizes {
+            min: 1,
+            desired: 2,
+            max: 5
+        }
+    );
+    let suspend = Write::Rebalance { suspend: true };
+    let both = vec![by_others, REBALANCE.to_owned()];
+    let suspended = suspend.shown(group.clone()).unwrap();
+    assert_eq!(suspended.suspended, both);
+    assert_eq!(suspend.shown(suspended.clone()).unwrap().suspended, both);
+    let resumed = Write::Rebalance { suspend: false }.shown(suspended).unwrap();
+    assert_eq!(resumed, group);
+    let instances = vec!["new".to_owned()];
+    assert_eq!(Write::Attach { instances }.shown(group), None);
 }
