@@ -168,6 +168,10 @@ impl Saga<'_> {
         let mut plan = Plan {
             strategy,
             weight: source::weight(group, old),
+            protected: group
+                .members
+                .iter()
+                .any(|of| of.instance == old.id && of.protected),
             ..Plan::default()
         };
         if strategy == Strategy::Swap {

@@ -76,6 +76,7 @@ fn group(of: &Asg) -> String {
         format!("<Tags>{tags}</Tags>"),
         format!("<TargetGroupARNs>{targets}</TargetGroupARNs>"),
         element("CapacityRebalance", &of.capacity_rebalance.to_string()),
+        element("NewInstancesProtectedFromScaleIn", &of.protects_new.to_string()),
     ];
     format!("<member>{}</member>", parts.concat())
 }
@@ -87,7 +88,7 @@ fn member(of: &Member) -> String {
         element("AvailabilityZone", &of.zone),
         element("LifecycleState", of.state()),
         element("HealthStatus", "Healthy"),
-        element("ProtectedFromScaleIn", "false"),
+        element("ProtectedFromScaleIn", &of.protected.to_string()),
         element("WeightedCapacity", &of.weight.to_string()),
     ]
     .concat()

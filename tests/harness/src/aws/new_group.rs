@@ -19,6 +19,7 @@ pub struct NewGroup {
     spot: bool,
     max_price: Option<String>,
     capacity_rebalance: bool,
+    protects_new: bool,
     target_groups: Vec<String>,
     tags: Vec<(String, String, bool)>,
     template: Vec<(String, String)>,
@@ -50,6 +51,7 @@ impl NewGroup {
             spot: false,
             max_price: None,
             capacity_rebalance: false,
+            protects_new: false,
             target_groups: Vec::new(),
             tags: vec![("hollowtrees.io/managed".to_owned(), "true".to_owned(), false)],
             template: Vec::new(),
@@ -156,6 +158,13 @@ impl NewGroup {
     #[must_use]
     pub fn capacity_rebalance(mut self) -> Self {
         self.capacity_rebalance = true;
+        self
+    }
+
+    /// All that joins it is protected from scale-in.
+    #[must_use]
+    pub fn protects_new(mut self) -> Self {
+        self.protects_new = true;
         self
     }
 
@@ -278,6 +287,7 @@ impl NewGroup {
             ("MaxSize", self.sizes.max.to_string()),
             ("VPCZoneIdentifier", subnets.join(",")),
             ("CapacityRebalance", self.capacity_rebalance.to_string()),
+            ("NewInstancesProtectedFromScaleIn", self.protects_new.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();

@@ -1,5 +1,6 @@
 //! Auto Scaling, over moto's EC2.
 
+use super::group_params;
 use super::groups::{self, Asg, Joining};
 use super::query::{self, Call, Refusal};
 use super::rules::{self, Candidate};
@@ -44,6 +45,7 @@ impl Strict {
             "UpdateAutoScalingGroup" | "SetDesiredCapacity" => done(self.resize(world, call).await),
             "AttachInstances" => done(self.attach(world, call).await),
             "DetachInstances" => done(self.detach(world, call).await),
+            "SetInstanceProtection" => done(protect(world, call)),
             "TerminateInstanceInAutoScalingGroup" => done(self.terminate_member(world, call).await),
             "SuspendProcesses" | "ResumeProcesses" => done(self.processes(world, call).await),
             "CreateOrUpdateTags" => done(tag(world, call)),
@@ -92,6 +94,12 @@ impl Strict {
                 .members
                 .iter()
                 .map(|member| (member.id.clone(), member.state().to_owned()))
+                .collect(),
+            protected: group
+                .members
+                .iter()
+                .filter(|member| member.protected)
+                .map(|member| member.id.clone())
                 .collect(),
         })
     }
@@ -407,8 +415,17 @@ fn decrement(call: &Call) -> Result<bool, Refusal> {
     }
 }
 
+fn protect(world: &mut World, call: &Call) -> Result<(), Stop> {
+    let protected = match call.get("ProtectedFromScaleIn") {
+        Some("true") => true,
+        Some("false") => false,
+        _ => return Err(Refusal::validation("ProtectedFromScaleIn must be given").into()),
+    };
+    Ok(world.of(call)?.protect(&call.list("InstanceIds"), protected)?)
+}
+
 fn tag(world: &mut World, call: &Call) -> Result<(), Stop> {
-    for (i, tag) in groups::tags(call).into_iter().enumerate() {
+    for (i, tag) in group_params::tags(call).into_iter().enumerate() {
         let name = call
             .get(&format!("Tags.member.{}.ResourceId", i + 1))
             .unwrap_or_default();

@@ -86,6 +86,7 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
                 standing: standing(member.lifecycle_state().map_or("", asg::LifecycleState::as_str)),
                 weight: weight(member),
                 zone: owned(member.availability_zone()),
+                protected: member.protected_from_scale_in().unwrap_or_default(),
             })
             .collect(),
         subnets,

@@ -75,6 +75,10 @@ pub struct Checkpoint {
     /// What came of suspending AZRebalance: nothing, if it was; otherwise why not. None: it was not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended: Option<String>,
+    /// What came of protecting the replacement as the old one is: nothing, if it is protected; otherwise why not. None: it was not
+    /// asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protection: Option<String>,
     /// Units by which MaxSize was raised.
     pub room: u32,
     /// Sizes when it began.
@@ -103,6 +107,9 @@ pub struct Old {
     pub spot: bool,
     /// Its weight in the group.
     pub weight: u32,
+    /// It is protected from scale-in, or was when it was last seen in its group.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
 }
 
 /// A pool that did not do.
@@ -180,6 +187,8 @@ pub struct Plan {
     pub tags: BTreeMap<String, String>,
     /// Weight of the old one.
     pub weight: u32,
+    /// It is protected from scale-in.
+    pub protected: bool,
 }
 
 impl Checkpoint {
@@ -200,6 +209,7 @@ impl Checkpoint {
                 zone: old.zone.clone(),
                 spot: old.spot,
                 weight: plan.weight.max(1),
+                protected: plan.protected,
             },
             spot: plan.spot,
             tags: plan.tags,
@@ -255,6 +265,7 @@ impl Checkpoint {
     fn done(&mut self, step: &Next, old_id: &str) {
         match step {
             Next::SuspendRebalance => self.suspended = Some(String::new()),
+            Next::Protect { .. } => self.protection = Some(String::new()),
             Next::MakeRoom { .. }
             | Next::ResumeRebalance
             | Next::EndSpare { .. }
@@ -279,6 +290,7 @@ impl Checkpoint {
             Next::RestoreMax { .. } => self.left.max = Some(message),
             Next::EndSpare { .. } => self.spare_stays = true,
             Next::SuspendRebalance => self.suspended = Some(message),
+            Next::Protect { .. } => self.protection = Some(message),
             Next::ResumeRebalance => self.left.rebalance = Some(message),
             Next::TerminateOld => self.left.old = Some(message),
             Next::TerminateNew { instance } => {

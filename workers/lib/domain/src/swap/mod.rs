@@ -12,6 +12,7 @@
 //! | [`source`] | what a group launches from, and which types come of it |
 //! | [`choice`] | which pools to try |
 //! | `protection` | which are too dear for a group's own price protection |
+//! | `scale_in` | the old one's protection from scale-in, for its replacement |
 //! | [`order`] | in which order, and why |
 //! | [`checkpoint`] | what a swap remembers, and what answers do to it |
 //! | [`node`] | the wait for the replacement's node |
@@ -51,6 +52,7 @@ pub mod world;
 
 mod forward;
 mod protection;
+mod scale_in;
 mod undo;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Checkpoint, Node, Strategy,
     health::Health,
-    world::{Group, Instance, Life, Sizes, Standing},
+    world::{Group, Instance, Life, Member, Sizes, Standing},
 };
 use crate::words::Certainty;
 
@@ -111,11 +111,12 @@ impl Seen {
     /// Where an instance stands in the group; `None`: it is no member.
     #[must_use]
     pub fn standing(&self, instance: &str) -> Option<Standing> {
+        self.member(instance).map(|member| member.standing)
+    }
+
+    pub(super) fn member(&self, instance: &str) -> Option<&Member> {
         let members = &self.group.as_ref()?.members;
-        members
-            .iter()
-            .find(|member| member.instance == instance)
-            .map(|member| member.standing)
+        members.iter().find(|member| member.instance == instance)
     }
 
     /// Where the old one stands, if the group does not let it go already.

@@ -58,6 +58,8 @@ pub struct Member {
     pub weight: u32,
     /// `us-east-1a`
     pub zone: String,
+    /// It is not ended where the group scales in (`ProtectedFromScaleIn`).
+    pub protected: bool,
 }
 
 /// Sizes of a group, in instances or, where its overrides have weights, in units of weight.

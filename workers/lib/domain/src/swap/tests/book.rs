@@ -53,6 +53,7 @@ fn group(sizes: Sizes, members: &[&str]) -> Group {
                 standing: Standing::Joining,
                 weight: 1,
                 zone: "a".to_owned(),
+                protected: false,
             })
             .collect(),
         subnets: Vec::new(),
