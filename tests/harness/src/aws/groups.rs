@@ -96,6 +96,8 @@ pub(super) struct Asg {
     pub(super) tags: Vec<Tag>,
     /// ARNs of what its members are registered with.
     pub(super) target_groups: Vec<String>,
+    /// Names of the classic ones.
+    pub(super) classic_balancers: Vec<String>,
     pub(super) members: Vec<Member>,
 }
 
@@ -353,6 +355,11 @@ impl Asg {
             tags: group_params::tags(call),
             target_groups: call
                 .list("TargetGroupARNs")
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            classic_balancers: call
+                .list("LoadBalancerNames")
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),

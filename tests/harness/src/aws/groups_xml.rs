@@ -62,6 +62,11 @@ fn group(of: &Asg) -> String {
         .iter()
         .map(|arn| element("member", arn))
         .collect();
+    let classic: String = of
+        .classic_balancers
+        .iter()
+        .map(|name| element("member", name))
+        .collect();
     let subnets: Vec<_> = of.subnets.iter().map(|(id, _)| id.as_str()).collect();
     let parts = [
         element("AutoScalingGroupName", &of.name),
@@ -75,6 +80,7 @@ fn group(of: &Asg) -> String {
         element("VPCZoneIdentifier", &subnets.join(",")),
         format!("<Tags>{tags}</Tags>"),
         format!("<TargetGroupARNs>{targets}</TargetGroupARNs>"),
+        format!("<LoadBalancerNames>{classic}</LoadBalancerNames>"),
         element("CapacityRebalance", &of.capacity_rebalance.to_string()),
         element("NewInstancesProtectedFromScaleIn", &of.protects_new.to_string()),
     ];

@@ -21,6 +21,7 @@ pub struct NewGroup {
     capacity_rebalance: bool,
     protects_new: bool,
     target_groups: Vec<String>,
+    classic_balancers: Vec<String>,
     tags: Vec<(String, String, bool)>,
     template: Vec<(String, String)>,
 }
@@ -53,6 +54,7 @@ impl NewGroup {
             capacity_rebalance: false,
             protects_new: false,
             target_groups: Vec::new(),
+            classic_balancers: Vec::new(),
             tags: vec![("hollowtrees.io/managed".to_owned(), "true".to_owned(), false)],
             template: Vec::new(),
         }
@@ -175,6 +177,13 @@ impl NewGroup {
         self
     }
 
+    /// What is attached to it is registered with this classic load balancer.
+    #[must_use]
+    pub fn classic_balancer(mut self, name: &str) -> Self {
+        self.classic_balancers.push(name.to_owned());
+        self
+    }
+
     /// Without the tag that gives it to Hollowtrees.
     #[must_use]
     pub fn unmanaged(mut self) -> Self {
@@ -294,6 +303,9 @@ impl NewGroup {
         params.extend(self.source_params());
         for (i, arn) in self.target_groups.iter().enumerate() {
             params.insert(format!("TargetGroupARNs.member.{}", i + 1), arn.clone());
+        }
+        for (i, name) in self.classic_balancers.iter().enumerate() {
+            params.insert(format!("LoadBalancerNames.member.{}", i + 1), name.clone());
         }
         for (i, (key, value, propagate)) in self.tags.iter().enumerate() {
             let at = |name: &str| format!("Tags.member.{}.{name}", i + 1);

@@ -221,7 +221,7 @@ impl Strict {
             .collect();
         rules::attach(&group.name, group.sizes, &group.zones(), &candidates)?;
         group.sizes.desired += candidates.iter().map(|candidate| candidate.weight).sum::<u32>();
-        let targets = group.target_groups.clone();
+        let (targets, classic) = (group.target_groups.clone(), group.classic_balancers.clone());
         for instance in found.into_iter().filter_map(|(instance, _)| instance) {
             group.join(
                 Joining {
@@ -233,15 +233,8 @@ impl Strict {
                 delay,
             );
         }
-        for arn in targets {
-            for id in &ids {
-                let params = [("TargetGroupArn", arn.as_str()), ("Targets.member.1.Id", id)];
-                let service = Service::Balancing;
-                self.moto
-                    .call(&call.region, service, "RegisterTargets", &params)
-                    .await?;
-            }
-        }
+        self.register_members(&call.region, (&targets, &classic), &ids)
+            .await?;
         Ok(())
     }
 

@@ -98,6 +98,7 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
             .map(|process| owned(process.process_name()))
             .collect(),
         target_groups: from.target_group_arns().to_vec(),
+        classic_balancers: from.load_balancer_names().to_vec(),
         tags: from
             .tags()
             .iter()

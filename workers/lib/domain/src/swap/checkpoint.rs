@@ -58,7 +58,7 @@ pub struct Checkpoint {
     /// Since when, seconds since 1970; kept only where its health is waited for.
     #[serde(skip_serializing_if = "is_zero")]
     pub serving_at: i64,
-    /// What came of waiting for its health in target groups; none: nothing yet, or nobody asked.
+    /// What came of waiting for its health at load balancers; none: nothing yet, or nobody asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<health::Waited>,
     /// The old one was about to be taken out of its group.

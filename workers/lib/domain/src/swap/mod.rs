@@ -16,7 +16,7 @@
 //! | [`order`] | in which order, and why |
 //! | [`checkpoint`] | what a swap remembers, and what answers do to it |
 //! | [`node`] | the wait for the replacement's node |
-//! | [`health`] | the wait for its health in target groups |
+//! | [`health`] | the wait for its health at load balancers |
 //! | [`seen`] | one look at everything a decision needs |
 //! | [`next`] | one thing to do |
 //! | [`decide`](mod@decide) | which one it is |

@@ -137,7 +137,7 @@ pub enum Wait {
     NodeReady,
     /// The replacement is in service.
     InService,
-    /// The replacement is healthy in its target groups.
+    /// The replacement is healthy at its load balancers.
     Health,
     /// The old one, which still joins, is in service: before that it cannot be detached.
     OldJoins,
@@ -157,7 +157,7 @@ impl Wait {
             Self::Running => "the replacement to run",
             Self::NodeReady => "the replacement's node to be Ready",
             Self::InService => "the replacement to be in service",
-            Self::Health => "the replacement to be healthy in its target groups",
+            Self::Health => "the replacement to be healthy at its load balancers",
             Self::OldJoins => "the old instance to have joined its group",
             Self::Drain => "the drain of the old instance",
             Self::Shows => "the latest change of the group to show",

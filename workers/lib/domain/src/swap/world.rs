@@ -247,6 +247,8 @@ pub struct Group {
     pub tags: Vec<Tag>,
     /// ARNs of the target groups that its members are registered with.
     pub target_groups: Vec<String>,
+    /// Names of the classic load balancers that they are registered with.
+    pub classic_balancers: Vec<String>,
 }
 
 impl Group {

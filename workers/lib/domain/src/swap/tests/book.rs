@@ -61,6 +61,7 @@ fn group(sizes: Sizes, members: &[&str]) -> Group {
         capacity_rebalance: false,
         suspended: Vec::new(),
         target_groups: Vec::new(),
+        classic_balancers: Vec::new(),
         tags: Vec::new(),
     }
 }

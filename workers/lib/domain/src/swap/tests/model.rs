@@ -219,6 +219,7 @@ impl World {
                 capacity_rebalance: false,
                 suspended: Vec::new(),
                 target_groups: Vec::new(),
+                classic_balancers: Vec::new(),
                 tags: vec![managed],
             },
             instances: ids.iter().map(|id| (id.clone(), instance(id))).collect(),
