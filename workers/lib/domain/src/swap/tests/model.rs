@@ -147,6 +147,9 @@ struct World {
     suspended_by_others: bool,
     /// The group protects all that joins it from scale-in.
     protects_new: bool,
+    /// What we protected latest, and until when it may be read as if we had not. An older read that shows in no size is told by
+    /// nothing, so that this hides none of what the group did by itself, as it may without us.
+    just_protected: (i64, Vec<String>),
     /// The group before our latest change of it, and until when it may be read.
     earlier: Option<(i64, Group)>,
     /// Attachments under way, and ticks that are left.
@@ -252,6 +255,7 @@ impl World {
             refused: false,
             suspended_by_others: false,
             protects_new: false,
+            just_protected: (0, Vec::new()),
             earlier: None,
             late: Vec::new(),
         }
@@ -346,7 +350,13 @@ impl World {
             .earlier
             .as_ref()
             .filter(|(until, _)| lagging && self.now <= *until);
-        let group = earlier.map_or(&self.group, |(_, group)| group);
+        let mut group = earlier.map_or(&self.group, |(_, group)| group).clone();
+        let (until, protected) = &self.just_protected;
+        for member in &mut group.members {
+            let hidden = lagging && self.now <= *until && protected.contains(&member.instance);
+            member.protected &= !hidden;
+        }
+        let group = &group;
         let books = fresh::read(
             &self.record,
             &saga.action,
@@ -527,7 +537,9 @@ impl World {
         }
         let before = self.group.clone();
         let done = self.write(&joint);
-        if self.group != before {
+        if let Write::Protect { instances } = &joint.write {
+            self.just_protected = (self.now + LAG, instances.clone());
+        } else if self.group != before {
             self.earlier = Some((self.now + LAG, before));
         }
         if fate == Fate::DiesAfter {
