@@ -545,3 +545,63 @@ async fn reads_of_groups_lag_when_they_are_told_to() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_protected_from_scale_in_is_not_ended_by_it() {
+    let aws = Aws::start().await.unwrap();
+    let made = aws.create(&NewGroup::new("group").sizes(0, 3, 9)).await.unwrap();
+    let ids: Vec<String> = made.members.iter().map(|(id, _)| id.clone()).collect();
+    let protect = async |id: &str, protected: &str| {
+        asg(
+            &aws,
+            "SetInstanceProtection",
+            id,
+            &[("ProtectedFromScaleIn", protected)],
+        )
+        .await
+    };
+    let desired = async |desired: &str| {
+        asg(&aws, "SetDesiredCapacity", "", &[("DesiredCapacity", desired)])
+            .await
+            .unwrap();
+        let now = aws.group("group").await.unwrap();
+        now.members.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    protect(&ids[0], "true").await.unwrap();
+    protect(&ids[0], "true").await.unwrap();
+    assert_eq!(aws.group("group").await.unwrap().protected, [ids[0].clone()]);
+    assert_eq!(
+        desired("2").await,
+        [ids[0].clone(), ids[2].clone()],
+        "of the others the oldest"
+    );
+    assert_eq!(desired("0").await, [ids[0].clone()], "it is more than is desired");
+
+    // Only a member in service, or in standby.
+    assert_eq!(desired("1").await, [ids[0].clone()]);
+    let refused = protect(&ids[1], "true").await.unwrap_err();
+    assert!(refused.contains("not part of"), "{refused}");
+    aws.set_member_state(&ids[0], Some("Pending:Wait")).await.unwrap();
+    let refused = protect(&ids[0], "false").await.unwrap_err();
+    assert!(
+        refused.contains("not in InService or EnteringStandby"),
+        "{refused}"
+    );
+    aws.set_member_state(&ids[0], Some("Standby")).await.unwrap();
+    protect(&ids[0], "false").await.unwrap();
+    assert!(aws.group("group").await.unwrap().protected.is_empty());
+    aws.set_member_state(&ids[0], None).await.unwrap();
+
+    // What is detached loses it; what is attached has what its group says of all.
+    protect(&ids[0], "true").await.unwrap();
+    let decrement = [("ShouldDecrementDesiredCapacity", "true")];
+    asg(&aws, "DetachInstances", &ids[0], &decrement).await.unwrap();
+    asg(&aws, "AttachInstances", &ids[0], &[]).await.unwrap();
+    let now = aws.group("group").await.unwrap();
+    assert_eq!((now.members.len(), now.protected.len()), (1, 0), "{now:?}");
+    let made = aws
+        .create(&NewGroup::new("all").sizes(0, 1, 1).protects_new())
+        .await
+        .unwrap();
+    assert_eq!(made.protected, [made.members[0].0.clone()]);
+}

@@ -194,6 +194,10 @@ impl Saga<'_> {
             strategy,
             weight: source::weight(group, old),
             back_to_spot: market == Market::BackToSpot,
+            protected: group
+                .members
+                .iter()
+                .any(|of| of.instance == old.id && of.protected),
             ..Plan::default()
         };
         if strategy == Strategy::Swap {

@@ -86,7 +86,7 @@ pub struct Swap {
     /// How long a replacement's node is waited for.
     #[serde(with = "config::duration")]
     pub wait_for_node: Duration,
-    /// How long a replacement's health in its target groups is waited for.
+    /// How long a replacement's health at its load balancers is waited for.
     #[serde(with = "config::duration")]
     pub wait_for_targets: Duration,
     /// What was attached is in service within this.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hollowtrees_bus::{Bus, StoreError, WriteError, store::SCHEMA};
+use hollowtrees_bus::{Bus, Options, StoreError, WriteError, store::SCHEMA};
 use hollowtrees_runtime::worker::Failure;
 use hollowtrees_schemas::{key, proto};
 
@@ -10,6 +10,18 @@ use hollowtrees_schemas::{key, proto};
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Tries at a record that is not answered.
 const TRIES: u32 = 12;
+
+/// A connection of its own, for what is done beside the worker loop. `what` it is for.
+pub(crate) async fn connected(options: &Options, what: &str, again: Duration) -> Bus {
+    loop {
+        match Bus::connect(options).await {
+            Ok(bus) => return bus,
+            // The worker loop, which has the same trouble, says it loudly.
+            Err(error) => tracing::debug!(%error, what, "The bus cannot be reached."),
+        }
+        tokio::time::sleep(again).await;
+    }
+}
 
 /// Where a group's record is.
 #[derive(Clone, Debug)]

@@ -1,10 +1,11 @@
-//! The wait for a replacement's node to be Ready, and for its health in target groups.
+//! The wait for a replacement's node to be Ready, and for its health at load balancers.
 //!
 //! The worker serves all clusters and sees the nodes of at most one. A watch that is broken holds nothing up for long: what
 //! is not seen Ready in time is attached all the same, and the worker stays ready and tells of it.
 
 use std::{convert::Infallible, time::Duration};
 
+use hollowtrees_aws::Refusal;
 use hollowtrees_cluster::{Nodes, Readiness, Sight};
 use hollowtrees_domain::swap::{Node, Seen, Wait, health::Health, world::Standing};
 use hollowtrees_runtime::health::Check;
@@ -86,26 +87,43 @@ impl Saga<'_> {
 }
 
 impl Saga<'_> {
-    /// What its target groups say of the replacement, where that is waited for and it is in service.
+    /// What load balancers say of the replacement, where that is waited for and it is in service.
     pub(crate) async fn health(&self, seen: &Seen, launched: &str) -> Health {
         let serves = seen.standing(launched) == Some(Standing::InService);
-        let groups = seen.group.as_ref().map_or(&[][..], |group| &group.target_groups);
-        if self.healthy_within.is_zero() || !serves || groups.is_empty() {
+        let Some(group) = seen
+            .group
+            .as_ref()
+            .filter(|_| serves && !self.healthy_within.is_zero())
+        else {
             return Health::NotAsked;
+        };
+        let targets = group.target_groups.iter().map(move |arn| async move {
+            let found = self.reads.target_health(arn).await;
+            // What is gone sends nothing.
+            said(found.map(|targets| targets.is_none_or(|of| of.get(launched).copied().unwrap_or_default())))
+        });
+        let classic = group.classic_balancers.iter().map(move |name| async move {
+            let found = self.reads.classic_health(name).await;
+            said(found.map(|serving| serving.is_none_or(|of| of.contains(launched))))
+        });
+        let all = futures::future::join(
+            futures::future::join_all(targets),
+            futures::future::join_all(classic),
+        );
+        let (targets, classic) = all.await;
+        Health::of_all(targets.into_iter().chain(classic))
+    }
+}
+
+/// What one of them says.
+fn said(healthy: Result<bool, Refusal>) -> Health {
+    match healthy {
+        Ok(true) => Health::Healthy,
+        Err(refusal) if refusal.is_definite() => {
+            tracing::warn!(%refusal, "The health of targets cannot be read; no swap waits for it.");
+            Health::Untold
         }
-        let asked = groups.iter().map(|arn| self.reads.target_health(arn));
-        match futures::future::try_join_all(asked).await {
-            Ok(found) => {
-                let mut of_each = found.iter().flatten();
-                let healthy = of_each.all(|targets| targets.get(launched).copied().unwrap_or_default());
-                if healthy { Health::Healthy } else { Health::Waiting }
-            }
-            Err(refusal) if refusal.is_definite() => {
-                tracing::warn!(%refusal, "The health of targets cannot be read; no swap waits for it.");
-                Health::Untold
-            }
-            Err(_) => Health::Waiting,
-        }
+        Ok(false) | Err(_) => Health::Waiting,
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Params {
     pub(crate) end: bool,
     /// How long the replacement's node is waited for.
     pub(crate) wait_for_node: Option<Duration>,
-    /// How long its health in target groups is waited for.
+    /// How long its health at load balancers is waited for.
     pub(crate) wait_for_targets: Option<Duration>,
     /// What is allowed.
     pub(crate) policy: Policy,

@@ -5,7 +5,7 @@
 //! grow with it; and longer still while AWS throttles them.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -26,8 +26,8 @@ use crate::{cloud::Cloud, launches::Launches};
 mod kinds;
 
 use kinds::{
-    Configurations, FittingTypes, Groups, Instances, Launched, Memberships, Replacements, TargetHealth,
-    Templates,
+    ClassicHealth, Configurations, FittingTypes, Groups, Instances, Launched, Memberships, Replacements,
+    TargetHealth, Templates,
 };
 
 /// Between two calls of a kind, for each open swap; and at most.
@@ -55,6 +55,7 @@ pub(crate) struct Reads {
     replacements: Arc<Line<Replacements>>,
     templates: Arc<Line<Templates>>,
     health: Arc<Line<TargetHealth>>,
+    classic_health: Arc<Line<ClassicHealth>>,
     configurations: Arc<Line<Configurations>>,
     fitting: Arc<Line<FittingTypes>>,
 }
@@ -73,6 +74,7 @@ impl Reads {
             replacements: Arc::default(),
             templates: Arc::default(),
             health: Arc::default(),
+            classic_health: Arc::default(),
             configurations: Arc::default(),
             fitting: Arc::default(),
         }
@@ -109,6 +111,11 @@ impl Reads {
     /// Whether the targets of a target group get requests, by id. None: it is gone.
     pub(crate) async fn target_health(&self, arn: &str) -> Result<Option<BTreeMap<String, bool>>, Refusal> {
         self.ask(&self.health, arn).await
+    }
+
+    /// Instances that a classic load balancer sends requests to. None: it is gone.
+    pub(crate) async fn classic_health(&self, name: &str) -> Result<Option<BTreeSet<String>>, Refusal> {
+        self.ask(&self.classic_health, name).await
     }
 
     /// None: there is no launch configuration of this name.

@@ -42,6 +42,7 @@ pub(crate) fn of(action: &proto::Action, checkpoint: &Checkpoint, end: End, afte
         "restored": left.max.is_none() && left.desired.is_none() && left.rebalance.is_none(),
         "max_left": left.max,
         "desired_left": left.desired,
+        "scale_in_protection": checkpoint.protection.as_ref().map(|why| if why.is_empty() { "copied" } else { why }),
         "rebalance": checkpoint.suspended.as_ref().map(|why| if why.is_empty() { "suspended" } else { why }),
         "rebalance_left": left.rebalance,
         "old_left_first": checkpoint.old_left,

@@ -50,20 +50,25 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
     };
     let check = sight.is_some().then(|| context.checks.register("nodes"));
     let sweeper = Sweeper::new(aws.clone(), settings, telemetry.clone(), health.clone());
-    let exporter = Exporter::new(&aws, settings, &context.metrics)?;
+    let bus = context.config.nats.options();
     let me = proto::Worker {
         kind: "asg-swap".to_owned(),
         process: context.identity.id.to_string(),
         version: context.identity.version.to_owned(),
     };
+    let exporter = Exporter::new(&aws, settings, &context.metrics, bus.clone(), me.clone())?;
+    let turn = exporter.as_ref().map(Exporter::turn);
     let swapper = Swapper::new(aws, &settings.swap, telemetry, health.clone()).seeing(sight.clone());
-    let bus = context.config.nats.options();
     let loop_settings = settings.loop_settings(context.shutdown.grace().saturating_sub(LAST_WORDS));
-    tokio::select! {
+    let ended = tokio::select! {
         ended = worker::run(&context, loop_settings, swapper) => ended,
         never = cloud::probe(cloud, &health) => match never {},
         never = node::tell_trouble(sight, check) => match never {},
         never = sweeper.keep(bus, me) => match never {},
         never = exporter::keep(exporter) => match never {},
+    };
+    if let Some(turn) = turn {
+        turn.give_back().await;
     }
+    ended
 }

@@ -43,7 +43,7 @@ pub(crate) struct Saga<'a> {
     pub(crate) times: Times,
     /// The wait for the replacement's node.
     pub(crate) node: NodeWait,
-    /// How long its health in target groups is waited for; zero: not at all.
+    /// How long its health at load balancers is waited for; zero: not at all.
     pub(crate) healthy_within: Duration,
     /// The next look asks for all that carries our tag.
     pub(crate) whole_look: bool,

@@ -252,6 +252,7 @@ impl Saga<'_> {
             Write::Detach { decrement: false, .. }
                 | Write::TerminateMember { decrement: false, .. }
                 | Write::Rebalance { .. }
+                | Write::Protect { .. }
         );
         (!(seen.books.stale && changes_sizes)).then_some(joint)
     }

@@ -87,6 +87,7 @@ impl Saga<'_> {
         match write {
             Write::SetMax { to } => cloud.told("set-max", region.set_max(group, *to).await),
             Write::Attach { instances } => cloud.told("attach", region.attach(group, instances).await),
+            Write::Protect { instances } => cloud.told("protect", region.protect(group, instances).await),
             Write::Detach { instances, decrement } => {
                 cloud.told("detach", region.detach(group, instances, *decrement).await)
             }

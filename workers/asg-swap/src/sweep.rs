@@ -26,7 +26,7 @@ use crate::{
     again::{Again, Read},
     cloud::{Cloud, Health},
     config::{self, Orphans},
-    group::{Changed, Place},
+    group::{Changed, Place, connected},
     telemetry::Telemetry,
     zones::{self, Resumed},
 };
@@ -90,14 +90,7 @@ impl Sweeper {
         if self.settings.orphans == Orphans::Off && !self.again.is_on() {
             return std::future::pending().await;
         }
-        let bus = loop {
-            match Bus::connect(&options).await {
-                Ok(bus) => break bus,
-                // The worker loop, which has the same trouble, says it loudly.
-                Err(error) => tracing::debug!(%error, "The bus cannot be reached for a sweep."),
-            }
-            tokio::time::sleep(AGAIN).await;
-        };
+        let bus = connected(&options, "a sweep", AGAIN).await;
         loop {
             let wait = match self.turn(&bus, &me).await {
                 Ok(Turn::Ours(swept)) if swept.missed.is_empty() => self.settings.every,

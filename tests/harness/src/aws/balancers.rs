@@ -76,6 +76,33 @@ impl Strict {
         })
     }
 
+    /// Registers what joined a group with its target groups, by ARN, and its classic load balancers, by name.
+    pub(super) async fn register_members(
+        &self,
+        region: &str,
+        (targets, classic): (&[String], &[String]),
+        ids: &[&str],
+    ) -> Result<()> {
+        for id in ids {
+            for arn in targets {
+                let params = [("TargetGroupArn", arn.as_str()), ("Targets.member.1.Id", id)];
+                let service = Service::Balancing;
+                self.moto
+                    .call(region, service, "RegisterTargets", &params)
+                    .await?;
+            }
+            for name in classic {
+                let params = [
+                    ("LoadBalancerName", name.as_str()),
+                    ("Instances.member.1.InstanceId", id),
+                ];
+                let (service, action) = (Service::ClassicBalancing, "RegisterInstancesWithLoadBalancer");
+                self.moto.call(region, service, action, &params).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn deregister_targets(&self, call: &Call) -> Result<Response<Body>, Stop> {
         let arn = call.get("TargetGroupArn").unwrap_or_default();
         let registered = self.registered(call, arn).await?;

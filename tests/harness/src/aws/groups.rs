@@ -1,6 +1,7 @@
 //! Auto-scaling groups. moto has them too, but it forgets a policy with every change of size, launches neither the types
 //! nor the market of one, and replaces what ends in the same breath; so they are kept here, over moto's EC2.
 
+use super::group_params;
 use super::query::{Call, Refusal};
 use super::rules::{self, Sizes};
 use std::collections::BTreeMap;
@@ -54,6 +55,8 @@ pub(super) struct Member {
     pub(super) zone: String,
     pub(super) weight: u32,
     pub(super) spot: bool,
+    /// It is not ended when the group scales in.
+    pub(super) protected: bool,
     in_service_at: Instant,
     /// A state set from outside.
     fixed: Option<String>,
@@ -87,10 +90,14 @@ pub(super) struct Asg {
     pub(super) subnets: Vec<(String, String)>,
     pub(super) source: Source,
     pub(super) capacity_rebalance: bool,
+    /// All that joins it is protected from scale-in.
+    pub(super) protects_new: bool,
     pub(super) suspended: Vec<String>,
     pub(super) tags: Vec<Tag>,
     /// ARNs of what its members are registered with.
     pub(super) target_groups: Vec<String>,
+    /// Names of the classic ones.
+    pub(super) classic_balancers: Vec<String>,
     pub(super) members: Vec<Member>,
 }
 
@@ -180,6 +187,8 @@ impl Asg {
             zone: instance.zone,
             weight,
             spot: instance.spot,
+            // What was detached has lost its own protection (user guide, "instance scale-in protection").
+            protected: self.protects_new,
             in_service_at: Instant::now() + delay,
             fixed: None,
         });
@@ -196,6 +205,19 @@ impl Asg {
         if let Some(member) = self.members.iter_mut().find(|member| member.id == id) {
             member.fixed = state.map(str::to_owned);
         }
+    }
+
+    pub(super) fn protect(&mut self, ids: &[&str], protected: bool) -> Result<(), Refusal> {
+        let members: Vec<_> = self.members.iter().map(Member::as_rule).collect();
+        rules::protect(&self.name, &members, ids)?;
+        for member in self
+            .members
+            .iter_mut()
+            .filter(|member| ids.contains(&member.id.as_str()))
+        {
+            member.protected = protected;
+        }
+        Ok(())
     }
 
     pub(super) fn detach(&mut self, ids: &[&str], decrement: bool) -> Result<(), Refusal> {
@@ -285,7 +307,8 @@ impl Asg {
         }
     }
 
-    /// The member it ends when it has too many: the oldest in the fullest zone, as long as enough stay.
+    /// The member it ends when it has too many: the oldest in the fullest zone, as long as enough stay. None where all of
+    /// them are protected.
     pub(super) fn surplus(&self) -> Option<String> {
         if !self.runs("Terminate") {
             return None;
@@ -296,6 +319,7 @@ impl Asg {
             .members
             .iter()
             .filter(|member| member.weight <= excess && !member.state().starts_with("Terminating"))
+            .filter(|member| !member.protected)
             .collect();
         // Stable: the older one stays first.
         fitting.sort_by_key(|member| usize::MAX - in_zone(&member.zone));
@@ -324,12 +348,18 @@ impl Asg {
                 .filter(|id| !id.is_empty())
                 .map(|id| (id.to_owned(), String::new()))
                 .collect(),
-            source: source(call)?,
+            source: group_params::source(call)?,
             capacity_rebalance: call.get("CapacityRebalance") == Some("true"),
+            protects_new: call.get("NewInstancesProtectedFromScaleIn") == Some("true"),
             suspended: Vec::new(),
-            tags: tags(call),
+            tags: group_params::tags(call),
             target_groups: call
                 .list("TargetGroupARNs")
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            classic_balancers: call
+                .list("LoadBalancerNames")
                 .into_iter()
                 .map(str::to_owned)
                 .collect(),
@@ -363,82 +393,4 @@ impl Asg {
                 .collect(),
         }
     }
-}
-
-pub(super) fn tags(call: &Call) -> Vec<Tag> {
-    (1..)
-        .map_while(|i| {
-            Some(Tag {
-                key: call.get(&format!("Tags.member.{i}.Key"))?.to_owned(),
-                value: call
-                    .get(&format!("Tags.member.{i}.Value"))
-                    .unwrap_or_default()
-                    .to_owned(),
-                propagate: call.get(&format!("Tags.member.{i}.PropagateAtLaunch")) == Some("true"),
-            })
-        })
-        .collect()
-}
-
-fn source(call: &Call) -> Result<Source, Refusal> {
-    if let Some(name) = call.get("LaunchConfigurationName") {
-        return Ok(Source::Configuration(name.to_owned()));
-    }
-    if let Some(template) = template(call, "LaunchTemplate") {
-        return Ok(Source::Template(template));
-    }
-    let policy = "MixedInstancesPolicy.LaunchTemplate";
-    let Some(first) = template(call, &format!("{policy}.LaunchTemplateSpecification")) else {
-        return Err(Refusal::validation(
-            "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or \
-             MixedInstancesPolicy parameter.",
-        ));
-    };
-    let overrides = (1..)
-        .map_while(|i| {
-            let at = format!("{policy}.Overrides.member.{i}");
-            let under = format!("{at}.");
-            call.params
-                .keys()
-                .any(|name| name.starts_with(&under))
-                .then(|| Override {
-                    instance_type: call.get(&format!("{at}.InstanceType")).map(str::to_owned),
-                    weight: call.number(&format!("{at}.WeightedCapacity")),
-                    template: template(call, &format!("{at}.LaunchTemplateSpecification")),
-                    image: call.get(&format!("{at}.ImageId")).map(str::to_owned),
-                    fitting: Vec::new(),
-                    requirements: call
-                        .params
-                        .iter()
-                        .filter_map(|(name, value)| {
-                            let rest = name.strip_prefix(&under)?;
-                            let rest = rest.strip_prefix("InstanceRequirements.")?;
-                            Some((rest.to_owned(), value.clone()))
-                        })
-                        .collect(),
-                })
-        })
-        .collect();
-    let distribution = |name: &str| format!("MixedInstancesPolicy.InstancesDistribution.{name}");
-    Ok(Source::Mixed {
-        template: first,
-        overrides,
-        max_price: call.get(&distribution("SpotMaxPrice")).map(str::to_owned),
-        on_demand_base: call
-            .number(&distribution("OnDemandBaseCapacity"))
-            .unwrap_or_default(),
-        on_demand_percentage: call
-            .number(&distribution("OnDemandPercentageAboveBaseCapacity"))
-            .unwrap_or(100),
-    })
-}
-
-fn template(call: &Call, at: &str) -> Option<Template> {
-    let part = |name: &str| call.get(&format!("{at}.{name}")).map(str::to_owned);
-    let (id, name) = (part("LaunchTemplateId"), part("LaunchTemplateName"));
-    (id.is_some() || name.is_some()).then(|| Template {
-        id: id.unwrap_or_default(),
-        name: name.unwrap_or_default(),
-        version: part("Version"),
-    })
 }

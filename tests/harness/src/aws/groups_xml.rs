@@ -62,6 +62,11 @@ fn group(of: &Asg) -> String {
         .iter()
         .map(|arn| element("member", arn))
         .collect();
+    let classic: String = of
+        .classic_balancers
+        .iter()
+        .map(|name| element("member", name))
+        .collect();
     let subnets: Vec<_> = of.subnets.iter().map(|(id, _)| id.as_str()).collect();
     let parts = [
         element("AutoScalingGroupName", &of.name),
@@ -75,7 +80,9 @@ fn group(of: &Asg) -> String {
         element("VPCZoneIdentifier", &subnets.join(",")),
         format!("<Tags>{tags}</Tags>"),
         format!("<TargetGroupARNs>{targets}</TargetGroupARNs>"),
+        format!("<LoadBalancerNames>{classic}</LoadBalancerNames>"),
         element("CapacityRebalance", &of.capacity_rebalance.to_string()),
+        element("NewInstancesProtectedFromScaleIn", &of.protects_new.to_string()),
     ];
     format!("<member>{}</member>", parts.concat())
 }
@@ -87,7 +94,7 @@ fn member(of: &Member) -> String {
         element("AvailabilityZone", &of.zone),
         element("LifecycleState", of.state()),
         element("HealthStatus", "Healthy"),
-        element("ProtectedFromScaleIn", "false"),
+        element("ProtectedFromScaleIn", &of.protected.to_string()),
         element("WeightedCapacity", &of.weight.to_string()),
     ]
     .concat()

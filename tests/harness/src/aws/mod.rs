@@ -11,6 +11,7 @@
 
 mod balancers;
 mod configurations;
+mod group_params;
 mod groups;
 mod groups_xml;
 mod images;
@@ -71,6 +72,8 @@ pub struct Group {
     pub zones: Vec<String>,
     /// Its instances' ids and lifecycle states, the oldest first.
     pub members: Vec<(String, String)>,
+    /// Ids of those that are protected from scale-in.
+    pub protected: Vec<String>,
 }
 
 /// An instance.

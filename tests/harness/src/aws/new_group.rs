@@ -19,7 +19,9 @@ pub struct NewGroup {
     spot: bool,
     max_price: Option<String>,
     capacity_rebalance: bool,
+    protects_new: bool,
     target_groups: Vec<String>,
+    classic_balancers: Vec<String>,
     tags: Vec<(String, String, bool)>,
     template: Vec<(String, String)>,
 }
@@ -50,7 +52,9 @@ impl NewGroup {
             spot: false,
             max_price: None,
             capacity_rebalance: false,
+            protects_new: false,
             target_groups: Vec::new(),
+            classic_balancers: Vec::new(),
             tags: vec![("hollowtrees.io/managed".to_owned(), "true".to_owned(), false)],
             template: Vec::new(),
         }
@@ -159,10 +163,24 @@ impl NewGroup {
         self
     }
 
+    /// All that joins it is protected from scale-in.
+    #[must_use]
+    pub fn protects_new(mut self) -> Self {
+        self.protects_new = true;
+        self
+    }
+
     /// What is attached to it is registered with this target group: its ARN.
     #[must_use]
     pub fn target_group(mut self, arn: &str) -> Self {
         self.target_groups.push(arn.to_owned());
+        self
+    }
+
+    /// What is attached to it is registered with this classic load balancer.
+    #[must_use]
+    pub fn classic_balancer(mut self, name: &str) -> Self {
+        self.classic_balancers.push(name.to_owned());
         self
     }
 
@@ -278,12 +296,16 @@ impl NewGroup {
             ("MaxSize", self.sizes.max.to_string()),
             ("VPCZoneIdentifier", subnets.join(",")),
             ("CapacityRebalance", self.capacity_rebalance.to_string()),
+            ("NewInstancesProtectedFromScaleIn", self.protects_new.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         params.extend(self.source_params());
         for (i, arn) in self.target_groups.iter().enumerate() {
             params.insert(format!("TargetGroupARNs.member.{}", i + 1), arn.clone());
+        }
+        for (i, name) in self.classic_balancers.iter().enumerate() {
+            params.insert(format!("LoadBalancerNames.member.{}", i + 1), name.clone());
         }
         for (i, (key, value, propagate)) in self.tags.iter().enumerate() {
             let at = |name: &str| format!("Tags.member.{}.{name}", i + 1);

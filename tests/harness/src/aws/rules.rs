@@ -1,5 +1,5 @@
 //! The rules of AWS that moto does not keep, as pure functions. Source: the Auto Scaling API reference and user guide
-//! (AttachInstances, DetachInstances, UpdateAutoScalingGroup, SetDesiredCapacity,
+//! (AttachInstances, DetachInstances, UpdateAutoScalingGroup, SetDesiredCapacity, SetInstanceProtection,
 //! TerminateInstanceInAutoScalingGroup), and EC2's on launches. What attaching adds to desired in a group with weights is
 //! not documented; we take the weight of the type, since all sizes are in these units then.
 
@@ -131,6 +131,35 @@ pub fn detach(
             sizes.desired,
             ids.len()
         )));
+    }
+    Ok(())
+}
+
+/// Members may be protected, or not any more, if they are in service or in standby; at most fifty in one call.
+///
+/// # Errors
+/// AWS's refusal.
+pub fn protect(group: &str, members: &[Member<'_>], ids: &[&str]) -> Result<(), Refusal> {
+    if ids.is_empty() || ids.len() > 50 {
+        return Err(Refusal::validation(format!(
+            "{} instances were named, it must be 1 to 50",
+            ids.len()
+        )));
+    }
+    for id in ids {
+        match members.iter().find(|member| member.id == *id) {
+            None => {
+                return Err(Refusal::validation(format!(
+                    "The instance {id} is not part of Auto Scaling group {group}."
+                )));
+            }
+            Some(member) if ["InService", "EnteringStandby", "Standby"].contains(&member.state) => {}
+            Some(_) => {
+                return Err(Refusal::validation(format!(
+                    "The instance {id} is not in InService or EnteringStandby or Standby."
+                )));
+            }
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Auto Scaling, over moto's EC2.
 
+use super::group_params;
 use super::groups::{self, Asg, Joining};
 use super::query::{self, Call, Refusal};
 use super::rules::{self, Candidate};
@@ -44,6 +45,7 @@ impl Strict {
             "UpdateAutoScalingGroup" | "SetDesiredCapacity" => done(self.resize(world, call).await),
             "AttachInstances" => done(self.attach(world, call).await),
             "DetachInstances" => done(self.detach(world, call).await),
+            "SetInstanceProtection" => done(protect(world, call)),
             "TerminateInstanceInAutoScalingGroup" => done(self.terminate_member(world, call).await),
             "SuspendProcesses" | "ResumeProcesses" => done(self.processes(world, call).await),
             "CreateOrUpdateTags" => done(tag(world, call)),
@@ -92,6 +94,12 @@ impl Strict {
                 .members
                 .iter()
                 .map(|member| (member.id.clone(), member.state().to_owned()))
+                .collect(),
+            protected: group
+                .members
+                .iter()
+                .filter(|member| member.protected)
+                .map(|member| member.id.clone())
                 .collect(),
         })
     }
@@ -213,7 +221,7 @@ impl Strict {
             .collect();
         rules::attach(&group.name, group.sizes, &group.zones(), &candidates)?;
         group.sizes.desired += candidates.iter().map(|candidate| candidate.weight).sum::<u32>();
-        let targets = group.target_groups.clone();
+        let (targets, classic) = (group.target_groups.clone(), group.classic_balancers.clone());
         for instance in found.into_iter().filter_map(|(instance, _)| instance) {
             group.join(
                 Joining {
@@ -225,15 +233,8 @@ impl Strict {
                 delay,
             );
         }
-        for arn in targets {
-            for id in &ids {
-                let params = [("TargetGroupArn", arn.as_str()), ("Targets.member.1.Id", id)];
-                let service = Service::Balancing;
-                self.moto
-                    .call(&call.region, service, "RegisterTargets", &params)
-                    .await?;
-            }
-        }
+        self.register_members(&call.region, (&targets, &classic), &ids)
+            .await?;
         Ok(())
     }
 
@@ -407,8 +408,17 @@ fn decrement(call: &Call) -> Result<bool, Refusal> {
     }
 }
 
+fn protect(world: &mut World, call: &Call) -> Result<(), Stop> {
+    let protected = match call.get("ProtectedFromScaleIn") {
+        Some("true") => true,
+        Some("false") => false,
+        _ => return Err(Refusal::validation("ProtectedFromScaleIn must be given").into()),
+    };
+    Ok(world.of(call)?.protect(&call.list("InstanceIds"), protected)?)
+}
+
 fn tag(world: &mut World, call: &Call) -> Result<(), Stop> {
-    for (i, tag) in groups::tags(call).into_iter().enumerate() {
+    for (i, tag) in group_params::tags(call).into_iter().enumerate() {
         let name = call
             .get(&format!("Tags.member.{}.ResourceId", i + 1))
             .unwrap_or_default();

@@ -82,6 +82,13 @@ impl Groups {
         })
     }
 
+    /// Another process shows them.
+    pub(super) fn hide(&mut self) {
+        self.instances.iter().for_each(Gauges::clear);
+        // What lacks meanwhile is counted there.
+        self.dips.clear();
+    }
+
     /// These are all groups of a region now.
     pub(super) fn show(&mut self, region: &str, crews: &[Crew], spot: &BTreeSet<String>, now: Instant) {
         let gone: Vec<_> = self

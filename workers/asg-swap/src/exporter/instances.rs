@@ -89,6 +89,15 @@ impl Instances {
         })
     }
 
+    /// Another process shows them.
+    pub(super) fn hide(&mut self) {
+        self.figures.iter().for_each(Gauges::clear);
+        self.saved.clear();
+        self.unpriced.clear();
+        self.shown.clear();
+        self.groups.clear();
+    }
+
     /// These are all groups of a region now, and these of their members spot instances.
     pub(super) fn show(&mut self, region: &str, crews: &[Crew], spot: &BTreeSet<String>, known: &Known) {
         let mut keys = BTreeSet::new();

@@ -1,10 +1,12 @@
-//! Families of the original `aws-autoscaling-exporter`, read in the background and not on a scrape; and what groups lack and save.
+//! Families of the original `aws-autoscaling-exporter`, read in the background and not on a scrape, by one process of all; and what
+//! groups lack and save.
 //!
 //! | module | what it shows |
 //! |---|---|
 //! | [`groups`] | how groups are manned |
 //! | [`instances`] | prices and scores of spot instances, what a group saves |
 //! | `prices` | what is known of prices, and when it is read |
+//! | `turn` | whose turn it is to read and show |
 //!
 //! What differs from the original on purpose: members that wait in a hook count with those that are pending or terminating,
 //! groups of launch templates are counted, a read that fails leaves the figures as they were, for `scrape_error` to say,
@@ -13,16 +15,22 @@
 pub mod groups;
 pub mod instances;
 mod prices;
+mod turn;
+
+pub(crate) use turn::Turn;
 
 use std::{
     collections::BTreeSet,
     convert::Infallible,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use hollowtrees_aws::{Aws, Crew, Refusal};
+use hollowtrees_bus::Options;
 use hollowtrees_runtime::metrics::{Definition, Error, Metrics, count};
+use hollowtrees_schemas::proto;
 use prometheus::{Gauge, IntCounter};
 
 use self::{groups::Groups, instances::Instances, prices::Prices};
@@ -40,9 +48,11 @@ pub const FAILED: Definition = Definition::new(
 );
 /// Reads.
 pub const SCRAPES: Definition = Definition::new("aws_autoscaling_scrapes_total", "Reads of all groups.");
+
 /// Reads and shows.
 pub(crate) struct Exporter {
     aws: Aws,
+    turn: Arc<Turn>,
     regions: Vec<String>,
     every: Duration,
     groups: Groups,
@@ -53,11 +63,17 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    /// None where it is switched off. `aws` without a region of its own needs `exporter.regions`.
+    /// None where it is switched off. `aws` without a region of its own needs `exporter.regions`. Whose turn it is, is on the bus.
     ///
     /// # Errors
     /// A name of a metric is taken.
-    pub(crate) fn new(aws: &Aws, settings: &Settings, metrics: &Metrics) -> Result<Option<Self>, Error> {
+    pub(crate) fn new(
+        aws: &Aws,
+        settings: &Settings,
+        metrics: &Metrics,
+        bus: Options,
+        me: proto::Worker,
+    ) -> Result<Option<Self>, Error> {
         let own = &settings.exporter;
         if own.every.is_zero() {
             return Ok(None);
@@ -68,6 +84,7 @@ impl Exporter {
         }
         Ok(Some(Self {
             aws: aws.clone(),
+            turn: Arc::new(Turn::new(&regions, bus, me)),
             regions,
             every: own.every,
             groups: Groups::register(metrics)?,
@@ -78,14 +95,35 @@ impl Exporter {
         }))
     }
 
-    /// Reads for ever.
-    pub(crate) async fn keep(mut self) -> Infallible {
+    /// Whose turn it is.
+    pub(crate) fn turn(&self) -> Arc<Turn> {
+        Arc::clone(&self.turn)
+    }
+
+    /// Reads and shows for ever, whenever it is this process's turn.
+    pub(crate) async fn keep(self) -> Infallible {
         if self.regions.is_empty() {
             tracing::error!(
                 "No region is known whose groups could be shown; set exporter.regions (HT_EXPORTER__REGIONS)."
             );
+            return std::future::pending().await;
         }
+        let turn = self.turn();
+        tokio::select! {
+            never = turn.keep() => never,
+            never = self.show() => never,
+        }
+    }
+
+    async fn show(mut self) -> Infallible {
+        let mut is_ours = self.turn.is_ours();
         loop {
+            if !*is_ours.borrow_and_update() {
+                self.hide();
+                // It cannot go: this holds its other end.
+                drop(is_ours.changed().await);
+                continue;
+            }
             let start = Instant::now();
             let mut failed = 0;
             for region in self.regions.clone() {
@@ -94,8 +132,20 @@ impl Exporter {
             self.failed.set(count(failed));
             self.duration.set(start.elapsed().as_secs_f64());
             self.scrapes.inc();
-            tokio::time::sleep(self.every.mul_f64(rand::random_range(0.9..=1.1))).await;
+            let wait = self.every.mul_f64(rand::random_range(0.9..=1.1));
+            // As soon as it is another one's, that one shows them.
+            drop(tokio::time::timeout(wait, is_ours.changed()).await);
         }
+    }
+
+    /// Shows nothing that another process shows. Counters stay, as counters do.
+    fn hide(&mut self) {
+        self.groups.hide();
+        if let Some((_, instances)) = &mut self.priced {
+            instances.hide();
+        }
+        self.failed.set(0.0);
+        self.duration.set(0.0);
     }
 
     /// Whether all could be read.

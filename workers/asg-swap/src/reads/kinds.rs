@@ -1,6 +1,6 @@
 //! What is read, and how many of each one call is about.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hollowtrees_aws::{
     Membership, Refusal, Region,
@@ -23,6 +23,7 @@ pub(super) struct Launched;
 pub(super) struct Replacements;
 pub(super) struct Templates;
 pub(super) struct TargetHealth;
+pub(super) struct ClassicHealth;
 pub(super) struct Configurations;
 pub(super) struct FittingTypes;
 
@@ -106,6 +107,21 @@ impl Kind for TargetHealth {
         let each = keys
             .iter()
             .map(|arn| async move { found(arn, region.target_health(arn).await) });
+        let each = futures::future::try_join_all(each).await?;
+        Ok(each.into_iter().flatten().collect())
+    }
+}
+
+impl Kind for ClassicHealth {
+    type Found = BTreeSet<String>;
+    const CALL: &'static str = "describe-instance-health";
+    /// There is no call for several: so many calls side by side.
+    const AT_ONCE: usize = 8;
+
+    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Self::Found>, Refusal> {
+        let each = keys
+            .iter()
+            .map(|name| async move { found(name, region.classic_health(name).await) });
         let each = futures::future::try_join_all(each).await?;
         Ok(each.into_iter().flatten().collect())
     }

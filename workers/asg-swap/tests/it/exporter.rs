@@ -8,7 +8,13 @@ use hollowtrees_harness::{
     eventually, http_get,
     ports::Port,
     proxy::Fault,
+    supervise::Signal,
 };
+use hollowtrees_schemas::{
+    key,
+    proto::{self, time::to_proto},
+};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     rights::listed,
@@ -288,4 +294,67 @@ async fn it_calls_what_the_page_of_rights_says() {
         .collect();
     assert!(beyond.is_empty(), "the page does not name {beyond:?}");
     assert!(more.is_disjoint(&ours), "the page names something twice");
+}
+
+/// The record of whose turn it is to show groups of this region.
+async fn lease(world: &World) -> Option<proto::GroupLease> {
+    let record = world.bus.groups().get(&key::group("", "us-east-1", "")).await;
+    record.unwrap().and_then(|record| record.value.lease)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_replica_reads_and_shows_and_another_takes_over_when_it_is_gone() {
+    let world = World::new().await;
+    world.group(&NewGroup::new("blue").sizes(1, 4, 4)).await;
+    let first = started(&world, "1s", &[]).await;
+    shows(&first.1, &of("instances", "blue"), Some(4.0)).await;
+    world.aws.forget_calls();
+    let second = started(&world, "1s", &[]).await;
+    let reads = value(&first.1, "aws_autoscaling_scrapes_total").await.unwrap();
+    eventually("some reads of the first", BOUND, async || {
+        value(&first.1, "aws_autoscaling_scrapes_total").await.unwrap() > reads + 3.0
+    })
+    .await;
+    let hidden = [of("instances", "blue"), of("inservice_instances", "blue")];
+    for series in &hidden {
+        assert_eq!(value(&second.1, series).await, None, "{series}");
+    }
+    assert_eq!(value(&second.1, "aws_autoscaling_scrapes_total").await, Some(0.0));
+
+    // Dead, without a word.
+    first.0.kill();
+    shows(&second.1, &of("instances", "blue"), Some(4.0)).await;
+
+    // Another one goes in peace, and leaves it to the next.
+    let third = started(&world, "1s", &[]).await;
+    assert_eq!(value(&third.1, &hidden[0]).await, None);
+    let of_second = lease(&world).await.unwrap().holder.unwrap().process;
+    second.0.signal(Signal::TERM).unwrap();
+    let status = second.0.exited(BOUND).await.unwrap();
+    assert!(status.success(), "{status}");
+    let left = lease(&world).await.map(|lease| lease.holder.unwrap().process);
+    assert_ne!(left, Some(of_second), "it was given back");
+    shows(&third.1, &of("instances", "blue"), Some(4.0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_passed_over_shows_nothing_until_it_has_its_turn_again() {
+    let world = World::new().await;
+    world.group(&NewGroup::new("blue").sizes(1, 4, 4)).await;
+    let (_process, port) = started(&world, "1s", &[]).await;
+    shows(&port, &of("instances", "blue"), Some(4.0)).await;
+    // Somebody else has it, though this one lives.
+    let key = key::group("", "us-east-1", "");
+    let mut record = world.bus.groups().get(&key).await.unwrap().unwrap().value;
+    let lease = record.lease.as_mut().unwrap();
+    lease.action_id = "other".to_owned();
+    lease.holder.as_mut().unwrap().process = "other".to_owned();
+    let now = Timestamp::now();
+    lease.until = Some(to_proto(now + SignedDuration::from_secs(25)));
+    world.bus.groups().put(&key, &record).await.unwrap();
+    shows(&port, &of("instances", "blue"), None).await;
+    let reads = value(&port, "aws_autoscaling_scrapes_total").await;
+    // Until that one is over.
+    shows(&port, &of("instances", "blue"), Some(4.0)).await;
+    assert!(value(&port, "aws_autoscaling_scrapes_total").await > reads);
 }

@@ -1,4 +1,6 @@
-//! The old one stays until its replacement is healthy in the target groups of its group.
+//! The old one stays until its replacement is healthy at the load balancers of its group.
+
+use std::collections::BTreeSet;
 
 use hollowtrees_harness::{
     aws::{NewGroup, Service},
@@ -8,7 +10,10 @@ use hollowtrees_harness::{
 use hollowtrees_schemas::proto;
 use serde_json::json;
 
-use crate::world::{BOUND, World, detail, params};
+use crate::{
+    rights::listed,
+    world::{BOUND, World, detail, params},
+};
 
 /// A group of one, and the ARN of its target group.
 async fn balanced(world: &World, name: &str) -> (String, String) {
@@ -30,6 +35,18 @@ fn nobody_is_healthy(new: &str) -> Fault {
              </member></TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>"
         ))
         .containing("Action=DescribeTargetHealth&")
+}
+
+/// Nothing is in service at a classic load balancer yet.
+fn nothing_serves(new: &str) -> Fault {
+    let state =
+        format!("<InstanceId>{new}</InstanceId><State>OutOfService</State><ReasonCode>Instance</ReasonCode>");
+    Fault::status(200)
+        .body(format!(
+            "<DescribeInstanceHealthResponse><DescribeInstanceHealthResult><InstanceStates><member>{state}</member>\
+             </InstanceStates></DescribeInstanceHealthResult></DescribeInstanceHealthResponse>"
+        ))
+        .containing("Action=DescribeInstanceHealth&")
 }
 
 fn waiting(world: &World, old: &str, wait: &str) -> proto::Action {
@@ -104,5 +121,68 @@ async fn who_may_not_ask_or_is_not_asked_waits_for_nothing() {
         assert_eq!(detail(&outcome)["targets"], json!(null), "{outcome:?}");
     }
     assert_eq!(world.aws.count("DescribeTargetHealth"), 0);
+    worker.stop().await;
+}
+
+/// A group of one at a classic load balancer, and in a target group.
+async fn at_both(world: &World, name: &str) -> String {
+    let arn = world.aws.create_target_group(name, "instance").await.unwrap();
+    world.aws.create_classic_balancer(name).await.unwrap();
+    let group = NewGroup::new(name).target_group(&arn).classic_balancer(name);
+    world.group(&group).await.remove(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn classic_load_balancers_are_asked_too() {
+    let mut world = World::new().await;
+    let old = at_both(&world, "both").await;
+    world.aws.inject(nothing_serves("i-0aaaaaaaaaaaaaaaa"));
+    let worker = world.worker().await;
+    world.send(&waiting(&world, &old, "5m")).await;
+    world.fact("in-service").await;
+    let looks = world.aws.count("DescribeAutoScalingGroups");
+    eventually("some more looks", BOUND, async || {
+        world.aws.count("DescribeAutoScalingGroups") > looks + 2
+    })
+    .await;
+    assert_eq!(world.aws.count("DetachInstances"), 0);
+    world.aws.heal();
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    let new = world.swapped("both", &old, (1, 1, 2)).await;
+    assert_eq!(world.aws.registered_classic("both").await.unwrap(), [new.id]);
+    assert_eq!(detail(&outcome)["targets"]["found"], "healthy", "{outcome:?}");
+    let asked: BTreeSet<String> = world.aws.calls().into_iter().map(|call| call.action).collect();
+    let more = listed("With `wait_for_targets`");
+    assert!(asked.is_superset(&more) && more.len() == 2, "{more:?}, {asked:?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_classic_ones_do_not_say_keeps_nobody_from_waiting_for_target_groups() {
+    let mut world = World::new().await;
+    let old = at_both(&world, "half").await;
+    let denied = Service::ClassicBalancing.fault("AccessDenied", 403);
+    world
+        .aws
+        .inject(denied.containing("Action=DescribeInstanceHealth&"));
+    world.aws.inject(nobody_is_healthy("i-0aaaaaaaaaaaaaaaa"));
+    let worker = world.worker().await;
+    world.send(&waiting(&world, &old, "3s")).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    world.swapped("half", &old, (1, 1, 2)).await;
+    assert_eq!(detail(&outcome)["targets"]["found"], "waiting", "{outcome:?}");
+    // Only the classic one says nothing, and the target group is healthy.
+    world.aws.heal();
+    let denied = Service::ClassicBalancing.fault("AccessDenied", 403);
+    world
+        .aws
+        .inject(denied.containing("Action=DescribeInstanceHealth&"));
+    let old = at_both(&world, "rest").await;
+    world.send(&waiting(&world, &old, "5m")).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    assert_eq!(detail(&outcome)["targets"]["found"], "untold", "{outcome:?}");
     worker.stop().await;
 }

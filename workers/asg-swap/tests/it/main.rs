@@ -26,6 +26,7 @@ mod node;
 mod policies;
 mod process;
 mod rights;
+mod scale_in;
 mod strategies;
 mod sweep;
 mod together;

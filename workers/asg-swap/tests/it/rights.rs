@@ -71,6 +71,9 @@ async fn swaps_call_all_that_the_page_lists_and_nothing_else() {
             });
             world.aws.hold_replacements(true).await.unwrap();
         }
+        if !leaves {
+            world.protect(&old).await;
+        }
         let action = action(&world, &old);
         world.undrained(&old).await;
         world.send(&action).await;
@@ -83,7 +86,7 @@ async fn swaps_call_all_that_the_page_lists_and_nothing_else() {
         made.extend(world.aws.calls().into_iter().map(|call| call.action));
     };
     let certain = |world: &World, old: &str| world.action(old, "certain");
-    // Room, other zones, prices; then the old one, which nobody interrupts.
+    // Room, other zones, prices, protection; then the old one, which nobody interrupts.
     let zones = ["us-east-1a", "us-east-1b"];
     let full = NewGroup::new("full")
         .zones(&zones)

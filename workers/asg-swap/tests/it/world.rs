@@ -15,7 +15,7 @@ use hollowtrees_bus::{
 use hollowtrees_cluster::{Limits, Nodes, Sight};
 use hollowtrees_harness::{
     Aws, Nats,
-    aws::{Instance, NewGroup},
+    aws::{Instance, NewGroup, Service},
 };
 use hollowtrees_runtime::{
     config::Loader,
@@ -144,6 +144,21 @@ impl World {
         let made = self.aws.create(group).await.unwrap();
         self.aws.forget_calls();
         made.members.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Protects a member from scale-in, and forgets the call for it.
+    pub(crate) async fn protect(&self, member: &str) {
+        let group = self.instance(member).await.group.expect("a member");
+        let params = [
+            ("AutoScalingGroupName", group.as_str()),
+            ("InstanceIds.member.1", member),
+            ("ProtectedFromScaleIn", "true"),
+        ];
+        let call = self
+            .aws
+            .call(Service::AutoScaling, "SetInstanceProtection", &params);
+        call.await.unwrap();
+        self.aws.forget_calls();
     }
 
     pub(crate) async fn members(&self, group: &str) -> Vec<String> {

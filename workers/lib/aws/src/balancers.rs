@@ -234,6 +234,16 @@ impl Region {
         }
     }
 
+    /// Instances that a classic balancer sends requests to.
+    ///
+    /// # Errors
+    /// AWS did not say; `Missing` if there is no such balancer.
+    pub async fn classic_health(&self, balancer: &str) -> Result<BTreeSet<String>, Refusal> {
+        let found = self.instance_health(balancer, &[]).await?.into_iter();
+        let serve = found.filter(|(_, standing)| *standing == Standing::Registered);
+        Ok(serve.map(|(instance, _)| instance).collect())
+    }
+
     async fn instance_health(
         &self,
         balancer: &str,

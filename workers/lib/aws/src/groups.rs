@@ -159,6 +159,23 @@ impl Region {
         }
     }
 
+    /// Protects members in service from scale-in, at most 50, all or none. To protect one that is protected is no error.
+    ///
+    /// # Errors
+    /// AWS did not do it, or does not say that it did. `Rejected` if one is no member in service.
+    pub async fn protect(&self, group: &str, instances: &[String]) -> Result<(), Refusal> {
+        self.autoscaling()
+            .set_instance_protection()
+            .auto_scaling_group_name(group)
+            .set_instance_ids(Some(instances.to_vec()))
+            .protected_from_scale_in(true)
+            .customize()
+            .config_override(once())
+            .send()
+            .await?;
+        Ok(())
+    }
+
     /// Takes instances out of their group, at most 20, all or none; they go on running. With `decrement` desired is
     /// lowered with each, otherwise the group launches others. Asked once: after an unclear answer look at the group.
     ///

@@ -86,6 +86,7 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
                 standing: standing(member.lifecycle_state().map_or("", asg::LifecycleState::as_str)),
                 weight: weight(member),
                 zone: owned(member.availability_zone()),
+                protected: member.protected_from_scale_in().unwrap_or_default(),
             })
             .collect(),
         subnets,
@@ -97,6 +98,7 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
             .map(|process| owned(process.process_name()))
             .collect(),
         target_groups: from.target_group_arns().to_vec(),
+        classic_balancers: from.load_balancer_names().to_vec(),
         tags: from
             .tags()
             .iter()

@@ -45,6 +45,7 @@ async fn a_group_is_seen_whole() {
             standing: Standing::InService,
             weight: 1,
             zone: zone_of(id),
+            protected: false,
         })
         .collect();
     assert_eq!(group.members, expected);

@@ -58,7 +58,7 @@ pub struct Checkpoint {
     /// Since when, seconds since 1970; kept only where its health is waited for.
     #[serde(skip_serializing_if = "is_zero")]
     pub serving_at: i64,
-    /// What came of waiting for its health in target groups; none: nothing yet, or nobody asked.
+    /// What came of waiting for its health at load balancers; none: nothing yet, or nobody asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<health::Waited>,
     /// The old one was about to be taken out of its group.
@@ -78,6 +78,10 @@ pub struct Checkpoint {
     /// The old one is on demand for want of spot, and nothing takes it away: it is replaced on spot or not at all.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub back_to_spot: bool,
+    /// What came of protecting the replacement as the old one is: nothing, if it is protected; otherwise why not. None: it was not
+    /// asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protection: Option<String>,
     /// Units by which MaxSize was raised.
     pub room: u32,
     /// Sizes when it began.
@@ -106,6 +110,9 @@ pub struct Old {
     pub spot: bool,
     /// Its weight in the group.
     pub weight: u32,
+    /// It is protected from scale-in, or was when it was last seen in its group.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
 }
 
 /// A pool that did not do.
@@ -185,6 +192,8 @@ pub struct Plan {
     pub weight: u32,
     /// It goes back to spot or stays.
     pub back_to_spot: bool,
+    /// It is protected from scale-in.
+    pub protected: bool,
 }
 
 impl Checkpoint {
@@ -205,6 +214,7 @@ impl Checkpoint {
                 zone: old.zone.clone(),
                 spot: old.spot,
                 weight: plan.weight.max(1),
+                protected: plan.protected,
             },
             spot: plan.spot,
             tags: plan.tags,
@@ -261,6 +271,7 @@ impl Checkpoint {
     fn done(&mut self, step: &Next, old_id: &str) {
         match step {
             Next::SuspendRebalance => self.suspended = Some(String::new()),
+            Next::Protect { .. } => self.protection = Some(String::new()),
             Next::MakeRoom { .. }
             | Next::ResumeRebalance
             | Next::EndSpare { .. }
@@ -285,6 +296,7 @@ impl Checkpoint {
             Next::RestoreMax { .. } => self.left.max = Some(message),
             Next::EndSpare { .. } => self.spare_stays = true,
             Next::SuspendRebalance => self.suspended = Some(message),
+            Next::Protect { .. } => self.protection = Some(message),
             Next::ResumeRebalance => self.left.rebalance = Some(message),
             Next::TerminateOld => self.left.old = Some(message),
             Next::TerminateNew { instance } => {

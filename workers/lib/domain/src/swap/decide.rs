@@ -8,6 +8,7 @@ use super::{
     checkpoint::Undo,
     choice::Claim,
     forward::{self, APPEARS_WITHIN},
+    scale_in,
     skip::skip,
     undo,
     world::{Life, Standing},
@@ -118,6 +119,7 @@ fn on_its_way(
 /// Takes over what the cloud shows of earlier steps, whoever did them.
 fn notice(checkpoint: &mut Checkpoint, seen: &Seen, now: Timestamp) {
     answered(checkpoint, seen, now);
+    scale_in::notice(checkpoint, seen);
     let Some(launched) = checkpoint.launched.clone() else {
         return;
     };

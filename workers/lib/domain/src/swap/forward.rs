@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Checkpoint, End, Next, Orders, Seen, Wait, balance,
     decide::end_old,
-    health, node,
+    health, node, scale_in,
     world::{Life, Standing},
 };
 
@@ -30,11 +30,19 @@ pub(super) fn step(
     if let Some(next) = old_out(checkpoint, seen, orders, now) {
         return Some(next);
     }
+    // Where the old one left by itself desired goes first, or the group launches another one meanwhile.
+    if let Some(next) = scale_in::copy(checkpoint, seen) {
+        return Some(next);
+    }
     if let Some(next) = strays(checkpoint, seen) {
         return Some(next);
     }
     if let Some(next) = restore_max(checkpoint, seen).or_else(|| balance::resume(checkpoint, seen)) {
         return Some(next);
+    }
+    let joins = is_joining(checkpoint, seen, orders, now);
+    if scale_in::is_awaited(checkpoint, joins) {
+        return Some(Next::Wait(Wait::InService));
     }
     Some(end_old(checkpoint, seen, orders).unwrap_or_else(|| Next::Finish(success(checkpoint, seen))))
 }
@@ -105,6 +113,12 @@ fn attach(checkpoint: &mut Checkpoint, seen: &Seen, launched: &str) -> Next {
 fn old_out(checkpoint: &mut Checkpoint, seen: &Seen, orders: &Orders, now: Timestamp) -> Option<Next> {
     match seen.old_stays().filter(|_| !checkpoint.detached) {
         Some(Standing::Joining) => Some(Next::Wait(Wait::OldJoins)),
+        Some(_)
+            if is_replaced(checkpoint, seen)
+                && let Some(next) = scale_in::copy(checkpoint, seen) =>
+        {
+            Some(next)
+        }
         Some(_) if is_replaced(checkpoint, seen) && health::is_awaited(checkpoint, seen, orders, now) => {
             Some(Next::Wait(Wait::Health))
         }
@@ -250,6 +264,7 @@ fn success(checkpoint: &Checkpoint, seen: &Seen) -> End {
     if let Some(waited) = checkpoint.health.filter(|_| !checkpoint.lost) {
         message.push_str(&waited.sentence());
     }
+    message.push_str(&scale_in::sentence(checkpoint));
     for (what, left) in [
         ("MaxSize", &checkpoint.left.max),
         ("Desired capacity", &checkpoint.left.desired),

@@ -1,4 +1,5 @@
-//! Whether the replacement is healthy in its group's target groups, and what came of waiting for that.
+//! Whether the replacement is healthy at its group's load balancers (in its target groups, and at classic ones), and what came of
+//! waiting for that.
 //!
 //! In service means that Auto Scaling counts on it, which does not ask the load balancer unless the group's health check
 //! does. So the old one may be kept until the new one gets requests. As with [`super::node`] a wait that is over is over, and
@@ -13,15 +14,29 @@ use super::{Checkpoint, Orders, Seen};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
-    /// Nobody asks for it, or the group is in no target group.
+    /// Nobody asks for it, or the group is at no load balancer.
     #[default]
     NotAsked,
-    /// They do not say: the right to ask is not there.
+    /// They do not say, or not all of them: the right to ask is not there.
     Untold,
-    /// It is not healthy in all of them yet.
+    /// It is not healthy at all of them yet.
     Waiting,
-    /// It is healthy in each that sends requests.
+    /// It is healthy at each that sends requests.
     Healthy,
+}
+
+impl Health {
+    /// What several say together. What one does not say keeps nobody from waiting for another.
+    #[must_use]
+    pub fn of_all(said: impl IntoIterator<Item = Self>) -> Self {
+        let weight = |of: &Self| match of {
+            Self::NotAsked => 0,
+            Self::Healthy => 1,
+            Self::Untold => 2,
+            Self::Waiting => 3,
+        };
+        said.into_iter().max_by_key(weight).unwrap_or_default()
+    }
 }
 
 /// What came of a wait for them.
@@ -41,16 +56,16 @@ impl Waited {
         match self.found {
             Health::NotAsked => String::new(),
             Health::Untold => {
-                " Its health in the target groups was not waited for: AWS does not say it to this worker."
+                " Its health at the load balancers was not waited for, or not at all of them: AWS does not say it to this worker."
                     .to_owned()
             }
             Health::Waiting => {
                 format!(
-                    " It was not healthy in all target groups in {seconds} s of service; the old one was let go all the same."
+                    " It was not healthy at all load balancers in {seconds} s of service; the old one was let go all the same."
                 )
             }
             Health::Healthy => {
-                format!(" It was healthy in the target groups {seconds} s after it was in service.")
+                format!(" It was healthy at the load balancers {seconds} s after it was in service.")
             }
         }
     }

@@ -8,6 +8,8 @@ use super::{
 
 /// Instances of one call of `AttachInstances` or `DetachInstances` (Auto Scaling API reference).
 pub const MOST: usize = 20;
+/// Instances of one call of `SetInstanceProtection`.
+const PROTECTED_AT_ONCE: usize = 50;
 
 /// What one swap is to do under the group's lease.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,11 @@ pub enum Write {
     /// Attaches instances; AWS raises desired with each.
     Attach {
         /// `i-...`, at most [`MOST`].
+        instances: Vec<String>,
+    },
+    /// Protects instances from scale-in.
+    Protect {
+        /// `i-...`, at most 50.
         instances: Vec<String>,
     },
     /// Detaches instances.
@@ -127,6 +134,7 @@ pub fn join(sizes: Sizes, wishes: &[Wish]) -> Option<Joint> {
     attach(sizes, wishes)
         .or_else(|| make_room(wishes))
         .or_else(|| rebalance(wishes, &Next::SuspendRebalance))
+        .or_else(|| protect(wishes))
         .or_else(|| detach(sizes, wishes, true))
         .or_else(|| detach(sizes, wishes, false))
         .or_else(|| lower_desired(sizes, wishes))
@@ -181,6 +189,19 @@ fn set_max(wishes: &[Wish], wanted: impl Fn(&Next) -> Option<u32>) -> Option<Joi
     Some(Joint {
         write: Write::SetMax { to },
         shares: asked.into_iter().map(|(wish, _)| share(wish, "")).collect(),
+    })
+}
+
+fn protect(wishes: &[Wish]) -> Option<Joint> {
+    let asked = wishes.iter().filter_map(|wish| match &wish.step {
+        Next::Protect { instance } => Some(share(wish, instance)),
+        _ => None,
+    });
+    let shares: Vec<_> = asked.take(PROTECTED_AT_ONCE).collect();
+    let instances = instances(&shares)?;
+    Some(Joint {
+        write: Write::Protect { instances },
+        shares,
     })
 }
 
@@ -286,6 +307,11 @@ mod tests {
         wish(name, weight, Next::Attach { instance })
     }
 
+    fn protect_of(name: &str) -> Wish {
+        let instance = format!("i-new-{name}");
+        wish(name, 1, Next::Protect { instance })
+    }
+
     fn detach_of(name: &str, decrement: bool) -> Wish {
         wish(name, 1, Next::Detach { decrement })
     }
@@ -335,6 +361,9 @@ mod tests {
         assert_eq!((instances.len(), shares.len()), (20, 20));
         let many: Vec<_> = names.iter().map(|name| detach_of(name, true)).collect();
         assert_eq!(join(sizes(0, 100, 100), &many).unwrap().shares.len(), 20);
+        let names: Vec<String> = (0..60).map(|number| number.to_string()).collect();
+        let many: Vec<_> = names.iter().map(|name| protect_of(name)).collect();
+        assert_eq!(join(sizes(0, 100, 100), &many).unwrap().shares.len(), 50);
     }
 
     #[test]
@@ -355,6 +384,7 @@ mod tests {
             wish("l", 1, Next::LowerDesired { to: 4 }),
             detach_of("n", false),
             detach_of("d", true),
+            protect_of("p"),
             room,
             attach_of("a", 1),
         ];
@@ -364,6 +394,9 @@ mod tests {
                 instances: ids("new", &["a"]),
             },
             Write::SetMax { to: 6 },
+            Write::Protect {
+                instances: ids("new", &["p"]),
+            },
             Write::Detach {
                 instances: ids("old", &["d"]),
                 decrement: true,
@@ -379,7 +412,7 @@ mod tests {
             },
             Write::SetMax { to: 3 },
         ];
-        for (write, by) in in_turn.into_iter().zip(["a", "m", "d", "n", "l", "t", "r"]) {
+        for (write, by) in in_turn.into_iter().zip(["a", "m", "p", "d", "n", "l", "t", "r"]) {
             check(sizes, &wishes, &write, &[by]);
             wishes.pop();
         }

@@ -12,10 +12,11 @@
 //! | [`source`] | what a group launches from, and which types come of it |
 //! | [`choice`] | which pools to try |
 //! | `protection` | which are too dear for a group's own price protection |
+//! | `scale_in` | the old one's protection from scale-in, for its replacement |
 //! | [`order`] | in which order, and why |
 //! | [`checkpoint`] | what a swap remembers, and what answers do to it |
 //! | [`node`] | the wait for the replacement's node |
-//! | [`health`] | the wait for its health in target groups |
+//! | [`health`] | the wait for its health at load balancers |
 //! | [`seen`] | one look at everything a decision needs |
 //! | [`next`] | one thing to do |
 //! | [`decide`](mod@decide) | which one it is |
@@ -53,6 +54,7 @@ pub mod world;
 
 mod forward;
 mod protection;
+mod scale_in;
 mod undo;
 
 #[cfg(test)]

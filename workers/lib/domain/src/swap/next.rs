@@ -25,6 +25,11 @@ pub enum Next {
         /// `i-...`
         instance: String,
     },
+    /// Protect the replacement from scale-in, as the old one is.
+    Protect {
+        /// `i-...`
+        instance: String,
+    },
     /// Detach the old one.
     Detach {
         /// Whether desired is lowered with it.
@@ -67,7 +72,8 @@ pub enum Next {
 }
 
 impl Next {
-    /// Whether it reads sizes or members of the group and writes them: only under the group's lease.
+    /// Whether it reads sizes or members of the group and writes them: only under the group's lease. To protect changes neither;
+    /// it goes with what does, for that is next and takes the steps of several swaps as one call.
     #[must_use]
     pub const fn needs_lease(&self) -> bool {
         matches!(
@@ -77,6 +83,7 @@ impl Next {
                 | Self::ResumeRebalance
                 | Self::EndSpare { .. }
                 | Self::Attach { .. }
+                | Self::Protect { .. }
                 | Self::Detach { .. }
                 | Self::LowerDesired { .. }
                 | Self::RestoreMax { .. }
@@ -87,7 +94,10 @@ impl Next {
     /// Whether the swap goes on where it is refused.
     #[must_use]
     pub const fn is_optional(&self) -> bool {
-        matches!(self, Self::SuspendRebalance | Self::EndSpare { .. })
+        matches!(
+            self,
+            Self::SuspendRebalance | Self::EndSpare { .. } | Self::Protect { .. }
+        )
     }
 
     /// Its name, for logs and metrics.
@@ -101,6 +111,7 @@ impl Next {
             Self::ResumeRebalance => "resume-rebalance",
             Self::EndSpare { .. } => "end-spare",
             Self::Attach { .. } => "attach",
+            Self::Protect { .. } => "protect",
             Self::Detach { .. } => "detach",
             Self::LowerDesired { .. } => "lower-desired",
             Self::RestoreMax { .. } => "restore-max",
@@ -126,7 +137,7 @@ pub enum Wait {
     NodeReady,
     /// The replacement is in service.
     InService,
-    /// The replacement is healthy in its target groups.
+    /// The replacement is healthy at its load balancers.
     Health,
     /// The old one, which still joins, is in service: before that it cannot be detached.
     OldJoins,
@@ -146,7 +157,7 @@ impl Wait {
             Self::Running => "the replacement to run",
             Self::NodeReady => "the replacement's node to be Ready",
             Self::InService => "the replacement to be in service",
-            Self::Health => "the replacement to be healthy in its target groups",
+            Self::Health => "the replacement to be healthy at its load balancers",
             Self::OldJoins => "the old instance to have joined its group",
             Self::Drain => "the drain of the old instance",
             Self::Shows => "the latest change of the group to show",

@@ -27,7 +27,7 @@ pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes
             (0, lowered(*decrement))
         }
         Write::SetDesired { to } => (0, *to),
-        Write::Rebalance { .. } => (0, 0),
+        Write::Rebalance { .. } | Write::Protect { .. } => (0, 0),
     };
     if joint.write == (Write::Rebalance { suspend: true }) {
         // Noted before, and whether it happened or not it is resumed.

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Checkpoint, Node, Strategy,
     health::Health,
-    world::{Group, Instance, Life, Sizes, Standing},
+    world::{Group, Instance, Life, Member, Sizes, Standing},
 };
 use crate::words::Certainty;
 
@@ -24,7 +24,7 @@ pub struct Seen {
     pub doomed: bool,
     /// The replacement's node.
     pub node: Node,
-    /// Its health in target groups.
+    /// Its health at load balancers.
     pub health: Health,
     /// A member that another action launched for the same instance.
     pub replaced_by: Option<String>,
@@ -101,7 +101,7 @@ pub struct Orders {
     pub node_within: SignedDuration,
     /// It is waited for no longer: what comes after it needs the time that is left.
     pub node_over: bool,
-    /// The replacement's health in target groups is waited for this long from when it was seen in service.
+    /// The replacement's health at load balancers is waited for this long from when it was seen in service.
     pub healthy_within: SignedDuration,
     /// What was attached is in service within this, or it goes.
     pub in_service_within: SignedDuration,
@@ -111,11 +111,12 @@ impl Seen {
     /// Where an instance stands in the group; `None`: it is no member.
     #[must_use]
     pub fn standing(&self, instance: &str) -> Option<Standing> {
+        self.member(instance).map(|member| member.standing)
+    }
+
+    pub(super) fn member(&self, instance: &str) -> Option<&Member> {
         let members = &self.group.as_ref()?.members;
-        members
-            .iter()
-            .find(|member| member.instance == instance)
-            .map(|member| member.standing)
+        members.iter().find(|member| member.instance == instance)
     }
 
     /// Where the old one stands, if the group does not let it go already.

@@ -6,5 +6,6 @@ mod choices;
 mod health;
 mod model;
 mod node;
+mod scale_in;
 mod sources;
 mod steps;

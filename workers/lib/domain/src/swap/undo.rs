@@ -8,6 +8,7 @@ use super::{
     checkpoint::Undo,
     forward::{APPEARS_WITHIN, is_replaced, lower_desired, restore_max, takes_back},
     node::Waited,
+    scale_in,
     world::Standing,
 };
 
@@ -82,9 +83,10 @@ pub(super) fn step(checkpoint: &mut Checkpoint, seen: &Seen, why: &Undo, now: Ti
         if !checkpoint.old_left && !checkpoint.detached {
             checkpoint.old_left = true;
         }
-        if let Some(next) = sizes_back(checkpoint, seen) {
+        if let Some(next) = sizes_back(checkpoint, seen).or_else(|| scale_in::copy(checkpoint, seen)) {
             return Some(next);
         }
+        scale_in::is_awaited(checkpoint, false);
         return Some(Next::Finish(kept(checkpoint, seen)));
     }
     if let Some(next) = end_ours(checkpoint, seen) {
@@ -132,10 +134,11 @@ fn kept(checkpoint: &Checkpoint, seen: &Seen) -> End {
         result::SUCCEEDED,
         "old-left-first",
         format!(
-            "{new} is in {} in place of {}, which left while the swap was being undone.{}{}",
+            "{new} is in {} in place of {}, which left while the swap was being undone.{}{}{}",
             checkpoint.group,
             seen.old_id,
             checkpoint.node.map(Waited::sentence).unwrap_or_default(),
+            scale_in::sentence(checkpoint),
             leftovers(checkpoint)
         ),
     )

@@ -58,6 +58,8 @@ pub struct Member {
     pub weight: u32,
     /// `us-east-1a`
     pub zone: String,
+    /// It is not ended where the group scales in (`ProtectedFromScaleIn`).
+    pub protected: bool,
 }
 
 /// Sizes of a group, in instances or, where its overrides have weights, in units of weight.
@@ -245,6 +247,8 @@ pub struct Group {
     pub tags: Vec<Tag>,
     /// ARNs of the target groups that its members are registered with.
     pub target_groups: Vec<String>,
+    /// Names of the classic load balancers that they are registered with.
+    pub classic_balancers: Vec<String>,
 }
 
 impl Group {

@@ -53,6 +53,7 @@ fn group(sizes: Sizes, members: &[&str]) -> Group {
                 standing: Standing::Joining,
                 weight: 1,
                 zone: "a".to_owned(),
+                protected: false,
             })
             .collect(),
         subnets: Vec::new(),
@@ -60,6 +61,7 @@ fn group(sizes: Sizes, members: &[&str]) -> Group {
         capacity_rebalance: false,
         suspended: Vec::new(),
         target_groups: Vec::new(),
+        classic_balancers: Vec::new(),
         tags: Vec::new(),
     }
 }

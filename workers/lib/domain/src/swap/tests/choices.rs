@@ -45,6 +45,7 @@ pub(super) fn group(source: Source) -> Group {
         capacity_rebalance: false,
         suspended: Vec::new(),
         target_groups: Vec::new(),
+        classic_balancers: Vec::new(),
         tags: Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! The wait for the replacement's health in target groups.
+//! The wait for the replacement's health at load balancers.
 
 use jiff::SignedDuration;
 
@@ -82,10 +82,23 @@ fn a_wait_for_health_ends_once_and_decides_nothing() {
 }
 
 #[test]
+fn who_does_not_say_it_keeps_nobody_from_waiting_for_another() {
+    use Health::{Healthy, NotAsked, Untold, Waiting};
+    for (said, expected) in [
+        (&[][..], NotAsked),
+        (&[Healthy, Healthy], Healthy),
+        (&[Healthy, Waiting, Untold], Waiting),
+        (&[Untold, Healthy], Untold),
+    ] {
+        assert_eq!(Health::of_all(said.iter().copied()), expected, "{said:?}");
+    }
+}
+
+#[test]
 fn the_outcome_says_what_came_of_it() {
     for (found, part) in [
-        (Health::Healthy, "healthy in the target groups 7 s after"),
-        (Health::Waiting, "not healthy in all target groups in 7 s"),
+        (Health::Healthy, "healthy at the load balancers 7 s after"),
+        (Health::Waiting, "not healthy at all load balancers in 7 s"),
         (Health::Untold, "AWS does not say it"),
     ] {
         let (mut checkpoint, mut seen) = in_service(found);

@@ -124,6 +124,8 @@ struct Saga {
     end: Option<End>,
     /// Of what changed desired, the last this saga knows of.
     attached_at: u64,
+    /// The old one is protected from scale-in.
+    protected: bool,
 }
 
 struct World {
@@ -143,6 +145,11 @@ struct World {
     refused: bool,
     /// Somebody else has suspended AZRebalance, from the beginning.
     suspended_by_others: bool,
+    /// The group protects all that joins it from scale-in.
+    protects_new: bool,
+    /// What we protected latest, and until when it may be read as if we had not. An older read that shows in no size is told by
+    /// nothing, so that this hides none of what the group did by itself, as it may without us.
+    just_protected: (i64, Vec<String>),
     /// The group before our latest change of it, and until when it may be read.
     earlier: Option<(i64, Group)>,
     /// Attachments under way, and ticks that are left.
@@ -198,6 +205,7 @@ impl World {
                         standing: Standing::InService,
                         weight: 1,
                         zone: zone_of(id),
+                        protected: false,
                     })
                     .collect(),
                 // As even as it goes, and every replacement comes into the fuller one.
@@ -214,6 +222,7 @@ impl World {
                 capacity_rebalance: false,
                 suspended: Vec::new(),
                 target_groups: Vec::new(),
+                classic_balancers: Vec::new(),
                 tags: vec![managed],
             },
             instances: ids.iter().map(|id| (id.clone(), instance(id))).collect(),
@@ -233,6 +242,7 @@ impl World {
                     late: false,
                     end: None,
                     attached_at: 0,
+                    protected: false,
                 })
                 .collect(),
             now: 1_000,
@@ -244,9 +254,21 @@ impl World {
             killed: BTreeSet::new(),
             refused: false,
             suspended_by_others: false,
+            protects_new: false,
+            just_protected: (0, Vec::new()),
             earlier: None,
             late: Vec::new(),
         }
+        .protecting([true, false, true])
+    }
+
+    /// With these of the old ones protected from scale-in.
+    fn protecting(mut self, which: [bool; 3]) -> Self {
+        for ((saga, member), protected) in self.sagas.iter_mut().zip(&mut self.group.members).zip(which) {
+            saga.protected = protected;
+            member.protected = protected;
+        }
+        self
     }
 
     fn make(&mut self, life: Life, tags: BTreeMap<String, String>) -> String {
@@ -303,11 +325,13 @@ impl World {
                 standing: Standing::Joining,
                 weight: 1,
                 zone: "b".to_owned(),
+                protected: self.protects_new,
             });
         }
         for _ in desired..count {
-            // Its own choice: the one that is longest in it.
-            if let Some(member) = self.group.members.iter_mut().find(|member| stay(member)) {
+            // Its own choice: the one that is longest in it, of those that are not protected.
+            let may_end = |member: &&mut Member| stay(member) && !member.protected;
+            if let Some(member) = self.group.members.iter_mut().find(may_end) {
                 member.standing = Standing::Leaving;
                 let id = member.instance.clone();
                 self.killed.insert(id.clone());
@@ -326,7 +350,13 @@ impl World {
             .earlier
             .as_ref()
             .filter(|(until, _)| lagging && self.now <= *until);
-        let group = earlier.map_or(&self.group, |(_, group)| group);
+        let mut group = earlier.map_or(&self.group, |(_, group)| group).clone();
+        let (until, protected) = &self.just_protected;
+        for member in &mut group.members {
+            let hidden = lagging && self.now <= *until && protected.contains(&member.instance);
+            member.protected &= !hidden;
+        }
+        let group = &group;
         let books = fresh::read(
             &self.record,
             &saga.action,
@@ -507,7 +537,9 @@ impl World {
         }
         let before = self.group.clone();
         let done = self.write(&joint);
-        if self.group != before {
+        if let Write::Protect { instances } = &joint.write {
+            self.just_protected = (self.now + LAG, instances.clone());
+        } else if self.group != before {
             self.earlier = Some((self.now + LAG, before));
         }
         if fate == Fate::DiesAfter {
@@ -572,6 +604,7 @@ impl World {
                 book::open(&mut self.record, swap, Timestamp::from_second(self.now).unwrap()).unwrap();
                 let plan = Plan {
                     choices: vec![Choice::default(); 3],
+                    protected: self.member(&old).is_some_and(|member| member.protected),
                     ..Plan::default()
                 };
                 let begun = Checkpoint::begin("g", self.group.sizes, &self.instances[&old], plan);
@@ -669,6 +702,7 @@ impl World {
                         standing: Standing::Joining,
                         weight: 1,
                         zone: "a".to_owned(),
+                        protected: self.protects_new,
                     });
                     self.sagas[at].attached_at = self.changes;
                 }
@@ -683,6 +717,23 @@ impl World {
                     self.group
                 );
             }
+            Write::Protect { .. } => {
+                assert!(!self.protects_new, "it is protected without");
+                let serves = |world: &mut Self, id: &str| {
+                    let found = world.member(id);
+                    found.is_some_and(|found| {
+                        matches!(found.standing, Standing::InService | Standing::Standby)
+                    })
+                };
+                if !shares.iter().all(|(_, new)| serves(self, new)) {
+                    return false;
+                }
+                for (at, new) in &shares {
+                    assert!(self.sagas[*at].protected, "the old one is not");
+                    assert!(self.is_ours(*at, new));
+                    self.member(new).unwrap().protected = true;
+                }
+            }
             Write::Detach { decrement, .. } => {
                 let serves = |world: &mut Self, id: &str| {
                     let found = world.member(id);
@@ -694,6 +745,7 @@ impl World {
                 }
                 for (at, old) in &shares {
                     assert_eq!(self.sagas[*at].old, *old);
+                    self.check_protection(*at);
                     self.group.members.retain(|member| member.instance != *old);
                 }
                 self.lower(*decrement, many);
@@ -752,6 +804,28 @@ impl World {
             }
         }
         true
+    }
+
+    /// The replacement, where there is one, is protected as the old one was, unless that was refused.
+    fn check_protection(&self, at: usize) {
+        let saga = &self.sagas[at];
+        let new = saga.live.launched.as_deref().filter(|_| !saga.live.lost);
+        let mut members = self.group.members.iter();
+        let Some(new) = members.find(|member| Some(member.instance.as_str()) == new) else {
+            return;
+        };
+        let is_told = saga.live.protection.as_deref().is_some_and(|why| !why.is_empty());
+        let in_time = !(saga.give_up || saga.cancelled);
+        assert!(
+            !saga.protected || new.protected || is_told && (self.refused || !in_time),
+            "not protected: {new:?}, {:?}",
+            saga.live
+        );
+        assert!(
+            saga.protected || self.protects_new || !new.protected && saga.live.protection.is_none(),
+            "protected as nothing was: {new:?}, {:?}",
+            saga.live
+        );
     }
 
     /// Of the zones.
@@ -909,6 +983,7 @@ impl World {
                         self.group.members.iter().all(|member| member.instance != old),
                         "the old one is out: {say}"
                     );
+                    self.check_protection(at);
                 }
                 _ if untouched => assert!(alive.is_empty(), "{say}"),
                 _ => {
@@ -1039,9 +1114,11 @@ proptest! {
         sagas in 1usize..=3,
         certain in any::<bool>(),
         room in 0u32..=2,
+        protected in any::<[bool; 3]>(),
         happenings in prop::collection::vec(happening(false, false), 0..80),
     ) {
-        let world = play(sagas, certain, room, &happenings);
+        let world = World::new(sagas, certain, room).protecting(protected);
+        let world = play_in(world, &happenings);
         prop_assert_eq!(world.group.sizes.max, BASE.max + room);
     }
 
@@ -1064,6 +1141,17 @@ proptest! {
         let mut world = World::new(sagas, certain, 0);
         world.group.suspended = vec![balance::REBALANCE.to_owned()];
         world.suspended_by_others = true;
+        play_in(world, &happenings);
+    }
+
+    #[test]
+    fn what_the_group_protects_itself_is_not_asked_for(
+        sagas in 1usize..=2,
+        certain in any::<bool>(),
+        happenings in prop::collection::vec(happening(true, false), 0..60),
+    ) {
+        let mut world = World::new(sagas, certain, 0);
+        world.protects_new = true;
         play_in(world, &happenings);
     }
 

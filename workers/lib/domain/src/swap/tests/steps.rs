@@ -41,6 +41,7 @@ pub(super) fn group(sizes: (u32, u32, u32), members: &[(&str, Standing)]) -> Gro
                 standing: *standing,
                 weight: 1,
                 zone: "a".to_owned(),
+                protected: false,
             })
             .collect(),
         subnets: vec![Subnet {
@@ -54,6 +55,7 @@ pub(super) fn group(sizes: (u32, u32, u32), members: &[(&str, Standing)]) -> Gro
         capacity_rebalance: false,
         suspended: Vec::new(),
         target_groups: Vec::new(),
+        classic_balancers: Vec::new(),
         tags: vec![tag(TAG_MANAGED, "true")],
     }
 }
