@@ -395,11 +395,6 @@ impl Aws {
         self.timed_calls().into_iter().map(|(_, call)| call).collect()
     }
 
-    /// The same, with when they came.
-    pub fn timed_calls(&self) -> Vec<(std::time::Instant, Call)> {
-        self.strict.calls()
-    }
-
     /// All calls so far that change something, those answered by faults excepted.
     pub fn writes(&self) -> Vec<Call> {
         self.calls().into_iter().filter(Call::writes).collect()

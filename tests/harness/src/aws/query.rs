@@ -1,10 +1,11 @@
 //! AWS's query protocol: a form goes in, XML comes out; and what of SQS's JSON is of interest here.
 
-use super::Service;
+use super::{Aws, Service};
 use crate::http_server::{self, Body};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// A call that reached the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,13 @@ pub struct Call {
     pub region: String,
     /// The id of the access key it was signed with.
     pub key: String,
+}
+
+impl Aws {
+    /// All calls so far, those answered by faults excepted, with when they came.
+    pub fn timed_calls(&self) -> Vec<(Instant, Call)> {
+        self.strict.calls()
+    }
 }
 
 impl Call {
