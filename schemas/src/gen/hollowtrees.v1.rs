@@ -400,6 +400,28 @@ impl ::prost::Name for GroupSize {
         "/hollowtrees.v1.GroupSize".into()
     }
 }
+/// Members that a call of ours takes out: what is read soon after, and shows one of them in its place still, is older.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupExit {
+    /// Who makes the call, under the lease.
+    #[prost(string, tag = "1")]
+    pub action_id: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub instances: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When it was noted, before the call.
+    #[prost(message, optional, tag = "3")]
+    pub at: ::core::option::Option<::pbjson_types::Timestamp>,
+}
+impl ::prost::Name for GroupExit {
+    const NAME: &'static str = "GroupExit";
+    const PACKAGE: &'static str = "hollowtrees.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hollowtrees.v1.GroupExit".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hollowtrees.v1.GroupExit".into()
+    }
+}
 /// An auto-scaling group with its swaps: what its MaxSize was before the first open one, what we last wrote, and who
 /// may change it now.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -439,9 +461,11 @@ pub struct Group {
     /// We are about to suspend its process AZRebalance, or have; until it is resumed.
     #[prost(bool, tag = "14")]
     pub rebalance_suspended: bool,
-    /// When we last resumed it: what is read soon after may show it suspended still.
+    /// When we last resumed it, or were about to: what is read soon after may show it suspended still.
     #[prost(message, optional, tag = "15")]
     pub rebalance_resumed_at: ::core::option::Option<::pbjson_types::Timestamp>,
+    #[prost(message, optional, tag = "16")]
+    pub latest_exit: ::core::option::Option<GroupExit>,
 }
 impl ::prost::Name for Group {
     const NAME: &'static str = "Group";

@@ -1452,6 +1452,9 @@ impl serde::Serialize for Group {
         if self.rebalance_resumed_at.is_some() {
             len += 1;
         }
+        if self.latest_exit.is_some() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.Group", len)?;
         if self.schema != 0 {
             struct_ser.serialize_field("schema", &self.schema)?;
@@ -1498,6 +1501,9 @@ impl serde::Serialize for Group {
         if let Some(v) = self.rebalance_resumed_at.as_ref() {
             struct_ser.serialize_field("rebalanceResumedAt", &crate::proto::json::Time(v))?;
         }
+        if let Some(v) = self.latest_exit.as_ref() {
+            struct_ser.serialize_field("latestExit", v)?;
+        }
         struct_ser.end()
     }
 }
@@ -1530,6 +1536,8 @@ impl<'de> serde::Deserialize<'de> for Group {
             "rebalanceSuspended",
             "rebalance_resumed_at",
             "rebalanceResumedAt",
+            "latest_exit",
+            "latestExit",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -1549,6 +1557,7 @@ impl<'de> serde::Deserialize<'de> for Group {
             LatestDesired,
             RebalanceSuspended,
             RebalanceResumedAt,
+            LatestExit,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -1586,6 +1595,7 @@ impl<'de> serde::Deserialize<'de> for Group {
                             "latestDesired" | "latest_desired" => Ok(GeneratedField::LatestDesired),
                             "rebalanceSuspended" | "rebalance_suspended" => Ok(GeneratedField::RebalanceSuspended),
                             "rebalanceResumedAt" | "rebalance_resumed_at" => Ok(GeneratedField::RebalanceResumedAt),
+                            "latestExit" | "latest_exit" => Ok(GeneratedField::LatestExit),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -1620,6 +1630,7 @@ impl<'de> serde::Deserialize<'de> for Group {
                 let mut latest_desired__ = None;
                 let mut rebalance_suspended__ = None;
                 let mut rebalance_resumed_at__ = None;
+                let mut latest_exit__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Schema => {
@@ -1720,6 +1731,12 @@ impl<'de> serde::Deserialize<'de> for Group {
                             }
                             rebalance_resumed_at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
                         }
+                        GeneratedField::LatestExit => {
+                            if latest_exit__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("latestExit"));
+                            }
+                            latest_exit__ = map_.next_value()?;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -1741,10 +1758,141 @@ impl<'de> serde::Deserialize<'de> for Group {
                     latest_desired: latest_desired__,
                     rebalance_suspended: rebalance_suspended__.unwrap_or_default(),
                     rebalance_resumed_at: rebalance_resumed_at__,
+                    latest_exit: latest_exit__,
                 })
             }
         }
         deserializer.deserialize_struct("hollowtrees.v1.Group", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for GroupExit {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.action_id.is_empty() {
+            len += 1;
+        }
+        if !self.instances.is_empty() {
+            len += 1;
+        }
+        if self.at.is_some() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupExit", len)?;
+        if !self.action_id.is_empty() {
+            struct_ser.serialize_field("actionId", &self.action_id)?;
+        }
+        if !self.instances.is_empty() {
+            struct_ser.serialize_field("instances", &self.instances)?;
+        }
+        if let Some(v) = self.at.as_ref() {
+            struct_ser.serialize_field("at", &crate::proto::json::Time(v))?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for GroupExit {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "action_id",
+            "actionId",
+            "instances",
+            "at",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            ActionId,
+            Instances,
+            At,
+            __SkipField__,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "actionId" | "action_id" => Ok(GeneratedField::ActionId),
+                            "instances" => Ok(GeneratedField::Instances),
+                            "at" => Ok(GeneratedField::At),
+                            _ => Ok(GeneratedField::__SkipField__),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = GroupExit;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct hollowtrees.v1.GroupExit")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<GroupExit, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut action_id__ = None;
+                let mut instances__ = None;
+                let mut at__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::ActionId => {
+                            if action_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("actionId"));
+                            }
+                            action_id__ = map_.next_value()?;
+                        }
+                        GeneratedField::Instances => {
+                            if instances__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("instances"));
+                            }
+                            instances__ = map_.next_value()?;
+                        }
+                        GeneratedField::At => {
+                            if at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("at"));
+                            }
+                            at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(GroupExit {
+                    action_id: action_id__.unwrap_or_default(),
+                    instances: instances__.unwrap_or_default(),
+                    at: at__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("hollowtrees.v1.GroupExit", FIELDS, GeneratedVisitor)
     }
 }
 impl serde::Serialize for GroupLease {

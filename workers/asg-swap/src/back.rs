@@ -38,7 +38,7 @@ impl Stays {
     }
 
     /// The end of a swap that would break the share.
-    pub(crate) fn end(&self, group: &Group, old: &Instance) -> End {
+    fn end(&self, group: &Group, old: &Instance) -> End {
         skipped(
             again::FOR_SHARE,
             format!(
@@ -58,8 +58,29 @@ impl Saga<'_> {
         records::is_back_to_spot(&self.job).await
     }
 
+    /// What has to stay on demand while it is brought back; an end: it stays as it is.
+    pub(crate) async fn may_go_back(
+        &self,
+        strategy: Strategy,
+        group: &Group,
+        old: &Instance,
+        policy: &Policy,
+    ) -> Result<Result<Option<Stays>, End>, Failure> {
+        if let Some(end) = self.stays_by_itself(strategy, group, old) {
+            return Ok(Err(end));
+        }
+        let stays = self.stays_on_demand(group, old, policy).await?;
+        if let Some(stays) = &stays {
+            let record = self.place(&group.name).read(self.job.bus()).await?;
+            if !stays.are_enough(&record, &self.job.action().id) {
+                return Ok(Err(stays.end(group, old)));
+            }
+        }
+        Ok(Ok(stays))
+    }
+
     /// Why it is not brought back, whatever spot pools there are.
-    pub(crate) fn stays_by_itself(&self, strategy: Strategy, group: &Group, old: &Instance) -> Option<End> {
+    fn stays_by_itself(&self, strategy: Strategy, group: &Group, old: &Instance) -> Option<End> {
         if old.spot {
             return Some(skipped(again::ON_SPOT, format!("{} is on spot already.", old.id)));
         }
@@ -76,7 +97,7 @@ impl Saga<'_> {
     }
 
     /// What has to stay on demand beside it; none where the policy asks for no share.
-    pub(crate) async fn stays_on_demand(
+    async fn stays_on_demand(
         &self,
         group: &Group,
         old: &Instance,

@@ -50,27 +50,22 @@ impl Saga<'_> {
         let place = self.place(&group.name);
         self.wait_for_others(&place, &policy).await?;
         let goes_back = self.goes_back().await?;
-        let (policy, stays) = match goes_back {
-            true => (
-                back::spot_only(policy.clone()),
-                self.stays_on_demand(group, old, &policy).await?,
-            ),
-            false => (policy, None),
+        let (policy, stays) = if goes_back {
+            match self.may_go_back(strategy, group, old, &policy).await? {
+                Ok(stays) => (back::spot_only(policy), stays),
+                Err(end) => {
+                    self.swapper.waiting.leave(&place.key(), &self.job.action().id);
+                    return Ok(Some(end));
+                }
+            }
+        } else {
+            (policy, None)
         };
-        if goes_back && let Some(end) = self.stays_by_itself(strategy, group, old) {
-            return Ok(Some(end));
-        }
         let lacks = match strategy {
             Strategy::Swap => self.lacks_on_demand(group, old, &policy).await?,
             _ => None,
         };
         let share = self.has_its_share(&place, lacks.as_ref()).await?;
-        if let Some(stays) = &stays
-            && !stays.are_enough(&place.read(self.job.bus()).await?, &self.job.action().id)
-        {
-            self.swapper.waiting.leave(&place.key(), &self.job.action().id);
-            return Ok(Some(stays.end(group, old)));
-        }
         let market = match (goes_back, old.spot && share) {
             (true, _) => Market::BackToSpot,
             (false, true) => Market::Spot,

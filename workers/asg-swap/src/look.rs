@@ -210,10 +210,10 @@ impl Saga<'_> {
             .as_ref()
             .map(|group| fresh::read(record, action, group, now))
             .unwrap_or_default();
+        let of = group.as_ref();
         Seen {
-            spare: group
-                .as_ref()
-                .and_then(|group| book::spare(record, group, books.surplus)),
+            attached: of.and_then(|group| book::attached(record, action, group)),
+            spare: of.and_then(|group| book::spare(record, group, books.surplus)),
             books,
             group,
             ..seen

@@ -27,14 +27,7 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
     let strategy = saga.orders(seen)?.strategy;
     let mut policy = saga.policy(group)?;
     let market = if saga.goes_back().await? {
-        let mut end = saga.stays_by_itself(strategy, group, old);
-        if let Some(stays) = saga.stays_on_demand(group, old, &policy).await? {
-            let record = saga.place(&group.name).read(saga.job.bus()).await?;
-            if end.is_none() && !stays.are_enough(&record, &saga.job.action().id) {
-                end = Some(stays.end(group, old));
-            }
-        }
-        if let Some(end) = end {
+        if let Err(end) = saga.may_go_back(strategy, group, old, &policy).await? {
             return Ok(Report::skipped(end.reason, format!("Dry run: {}", end.message)));
         }
         policy = back::spot_only(policy);

@@ -372,9 +372,7 @@ impl Saga<'_> {
                 }
                 if unsuspended {
                     note::resumed(record, now);
-                } else if note::is_noted(record, &action) {
-                    note::was_refused(record);
-                } else {
+                } else if !note::was_refused(record, &action, &joint.write) {
                     return Changed::Leave(());
                 }
                 Changed::Write(())

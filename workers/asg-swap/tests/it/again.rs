@@ -83,11 +83,22 @@ fn fact(kind: &str, event: &str, state: &str, at: Timestamp) -> proto::Fact {
 
 /// Writes an incident as the router makes it of such notices, with a run in this phase that drains nothing.
 async fn incident(world: &World, instance: &str, state: &str, facts: Vec<proto::Fact>, phase: &str) {
+    incident_in("live", world, instance, state, facts, phase).await;
+}
+
+async fn incident_in(
+    mode: &str,
+    world: &World,
+    instance: &str,
+    state: &str,
+    facts: Vec<proto::Fact>,
+    phase: &str,
+) {
     let record = proto::Incident {
         schema: 1,
         cluster: CLUSTER.to_owned(),
         instance: instance.to_owned(),
-        mode: "live".to_owned(),
+        mode: mode.to_owned(),
         generation: 1,
         state: state.to_owned(),
         facts,
@@ -107,7 +118,7 @@ async fn incident(world: &World, instance: &str, state: &str, facts: Vec<proto::
         phase: phase.to_owned(),
         ..proto::Run::default()
     };
-    let of = IncidentKey::new(CLUSTER, instance, "live");
+    let of = IncidentKey::new(CLUSTER, instance, mode);
     world
         .bus
         .incidents()
@@ -311,6 +322,45 @@ async fn it_is_replaced_on_spot_and_ends_once_spot_is_back() {
         ("skipped", "on-spot"),
         "{outcome:?}"
     );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_says_what_would_be_done_and_no_other_strategy_brings_it_back() {
+    let mut world = World::new().await;
+    let worker = world.worker().await;
+    let old = fallen(&mut world, &group("dry"), "dry", json!({}))
+        .await
+        .remove(0);
+    world.aws.heal();
+    let rehearsed = proto::Action {
+        mode: "dry-run".to_owned(),
+        ..world.action(&old, "advisory")
+    };
+    let stands = fact("spot-again", "from-1", "active", Timestamp::now());
+    incident_in("dry-run", &world, &old, "open", vec![stands], "running").await;
+    world.aws.forget_calls();
+    world.send(&rehearsed).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    let told = detail(&outcome);
+    let choices = told["choices"].as_array().unwrap();
+    assert_eq!(choices.len(), 3, "spot alone: {told}");
+    assert_eq!(world.aws.writes(), []);
+
+    may_go_back(&world, &old).await;
+    let detached = proto::Action {
+        params: params(json!({"strategy": "detach"})),
+        ..world.action(&old, "advisory")
+    };
+    world.send(&detached).await;
+    let outcome = world.end().await;
+    assert_eq!(
+        (outcome.result.as_str(), outcome.reason.as_str()),
+        ("skipped", "not-by-swap"),
+        "{outcome:?}"
+    );
+    world.unswapped("dry", &old, (1, 1, 2)).await;
     worker.stop().await;
 }
 

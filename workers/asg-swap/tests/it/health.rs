@@ -56,6 +56,14 @@ fn waiting(world: &World, old: &str, wait: &str) -> proto::Action {
     }
 }
 
+async fn some_more_looks(world: &World) {
+    let looks = world.aws.count("DescribeAutoScalingGroups");
+    eventually("some more looks", BOUND, async || {
+        world.aws.count("DescribeAutoScalingGroups") > looks + 2
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_old_one_is_detached_once_its_replacement_gets_requests() {
     let mut world = World::new().await;
@@ -64,11 +72,7 @@ async fn the_old_one_is_detached_once_its_replacement_gets_requests() {
     let worker = world.worker().await;
     world.send(&waiting(&world, &old, "5m")).await;
     world.fact("in-service").await;
-    let looks = world.aws.count("DescribeAutoScalingGroups");
-    eventually("some more looks", BOUND, async || {
-        world.aws.count("DescribeAutoScalingGroups") > looks + 2
-    })
-    .await;
+    some_more_looks(&world).await;
     assert_eq!(world.aws.registered(&arn).await.unwrap().len(), 1);
     assert_eq!(world.aws.count("DetachInstances"), 0);
     world.aws.heal();
@@ -140,11 +144,7 @@ async fn classic_load_balancers_are_asked_too() {
     let worker = world.worker().await;
     world.send(&waiting(&world, &old, "5m")).await;
     world.fact("in-service").await;
-    let looks = world.aws.count("DescribeAutoScalingGroups");
-    eventually("some more looks", BOUND, async || {
-        world.aws.count("DescribeAutoScalingGroups") > looks + 2
-    })
-    .await;
+    some_more_looks(&world).await;
     assert_eq!(world.aws.count("DetachInstances"), 0);
     world.aws.heal();
     let outcome = world.end().await;

@@ -22,7 +22,12 @@ const UNEVEN: usize = 2;
 pub(super) fn suspend(checkpoint: &Checkpoint, seen: &Seen, launched: &str) -> Option<Next> {
     let group = seen.group.as_ref()?;
     let shows = is_suspended(group) && !seen.books.rebalance_resumed;
-    let done = shows || checkpoint.suspended.is_some();
+    let done = shows
+        || match checkpoint.suspended.as_deref() {
+            // Not if another swap has resumed it since.
+            Some("") => seen.books.rebalance_suspended,
+            refused => refused.is_some(),
+        };
     let new = &seen.ours(launched)?.zone;
     let others = usize::try_from(seen.books.awaited_by_others).unwrap_or(usize::MAX);
     (!done && unbalances(group, &checkpoint.old.zone, new, others)).then_some(Next::SuspendRebalance)

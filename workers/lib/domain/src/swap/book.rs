@@ -318,6 +318,15 @@ pub fn spare(record: &proto::Group, group: &Group, surplus: u32) -> Option<Strin
         .map(|member| member.instance.clone())
 }
 
+/// The member that this action's swap attached, by the record. It may have ended since, before anybody saw that it had joined.
+#[must_use]
+pub fn attached(record: &proto::Group, action: &str, group: &Group) -> Option<String> {
+    let swap = record.swaps.iter().find(|swap| swap.action_id == action)?;
+    let mut members = group.members.iter();
+    let member = members.find(|member| member.instance == swap.replacement)?;
+    (member.standing != Standing::Leaving).then(|| member.instance.clone())
+}
+
 /// It has launched, or is about to launch, what is not attached yet.
 pub(super) fn awaits_attachment(swap: &proto::GroupSwap) -> bool {
     is_open(swap) && (swap.replacement.is_empty() || swap.attaching > 0)

@@ -10,7 +10,7 @@ use super::{
     Books,
     book::books,
     note::{all_joined, settle},
-    world::{Group, Sizes},
+    world::{Group, Sizes, Standing},
 };
 
 /// What was written shows within this. AWS names no bound; this one is ours.
@@ -23,18 +23,36 @@ pub fn read(record: &proto::Group, action: &str, group: &Group, now: Timestamp) 
     let shows = settle(&mut settled, group, now);
     Books {
         stale: is_in_doubt(record, action, now) && (!shows || is_ambiguous(record, group, now))
-            || is_older(&settled, group.sizes, now),
+            || is_older(&settled, group.sizes, now)
+            || shows_who_left(record, action, group, now),
         rebalance_resumed: is_recent(record.rebalance_resumed_at.as_ref(), now),
         ..books(&settled, action, group.sizes)
     }
 }
 
-/// Whether the write that was noted may still show. Not while another swap is about it, under its lease.
+/// Whether the write that was noted may still show.
 fn is_in_doubt(record: &proto::Group, action: &str, now: Timestamp) -> bool {
     record.pending.as_ref().is_some_and(|pending| {
-        let lease = record.lease.as_ref();
-        let is_under_way = lease.is_some_and(|lease| lease.action_id == pending.action_id);
-        is_recent(pending.at.as_ref(), now) && (pending.action_id == action || !is_under_way)
+        is_recent(pending.at.as_ref(), now) && is_made(record, &pending.action_id, action)
+    })
+}
+
+/// Whether what this holder noted was asked for. Not while it is about it, under its lease, where that is another swap.
+fn is_made(record: &proto::Group, holder: &str, action: &str) -> bool {
+    let lease = record.lease.as_ref();
+    holder == action || lease.is_none_or(|lease| lease.action_id != holder)
+}
+
+/// Whether a member that was taken out a moment ago stands where it was: where no size was changed nothing else tells.
+fn shows_who_left(record: &proto::Group, action: &str, group: &Group, now: Timestamp) -> bool {
+    let stands = |id: &String| {
+        let mut members = group.members.iter();
+        members.any(|member| member.instance == *id && member.standing != Standing::Leaving)
+    };
+    record.latest_exit.as_ref().is_some_and(|exit| {
+        is_recent(exit.at.as_ref(), now)
+            && is_made(record, &exit.action_id, action)
+            && exit.instances.iter().any(stands)
     })
 }
 

@@ -89,6 +89,15 @@ pub struct Share {
 }
 
 impl Write {
+    /// Members that it takes out.
+    pub(super) fn takes_out(&self) -> &[String] {
+        match self {
+            Self::Detach { instances, .. } => instances,
+            Self::TerminateMember { instance, .. } => std::slice::from_ref(instance),
+            _ => &[],
+        }
+    }
+
     /// The group as the next look is to show it. None where the write changes members, of which only a look tells.
     #[must_use]
     pub fn shown(&self, mut group: Group) -> Option<Group> {

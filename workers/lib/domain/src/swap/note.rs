@@ -33,11 +33,35 @@ pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes
         // Noted before, and whether it happened or not it is resumed.
         record.rebalance_suspended = true;
     }
+    if joint.write == (Write::Rebalance { suspend: false }) {
+        // Whether it happened or not, nobody counts on its being suspended.
+        record.rebalance_resumed_at = Some(time::to_proto(now));
+    }
+    let out = joint.write.takes_out();
+    if !out.is_empty() {
+        record.latest_exit = Some(proto::GroupExit {
+            action_id: holder.to_owned(),
+            instances: out.to_vec(),
+            at: Some(time::to_proto(now)),
+        });
+    }
     if desired != 0 && record.written_desired != sizes.desired {
         record.swaps.iter_mut().for_each(|swap| swap.surplus = 0);
         record.written_desired = sizes.desired;
     }
     let attaches = matches!(joint.write, Write::Attach { .. });
+    if max > sizes.max || joint.write == (Write::Rebalance { suspend: true }) {
+        // Who prepares to attach has what is to be attached before it, also where an earlier one of it came to nothing.
+        for swap in record
+            .swaps
+            .iter_mut()
+            .filter(|swap| joint.is_of(&swap.action_id))
+        {
+            if swap.surplus == 0 && swap.attaching == 0 {
+                swap.replacement.clear();
+            }
+        }
+    }
     if max > sizes.max {
         if record.written_max != sizes.max {
             record.base_max = sizes.max;
@@ -58,7 +82,7 @@ pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes
             swap.attaching = share.weight;
         }
     }
-    // A step that changes no size shows in the members alone.
+    // A step that changes no size shows in the members and processes alone.
     record.pending = (max != 0 || desired != 0).then(|| proto::GroupWrite {
         action_id: holder.to_owned(),
         max,
@@ -110,10 +134,15 @@ pub fn wrote(record: &mut proto::Group, now: Timestamp) {
     }
 }
 
-/// Notes that the step that was noted was refused. An earlier call of it may still show: that of an attachment in the
-/// members.
-pub fn was_refused(record: &mut proto::Group) {
-    record.pending = None;
+/// Notes that a call was refused, which this action had noted. An earlier one of it may still show: that of an attachment in the
+/// members. `false`: there is nothing to note.
+pub fn was_refused(record: &mut proto::Group, holder: &str, write: &Write) -> bool {
+    let pending = record.pending.take_if(|pending| pending.action_id == holder);
+    let takes_out = !write.takes_out().is_empty();
+    let exit = record
+        .latest_exit
+        .take_if(|exit| takes_out && exit.action_id == holder);
+    pending.is_some() || exit.is_some()
 }
 
 /// Notes that AZRebalance was resumed, or was refused to be suspended.

@@ -34,6 +34,8 @@ pub struct Seen {
     pub drain: Drain,
     /// The group's record, as far as it is about this swap.
     pub books: Books,
+    /// The member that this swap attached, by the group's record.
+    pub attached: Option<String>,
     /// A member that the group launched itself and is not in service yet, of the weight that is to be taken back.
     pub spare: Option<String>,
 }

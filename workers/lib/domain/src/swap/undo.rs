@@ -105,24 +105,21 @@ fn sizes_back(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
         .or_else(|| balance::resume(checkpoint, seen))
 }
 
+/// Ends what runs, and what has ended and is a member still: for that one the group would end another when desired is lowered.
 fn end_ours(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
-    for instance in seen.alive() {
-        if checkpoint.left.instances.contains_key(&instance.id) {
+    for id in seen.alive().map(|instance| &instance.id).chain(&seen.attached) {
+        if checkpoint.left.instances.contains_key(id) {
             continue;
         }
-        match seen.standing(&instance.id) {
+        match seen.standing(id) {
             Some(Standing::Leaving) => {}
             Some(_) => {
                 return Some(Next::TerminateMember {
-                    instance: instance.id.clone(),
+                    instance: id.clone(),
                     decrement: takes_back(checkpoint, seen),
                 });
             }
-            None => {
-                return Some(Next::TerminateNew {
-                    instance: instance.id.clone(),
-                });
-            }
+            None => return Some(Next::TerminateNew { instance: id.clone() }),
         }
     }
     None

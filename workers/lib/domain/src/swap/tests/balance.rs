@@ -95,11 +95,18 @@ fn what_cannot_be_suspended_holds_nothing_up_and_is_told() {
         reason: "denied".to_owned(),
         message: "it may not".to_owned(),
     };
-    checkpoint.after(&step, refused, "old", jiff::Timestamp::UNIX_EPOCH);
-    assert_eq!(checkpoint.suspended.as_deref(), Some("it may not"));
+    // Done by this swap it is done, until another one has resumed it.
+    let mut suspended = checkpoint.clone();
+    suspended.after(&step, Answer::Done, "old", jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(next(&suspended, &seen, &orders()), step);
+    let mut noted = seen.clone();
+    noted.books.rebalance_suspended = true;
     let attach = Next::Attach {
         instance: "new".to_owned(),
     };
+    assert_eq!(next(&suspended, &noted, &orders()), attach);
+    checkpoint.after(&step, refused, "old", jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(checkpoint.suspended.as_deref(), Some("it may not"));
     assert_eq!(next(&checkpoint, &seen, &orders()), attach);
 }
 

@@ -12,7 +12,7 @@ use super::super::{
         others_under_way, rests_until,
     },
     fresh::{SHOWS_WITHIN, read},
-    joint::{Wish, join},
+    joint::{Wish, Write, join},
     note::{self, settle, was_refused, wrote},
     world::{Group, Member, Sizes, Source, Standing},
 };
@@ -211,7 +211,13 @@ fn an_attachment_that_was_given_up_is_ours_once_it_shows() {
     let before = group(sizes(3, 9), &["i-1"]);
     settle(&mut record, &before, at(0));
     plan(&mut record, "a", &attach("i-9"), sizes(3, 9), 1, at(0));
-    was_refused(&mut record);
+    assert!(was_refused(
+        &mut record,
+        "a",
+        &Write::Attach {
+            instances: vec!["i-9".to_owned()]
+        }
+    ));
     assert_eq!(books(&record, "a", sizes(3, 9)).surplus, 0);
     let check = |record: &proto::Group, shown: &Group, expected: (u32, bool)| {
         let mut record = record.clone();
@@ -473,4 +479,60 @@ fn a_group_rests_after_what_succeeded_and_counts_what_comes_on_demand() {
     assert_eq!(on_demand_to_come(&record, "c", &none), 1);
     // One that is a member already is counted among the members.
     assert_eq!(on_demand_to_come(&record, "x", &["i-9".to_owned()].into()), 1);
+}
+
+#[test]
+fn a_member_that_was_just_taken_out_and_stands_there_is_of_an_older_look() {
+    let mut record = proto::Group::default();
+    open(&mut record, swap("a", "i-1"), at(0)).unwrap();
+    open(&mut record, swap("b", "i-2"), at(0)).unwrap();
+    let out = Next::TerminateMember {
+        instance: "i-9".to_owned(),
+        decrement: false,
+    };
+    plan(&mut record, "a", &out, sizes(3, 9), 1, at(0));
+    let there = group(sizes(3, 9), &["i-1", "i-2", "i-9"]);
+    let stale = |record: &proto::Group, action: &str, group: &Group, now: i64| {
+        read(record, action, group, at(now)).stale
+    };
+    let shows = SHOWS_WITHIN.as_secs();
+    for (now, expected) in [(0, true), (shows - 1, true), (shows, false)] {
+        assert_eq!(stale(&record, "a", &there, now), expected, "{now}");
+    }
+    let mut leaves = there.clone();
+    leaves.members[2].standing = Standing::Leaving;
+    assert!(!stale(&record, "a", &leaves, 0));
+    assert!(!stale(&record, "a", &group(sizes(3, 9), &["i-1", "i-2"]), 0));
+    // While it is being asked for nobody else knows.
+    let mut held = record.clone();
+    lease(&mut held, &worker("p"), "a", at(0)).unwrap();
+    assert!(stale(&record, "b", &there, 0));
+    assert!(!stale(&held, "b", &there, 0));
+    assert!(stale(&held, "a", &there, 0));
+    // What is refused did not happen; a refusal of something else says nothing of it.
+    let room = Write::SetMax { to: 10 };
+    assert!(!was_refused(&mut record, "a", &room));
+    assert!(stale(&record, "a", &there, 0));
+    let out = Write::TerminateMember {
+        instance: "i-9".to_owned(),
+        decrement: false,
+    };
+    assert!(was_refused(&mut record, "a", &out));
+    assert!(!stale(&record, "a", &there, 0));
+}
+
+#[test]
+fn who_attaches_again_is_waited_for_again() {
+    let mut record = proto::Group::default();
+    open(&mut record, swap("a", "i-1"), at(0)).unwrap();
+    open(&mut record, swap("b", "i-2"), at(0)).unwrap();
+    record.swaps[0].weight = 1;
+    plan(&mut record, "a", &attach("i-9"), sizes(3, 9), 1, at(0));
+    wrote(&mut record, at(0));
+    // It was lost, and its unit of desired is somebody else's by now.
+    record.swaps[0].surplus = 0;
+    record.swaps[1].replacement = "i-8".to_owned();
+    assert!(!others_under_way(&record, "b"));
+    plan(&mut record, "a", &Next::SuspendRebalance, sizes(3, 9), 1, at(1));
+    assert!(others_under_way(&record, "b"));
 }

@@ -329,8 +329,12 @@ impl World {
             });
         }
         for _ in desired..count {
-            // Its own choice: the one that is longest in it, of those that are not protected.
-            let may_end = |member: &&mut Member| stay(member) && !member.protected;
+            // Its own choice: the one that is longest in it, of those that are not protected. What joined late and went in the same
+            // moment, nobody knows of.
+            let late: Vec<_> = self.sagas.iter().filter(|saga| saga.late).collect();
+            let is_late = |id: &str| late.iter().any(|saga| saga.live.launched.as_deref() == Some(id));
+            let may_end =
+                |member: &&mut Member| stay(member) && !member.protected && !is_late(&member.instance);
             if let Some(member) = self.group.members.iter_mut().find(may_end) {
                 member.standing = Standing::Leaving;
                 let id = member.instance.clone();
@@ -383,6 +387,7 @@ impl World {
             replaced_by: None,
             other_swap: false,
             drain: Drain::None,
+            attached: book::attached(&self.record, &saga.action, group),
             spare: book::spare(&self.record, group, books.surplus),
             books,
         }
@@ -520,7 +525,7 @@ impl World {
             Fate::DiesBefore => return steps.iter().for_each(|(at, _)| self.dies(*at)),
             Fate::Refused => {
                 self.refused = true;
-                note::was_refused(&mut self.record);
+                note::was_refused(&mut self.record, &wishes[0].action, &joint.write);
                 if joint.write == (Write::Rebalance { suspend: true }) {
                     note::resumed(&mut self.record, now);
                 }
@@ -561,7 +566,7 @@ impl World {
             return;
         }
         // Refused. What was asked for several is asked for each; one alone is asked again for some time.
-        note::was_refused(&mut self.record);
+        note::was_refused(&mut self.record, &wishes[0].action, &joint.write);
         if by.len() > 1 {
             for one in by {
                 self.under_lease(&[one], fate, group);
@@ -751,9 +756,13 @@ impl World {
                 self.lower(*decrement, many);
             }
             Write::SetDesired { to } => {
+                // What joins late for a swap that has ended cannot be told from what another one is about to attach.
+                let joined_late = self.sagas.iter().any(|saga| saga.late && saga.end.is_some());
+                let by_nobody_else = self.foreign_desired_at == 0;
                 for (at, _) in &shares {
                     assert!(
-                        self.foreign_desired_at < self.sagas[*at].attached_at,
+                        self.foreign_desired_at < self.sagas[*at].attached_at
+                            || by_nobody_else && joined_late,
                         "undone only if nobody else changed it"
                     );
                 }
@@ -905,10 +914,11 @@ impl World {
                 self.foreign_max = true;
             }
             Happening::ForeignDesired(up) => {
-                // By more than all of ours together: what is changed to just what we expected cannot be told apart.
+                // By more than all of ours together, down and up again too: what is changed to just what we expected cannot
+                // be told apart.
                 let sizes = &mut self.group.sizes;
                 if up {
-                    sizes.desired += 7;
+                    sizes.desired += 11;
                     sizes.max += 20;
                     self.foreign_max = true;
                 } else if sizes.desired > sizes.min + 3 {
@@ -1104,6 +1114,34 @@ fn every_fault_at_every_moment() {
         }
     }
     assert_eq!(played, 6 * 36 * MOMENTS * (MOMENTS - 1) / 2);
+}
+
+/// Its attachment was not answered, it ended at once, and an older read showed no member: the choice was given up.
+#[test]
+fn what_ended_as_it_joined_goes_with_its_unit_of_desired() {
+    let until_attached = [
+        Happening::Step(0, Fate::Done),
+        Happening::Step(0, Fate::Done),
+        Happening::Tick,
+        Happening::Step(0, Fate::Done),
+        Happening::Step(0, Fate::Done),
+        Happening::Step(0, Fate::DiesAfter),
+    ];
+    let given_up = [
+        Happening::NewDies(0),
+        Happening::Lagging(0, Fate::NotThere),
+        Happening::Step(0, Fate::NotThere),
+    ];
+    let mut world = World::new(1, false, 0);
+    for happening in until_attached.into_iter().chain(given_up) {
+        world.happen(happening);
+    }
+    assert_eq!(world.group.sizes.desired, BASE.desired + 1, "it was attached");
+    let instance = "i-new-1".to_owned();
+    let next = world.decide(0, false).map(|(next, _)| next);
+    let decrement = true;
+    assert_eq!(next, Some(Next::TerminateMember { instance, decrement }));
+    play_in(world, &[]);
 }
 
 proptest! {
