@@ -8,6 +8,7 @@
 //! | `params` | what an action says of it |
 //! | `saga` | looks, asks what is next, does it, until the end |
 //! | [`node`] | the wait for a replacement's node |
+//! | `targets` | what load balancers say of a replacement |
 //! | `look` | one look at AWS and the records |
 //! | `reads` | what is asked of AWS, for many swaps in one call |
 //! | `section` | steps that change sizes, under the group's lease |
@@ -67,6 +68,7 @@ mod saga;
 mod section;
 mod sources;
 mod step;
+mod targets;
 mod times;
 mod waiting;
 mod zones;

@@ -1,13 +1,12 @@
-//! The wait for a replacement's node to be Ready, and for its health at load balancers.
+//! The wait for a replacement's node to be Ready.
 //!
 //! The worker serves all clusters and sees the nodes of at most one. A watch that is broken holds nothing up for long: what
 //! is not seen Ready in time is attached all the same, and the worker stays ready and tells of it.
 
 use std::{convert::Infallible, time::Duration};
 
-use hollowtrees_aws::Refusal;
 use hollowtrees_cluster::{Nodes, Readiness, Sight};
-use hollowtrees_domain::swap::{Node, Seen, Wait, health::Health, world::Standing};
+use hollowtrees_domain::swap::{Node, Seen, Wait};
 use hollowtrees_runtime::health::Check;
 use hollowtrees_schemas::proto;
 
@@ -83,47 +82,6 @@ impl Saga<'_> {
             }
             _ => self.pause(poll).await,
         }
-    }
-}
-
-impl Saga<'_> {
-    /// What load balancers say of the replacement, where that is waited for and it is in service.
-    pub(crate) async fn health(&self, seen: &Seen, launched: &str) -> Health {
-        let serves = seen.standing(launched) == Some(Standing::InService);
-        let Some(group) = seen
-            .group
-            .as_ref()
-            .filter(|_| serves && !self.healthy_within.is_zero())
-        else {
-            return Health::NotAsked;
-        };
-        let targets = group.target_groups.iter().map(move |arn| async move {
-            let found = self.reads.target_health(arn).await;
-            // What is gone sends nothing.
-            said(found.map(|targets| targets.is_none_or(|of| of.get(launched).copied().unwrap_or_default())))
-        });
-        let classic = group.classic_balancers.iter().map(move |name| async move {
-            let found = self.reads.classic_health(name).await;
-            said(found.map(|serving| serving.is_none_or(|of| of.contains(launched))))
-        });
-        let all = futures::future::join(
-            futures::future::join_all(targets),
-            futures::future::join_all(classic),
-        );
-        let (targets, classic) = all.await;
-        Health::of_all(targets.into_iter().chain(classic))
-    }
-}
-
-/// What one of them says.
-fn said(healthy: Result<bool, Refusal>) -> Health {
-    match healthy {
-        Ok(true) => Health::Healthy,
-        Err(refusal) if refusal.is_definite() => {
-            tracing::warn!(%refusal, "The health of targets cannot be read; no swap waits for it.");
-            Health::Untold
-        }
-        Ok(false) | Err(_) => Health::Waiting,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Swaps of a group that are in this process meet at its desk. Whoever has the turn leads: it takes the lease, looks at the
 //! group, and everybody decides by that look. What they are to do is joined to one call; then they look again, unless it
-//! changed nothing but MaxSize or a process. Where a call for several is refused, each is asked for alone.
+//! changed nothing but MaxSize, a process or protection. Where a call for several is refused, each is asked for alone.
 
 use std::{
     collections::BTreeSet,
@@ -145,7 +145,7 @@ impl Saga<'_> {
     async fn under_lease(&mut self, place: &Place, desk: &Desk) -> Result<Option<Duration>, Failure> {
         // Those that are asked for alone from now on, and have been; none: together.
         let mut alone: Option<BTreeSet<String>> = None;
-        // The latest look, and what it shows, where since then nothing was written here but sizes or processes.
+        // The latest look, and what it shows, where since then nothing was written here that changes who is a member.
         let mut known: Option<(u64, Group)> = None;
         for _ in 0..ROUNDS {
             self.go_on()?;

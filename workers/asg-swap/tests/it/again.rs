@@ -351,7 +351,8 @@ async fn a_dry_run_says_what_would_be_done_and_no_other_strategy_brings_it_back(
     may_go_back(&world, &old).await;
     let detached = proto::Action {
         params: params(json!({"strategy": "detach"})),
-        ..world.action(&old, "advisory")
+        // Another action than the one that was rehearsed.
+        ..world.action(&old, "certain")
     };
     world.send(&detached).await;
     let outcome = world.end().await;

@@ -98,7 +98,7 @@ impl Write {
         }
     }
 
-    /// The group as the next look is to show it. None where the write changes members, of which only a look tells.
+    /// The group as the next look is to show it. None where the write changes who is a member, of which only a look tells.
     #[must_use]
     pub fn shown(&self, mut group: Group) -> Option<Group> {
         match self {
@@ -107,6 +107,12 @@ impl Write {
                 group.suspended.retain(|process| process != REBALANCE);
                 if *suspend {
                     group.suspended.push(REBALANCE.to_owned());
+                }
+            }
+            Self::Protect { instances } => {
+                let members = group.members.iter_mut();
+                for member in members.filter(|member| instances.contains(&member.instance)) {
+                    member.protected = true;
                 }
             }
             _ => return None,

@@ -202,7 +202,7 @@ fn what_a_write_of_sizes_or_processes_shows_is_known_without_a_look() {
     let by_others = "Launch".to_owned();
     let group = Group {
         suspended: vec![by_others.clone()],
-        ..group((1, 2, 3), &[])
+        ..group((1, 2, 3), &[("old", SERVES), ("new", SERVES)])
     };
     let more_room = Write::SetMax { to: 5 }.shown(group.clone()).unwrap();
     assert_eq!(
@@ -221,5 +221,11 @@ fn what_a_write_of_sizes_or_processes_shows_is_known_without_a_look() {
     let resumed = Write::Rebalance { suspend: false }.shown(suspended).unwrap();
     assert_eq!(resumed, group);
     let instances = vec!["new".to_owned()];
+    let protect = Write::Protect {
+        instances: instances.clone(),
+    };
+    let protected = protect.shown(group.clone()).unwrap().members;
+    let protected: Vec<_> = protected.iter().map(|member| member.protected).collect();
+    assert_eq!(protected, [false, true]);
     assert_eq!(Write::Attach { instances }.shown(group), None);
 }
