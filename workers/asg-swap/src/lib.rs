@@ -49,6 +49,7 @@ mod again;
 mod answers;
 mod back;
 mod begin;
+mod calls;
 mod cloud;
 mod desk;
 mod end;

@@ -1,6 +1,6 @@
 //! What would be done, in a dry run.
 
-use hollowtrees_domain::swap::{Seen, Strategy};
+use hollowtrees_domain::swap::{Checkpoint, Seen, Strategy, forecast};
 use hollowtrees_runtime::worker::{Failure, Report};
 use hollowtrees_schemas::names::result;
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     back::{self, Market},
     begin::Planned,
-    report,
+    calls, report,
     saga::Saga,
 };
 
@@ -24,7 +24,8 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
             format!("Dry run: {old_id} is gone already."),
         ));
     };
-    let strategy = saga.orders(seen)?.strategy;
+    let orders = saga.orders(seen)?;
+    let strategy = orders.strategy;
     let mut policy = saga.policy(group)?;
     let market = if saga.goes_back().await? {
         if let Err(end) = saga.may_go_back(strategy, group, old, &policy).await? {
@@ -83,6 +84,11 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
         Strategy::Swap => needed.saturating_sub(group.sizes.max),
         _ => 0,
     };
+    let begun = Checkpoint::begin(name, group.sizes, old, plan.clone());
+    let forecast = forecast(begun, seen, &orders, saga.claim(), saga.job.now());
+    let names: Vec<_> = forecast.iter().map(calls::name).collect();
+    message.push_str(&format!(" It would call {}.", names.join(", ")));
+    let calls: Vec<_> = forecast.iter().map(|call| calls::told(call, name)).collect();
     let told = json!({
         "group": name,
         "strategy": strategy.as_str(),
@@ -93,6 +99,7 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
         "open": open,
         "sizes": group.sizes,
         "room": room,
+        "calls": calls,
     });
     Ok(report::detail(Report::succeeded(message), told))
 }

@@ -206,13 +206,8 @@ impl<'a> Saga<'a> {
         let orders = self.orders(seen)?;
         let is_left = seen.books.written_max != 0 || seen.books.rebalance_suspended;
         self.leaves_to_others = seen.books.others_under_way && is_left;
-        let action = self.job.action();
-        let claim = Claim {
-            action: &action.id,
-            redrive: action.redrive,
-            old: &action.instance,
-        };
-        let Decision { checkpoint, next } = decide(&self.checkpoint, seen, &orders, claim, self.job.now());
+        let Decision { checkpoint, next } =
+            decide(&self.checkpoint, seen, &orders, self.claim(), self.job.now());
         self.doubt &= checkpoint.in_doubt && checkpoint.at == self.checkpoint.at;
         let waited = checkpoint.node.filter(|_| self.checkpoint.node.is_none());
         self.keep(checkpoint).await?;
@@ -222,6 +217,15 @@ impl<'a> Saga<'a> {
                 .waited_for_node(&self.job.action().id, waited);
         }
         Ok(next)
+    }
+
+    pub(crate) fn claim(&self) -> Claim<'_> {
+        let action = self.job.action();
+        Claim {
+            action: &action.id,
+            redrive: action.redrive,
+            old: &action.instance,
+        }
     }
 
     pub(crate) fn orders(&self, seen: &Seen) -> Result<Orders, Failure> {

@@ -344,19 +344,7 @@ impl Saga<'_> {
                 if !book::holds(record, &me, &action) {
                     return Changed::Leave(());
                 }
-                if note::is_noted(record, &action) {
-                    note::wrote(record, now);
-                }
-                if let Write::Detach { decrement: false, .. }
-                | Write::TerminateMember { decrement: false, .. } = joint.write
-                {
-                    for share in &joint.shares {
-                        note::gave_back(record, &share.action);
-                    }
-                }
-                if joint.write == (Write::Rebalance { suspend: false }) {
-                    note::resumed(record, now);
-                }
+                note::done(record, &action, joint, now);
                 Changed::Write(())
             })
             .await

@@ -25,6 +25,7 @@ mod mass;
 mod node;
 mod policies;
 mod process;
+mod rehearsal;
 mod rights;
 mod scale_in;
 mod strategies;

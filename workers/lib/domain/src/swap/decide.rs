@@ -138,10 +138,10 @@ fn notice(checkpoint: &mut Checkpoint, seen: &Seen, now: Timestamp) {
             checkpoint.attached = true;
             checkpoint.lost = true;
         }
-        // The record may say that it was attached. What is read of a group may be older than that: it is lost only if
-        // EC2 says that it is gone, or if it does not show for long.
+        // The record may say that it was attached, by sizes that are no older than what it notes. What is read of the members may
+        // be: it is lost only if EC2 says that it is gone, or if it does not show for long.
         None => {
-            if seen.books.surplus > 0 && !checkpoint.attached {
+            if seen.books.surplus > 0 && !seen.books.stale && !checkpoint.attached {
                 checkpoint.attached = true;
                 checkpoint.attached_at = now.as_second();
             }

@@ -24,6 +24,7 @@
 //! | [`orphan`] | what a swap left behind |
 //! | [`again`] | whether it is tried again to have on spot what fell back to on demand |
 //! | [`turn`] | whose turn it is to look for it |
+//! | [`forecast`](mod@forecast) | which calls a swap would make, for a dry run |
 //! | [`joint`] | steps of several swaps of a group as one call |
 //! | [`book`] | the record of a group: lease, sizes, open swaps |
 //! | [`balance`] | whether the group may even out its zones meanwhile |
@@ -36,6 +37,7 @@ pub mod book;
 pub mod checkpoint;
 pub mod choice;
 pub mod decide;
+pub mod forecast;
 pub mod fresh;
 pub mod health;
 pub mod joint;
@@ -63,6 +65,7 @@ mod tests;
 pub use checkpoint::{Answer, Checkpoint};
 pub use choice::Choice;
 pub use decide::{Decision, decide};
+pub use forecast::forecast;
 pub use next::{End, Next, Wait};
 pub use node::Node;
 pub use policy::Policy;

@@ -94,8 +94,7 @@ pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes
 }
 
 /// Whether what was noted is this action's.
-#[must_use]
-pub fn is_noted(record: &proto::Group, action: &str) -> bool {
+fn is_noted(record: &proto::Group, action: &str) -> bool {
     record
         .pending
         .as_ref()
@@ -103,7 +102,7 @@ pub fn is_noted(record: &proto::Group, action: &str) -> bool {
 }
 
 /// Notes that the step that was noted happened.
-pub fn wrote(record: &mut proto::Group, now: Timestamp) {
+pub(super) fn wrote(record: &mut proto::Group, now: Timestamp) {
     let Some(pending) = record.pending.take() else {
         return;
     };
@@ -134,6 +133,26 @@ pub fn wrote(record: &mut proto::Group, now: Timestamp) {
     }
 }
 
+/// Notes that this call, of this holder of the lease, was answered: it happened.
+pub fn done(record: &mut proto::Group, holder: &str, joint: &Joint, now: Timestamp) {
+    if is_noted(record, holder) {
+        wrote(record, now);
+    }
+    match joint.write {
+        Write::Detach { decrement: false, .. } | Write::TerminateMember { decrement: false, .. } => {
+            for swap in record
+                .swaps
+                .iter_mut()
+                .filter(|swap| joint.is_of(&swap.action_id))
+            {
+                swap.surplus = 0;
+            }
+        }
+        Write::Rebalance { suspend: false } => resumed(record, now),
+        _ => {}
+    }
+}
+
 /// Notes that a call was refused, which this action had noted. An earlier one of it may still show: that of an attachment in the
 /// members. `false`: there is nothing to note.
 pub fn was_refused(record: &mut proto::Group, holder: &str, write: &Write) -> bool {
@@ -149,13 +168,6 @@ pub fn was_refused(record: &mut proto::Group, holder: &str, write: &Write) -> bo
 pub fn resumed(record: &mut proto::Group, now: Timestamp) {
     record.rebalance_suspended = false;
     record.rebalance_resumed_at = Some(time::to_proto(now));
-}
-
-/// Notes that a member went, or was let go, without a change of sizes.
-pub fn gave_back(record: &mut proto::Group, action: &str) {
-    for swap in record.swaps.iter_mut().filter(|swap| swap.action_id == action) {
-        swap.surplus = 0;
-    }
 }
 
 /// Settles from the group whether the write that was noted happened, and attachments of which that was not known.

@@ -551,16 +551,8 @@ impl World {
             return steps.iter().for_each(|(at, _)| self.dies(*at));
         }
         if done {
-            note::wrote(&mut self.record, now);
+            note::done(&mut self.record, &wishes[0].action, &joint, now);
             for (at, step) in &by {
-                if let Next::Detach { decrement: false } | Next::TerminateMember { decrement: false, .. } =
-                    step
-                {
-                    note::gave_back(&mut self.record, &self.sagas[*at].action.clone());
-                }
-                if *step == Next::ResumeRebalance {
-                    note::resumed(&mut self.record, now);
-                }
                 self.answer(*at, step, Answer::Done, now);
             }
             return;
@@ -1142,6 +1134,43 @@ fn what_ended_as_it_joined_goes_with_its_unit_of_desired() {
     let decrement = true;
     assert_eq!(next, Some(Next::TerminateMember { instance, decrement }));
     play_in(world, &[]);
+}
+
+/// A write that is noted and was never made is not seen in an older read that shows, by an earlier write, the size it would make.
+#[test]
+fn an_older_read_is_no_attachment() {
+    use Happening::{Lagging, NewDies, OldLeaves, Round, Step, Tick};
+    let until_noted = [
+        Step(0, Fate::DiesAfter),
+        Step(0, Fate::Done),
+        Step(1, Fate::Done),
+        Step(1, Fate::DiesAfter),
+        Tick,
+        Step(0, Fate::Done),
+        Lagging(2, Fate::Done),
+        Round(Fate::Done, false),
+        OldLeaves(0),
+        Step(1, Fate::DiesAfter),
+        Step(2, Fate::Done),
+        Step(1, Fate::Done),
+        NewDies(1),
+        Step(0, Fate::Done),
+        Tick,
+        Step(2, Fate::DiesBefore),
+    ];
+    let mut world = World::new(3, false, 1).protecting([false; 3]);
+    for happening in until_noted {
+        world.happen(happening);
+    }
+    let noted = world.record.pending.clone().map(|write| write.desired);
+    assert_eq!(
+        noted,
+        Some(world.group.sizes.desired + 1),
+        "it is about to attach"
+    );
+    world.happen(Round(Fate::Done, true));
+    assert!(!world.sagas[2].live.attached);
+    play_in(world, &[NewDies(2), Happening::Cancel(1)]);
 }
 
 proptest! {
