@@ -130,6 +130,8 @@ struct Saga {
 
 struct World {
     group: Group,
+    /// MaxSize before anything.
+    max: u32,
     instances: BTreeMap<String, Instance>,
     by_token: BTreeMap<String, (Launch, String)>,
     record: proto::Group,
@@ -192,6 +194,7 @@ impl World {
             propagate: false,
         };
         Self {
+            max: BASE.max + room,
             group: Group {
                 name: "g".to_owned(),
                 sizes: Sizes {
@@ -566,17 +569,17 @@ impl World {
         }
     }
 
+    /// What comes after it has what the ledger keeps.
     fn dies(&mut self, at: usize) {
-        self.sagas[at].live = self.sagas[at].saved.clone();
+        let text = serde_json::to_string(&self.sagas[at].saved).unwrap();
+        assert!(text.len() < 16 * 1024, "{} bytes", text.len());
+        self.sagas[at].live = serde_json::from_str(&text).unwrap();
     }
 
     fn keep(&mut self, at: usize, checkpoint: Checkpoint) {
         let saga = &mut self.sagas[at];
         if checkpoint.has_begun() {
-            // As the ledger keeps it.
-            let text = serde_json::to_string(&checkpoint).unwrap();
-            assert!(text.len() < 16 * 1024, "{} bytes", text.len());
-            saga.saved = serde_json::from_str(&text).unwrap();
+            saga.saved.clone_from(&checkpoint);
         }
         saga.live = checkpoint;
     }
@@ -1012,6 +1015,7 @@ impl World {
                 !left(|live| live.left.max.is_some()),
                 "nothing was left of MaxSize"
             );
+            assert_eq!(sizes.max, self.max, "MaxSize is as before: {:#?}", self.record);
         }
         assert!(self.record.swaps.iter().all(|swap| !swap.result.is_empty()));
         if !self.refused {
@@ -1032,32 +1036,57 @@ fn refused() -> Answer {
     }
 }
 
-fn play(sagas: usize, certain: bool, room: u32, happenings: &[Happening]) -> World {
-    play_in(World::new(sagas, certain, room), happenings)
+fn play(sagas: usize, certain: bool, room: u32, happenings: &[Happening]) {
+    play_in(World::new(sagas, certain, room), happenings);
 }
 
-fn play_in(mut world: World, happenings: &[Happening]) -> World {
+fn play_in(mut world: World, happenings: &[Happening]) {
     for happening in happenings {
         world.happen(*happening);
         world.check();
     }
     world.settle();
     world.verify();
-    world
 }
 
-/// Moments after which nothing has been left to go wrong for a while.
-const MOMENTS: usize = 12;
+/// Moments at which something may go wrong: a swap that meets nothing has ended by the last of them.
+const MOMENTS: usize = 14;
 
-/// Plays with these faults at these moments: at each, every swap has its step, alone (in a process of its own) or all in
+/// What goes wrong at a moment.
+#[derive(Clone, Copy, Debug)]
+enum Mishap {
+    /// The steps of the moment come to this.
+    Fate(Fate),
+    /// This happens before them.
+    Before(Happening),
+}
+
+/// How every combination is played.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    sagas: usize,
+    /// All in one call first.
+    together: bool,
+    certain: bool,
+}
+
+/// Plays with these mishaps at these moments: at each, every swap has its step, alone (in a process of its own) or all in
 /// one call, and then time passes.
-fn play_faults(sagas: usize, together: bool, certain: bool, faults: &[(usize, Fate)]) {
+fn play_mishaps(setting: Setting, mishaps: &[(usize, Mishap)]) {
+    let Setting {
+        sagas,
+        together,
+        certain,
+    } = setting;
     let mut world = World::new(sagas, certain, 0);
     for moment in 0..MOMENTS {
-        let fate = faults
-            .iter()
-            .find(|(at, _)| *at == moment)
-            .map_or(Fate::Done, |(_, fate)| *fate);
+        let mut fate = Fate::Done;
+        for (_, mishap) in mishaps.iter().filter(|(at, _)| *at == moment) {
+            match mishap {
+                Mishap::Fate(of) => fate = *of,
+                Mishap::Before(happening) => world.happen(*happening),
+            }
+        }
         if together {
             world.round(fate, false);
         }
@@ -1071,14 +1100,17 @@ fn play_faults(sagas: usize, together: bool, certain: bool, faults: &[(usize, Fa
             world.tick();
         }
     }
+    if mishaps.is_empty() {
+        let open = world.sagas.iter().filter(|saga| saga.end.is_none()).count();
+        assert_eq!(open, 0, "no step is later than the last moment");
+    }
     world.settle();
     world.check();
     world.verify();
 }
 
-/// Every fault at every moment, and every two of them.
-#[test]
-fn every_fault_at_every_moment() {
+/// Every mishap at every moment, and every two of them: faults of a step, and what the world may do to one swap.
+fn every_two_mishaps(sagas: usize, together: bool) {
     let fates = [
         Fate::DiesBefore,
         Fate::DiesAfter,
@@ -1087,25 +1119,59 @@ fn every_fault_at_every_moment() {
         Fate::NotThere,
         Fate::Refused,
     ];
+    let happenings = [
+        Happening::OldLeaves(0),
+        Happening::NewDies(0),
+        Happening::NewDoomed(0),
+        Happening::Cancel(0),
+        Happening::GiveUp(0),
+    ];
+    let mishaps: Vec<_> = fates
+        .map(Mishap::Fate)
+        .into_iter()
+        .chain(happenings.map(Mishap::Before))
+        .collect();
     let single: Vec<_> = (0..MOMENTS)
-        .flat_map(|moment| fates.map(|fate| (moment, fate)))
+        .flat_map(|moment| mishaps.iter().map(move |mishap| (moment, *mishap)))
         .collect();
     let mut played = 0;
-    for (sagas, together) in [(1, false), (2, false), (2, true)] {
-        for certain in [false, true] {
-            play_faults(sagas, together, certain, &[]);
-            for (at, first) in single.iter().enumerate() {
-                play_faults(sagas, together, certain, &[*first]);
-                for second in &single[at + 1..] {
-                    if second.0 != first.0 {
-                        play_faults(sagas, together, certain, &[*first, *second]);
-                        played += 1;
-                    }
+    for certain in [false, true] {
+        let setting = Setting {
+            sagas,
+            together,
+            certain,
+        };
+        play_mishaps(setting, &[]);
+        for (at, first) in single.iter().enumerate() {
+            play_mishaps(setting, &[*first]);
+            for second in &single[at + 1..] {
+                let two_fates = matches!((first.1, second.1), (Mishap::Fate(_), Mishap::Fate(_)));
+                // A step comes to one.
+                if !(two_fates && first.0 == second.0) {
+                    play_mishaps(setting, &[*first, *second]);
+                    played += 1;
                 }
             }
         }
     }
-    assert_eq!(played, 6 * 36 * MOMENTS * (MOMENTS - 1) / 2);
+    let of = single.len();
+    let same_moment = MOMENTS * fates.len() * (fates.len() - 1) / 2;
+    assert_eq!(played, 2 * (of * (of - 1) / 2 - same_moment));
+}
+
+#[test]
+fn every_two_mishaps_at_every_moment_of_one_swap() {
+    every_two_mishaps(1, false);
+}
+
+#[test]
+fn every_two_mishaps_at_every_moment_of_two_swaps() {
+    every_two_mishaps(2, false);
+}
+
+#[test]
+fn every_two_mishaps_at_every_moment_of_two_swaps_in_one_call() {
+    every_two_mishaps(2, true);
 }
 
 /// Its attachment was not answered, it ended at once, and an older read showed no member: the choice was given up.
@@ -1185,8 +1251,7 @@ proptest! {
         happenings in prop::collection::vec(happening(false, false), 0..80),
     ) {
         let world = World::new(sagas, certain, room).protecting(protected);
-        let world = play_in(world, &happenings);
-        prop_assert_eq!(world.group.sizes.max, BASE.max + room);
+        play_in(world, &happenings);
     }
 
     #[test]
