@@ -11,6 +11,7 @@
 
 mod balancers;
 mod configurations;
+mod credentials;
 mod group_params;
 mod groups;
 mod groups_xml;
@@ -30,6 +31,7 @@ mod scaling;
 mod strict;
 mod types;
 
+pub use credentials::Credentials;
 pub use lifecycle::{Hook, LifecycleAction};
 pub use new_group::NewGroup;
 pub use query::Call;

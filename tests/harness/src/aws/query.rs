@@ -16,6 +16,8 @@ pub struct Call {
     pub params: BTreeMap<String, String>,
     /// The region it was made to.
     pub region: String,
+    /// The service it was signed for, as rights name it: `ec2`, `autoscaling`.
+    pub service: String,
     /// The id of the access key it was signed with.
     pub key: String,
 }
@@ -50,6 +52,7 @@ impl Call {
             action,
             params,
             region,
+            service: part(3).unwrap_or_default().to_owned(),
             key: key.map(|(_, key)| key.to_owned()).unwrap_or_default(),
         })
     }
@@ -64,6 +67,11 @@ impl Call {
         (1..)
             .map_while(|i| self.get(&format!("{name}.member.{i}")))
             .collect()
+    }
+
+    /// The right it needs: `ec2:RunInstances`.
+    pub fn right(&self) -> String {
+        format!("{}:{}", self.service, self.action)
     }
 
     /// Whether it changes something, by AWS's own naming: all but what begins with `Describe`, `Get` or `List`.

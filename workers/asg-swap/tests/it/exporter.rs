@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io::Write};
 
 use hollowtrees_harness::{
     Worker,
-    aws::{NewGroup, Service},
+    aws::{Call, NewGroup, Service},
     eventually, http_get,
     ports::Port,
     proxy::Fault,
@@ -278,7 +278,7 @@ async fn it_calls_what_the_page_of_rights_says() {
     world.group(&spot("all", "m5.large", 1)).await;
     let (_process, port) = started(&world, "1s", &[("HT_EXPORTER__PRICES_EVERY", "1s")]).await;
     shows(&port, &of("instances", "all"), Some(1.0)).await;
-    let made = || -> BTreeSet<String> { world.aws.calls().into_iter().map(|call| call.action).collect() };
+    let made = || -> BTreeSet<String> { world.aws.calls().iter().map(Call::right).collect() };
     eventually("all reads of prices", BOUND, async || {
         let made = made();
         if made.is_superset(&more) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hollowtrees_harness::{
-    aws::{NewGroup, Service},
+    aws::{Call, NewGroup, Service},
     eventually,
     proxy::Fault,
 };
@@ -152,7 +152,7 @@ async fn classic_load_balancers_are_asked_too() {
     let new = world.swapped("both", &old, (1, 1, 2)).await;
     assert_eq!(world.aws.registered_classic("both").await.unwrap(), [new.id]);
     assert_eq!(detail(&outcome)["targets"]["found"], "healthy", "{outcome:?}");
-    let asked: BTreeSet<String> = world.aws.calls().into_iter().map(|call| call.action).collect();
+    let asked: BTreeSet<String> = world.aws.calls().iter().map(Call::right).collect();
     let more = listed("With `wait_for_targets`");
     assert!(asked.is_superset(&more) && more.len() == 2, "{more:?}, {asked:?}");
     worker.stop().await;

@@ -453,7 +453,7 @@ async fn groups_of_each_kind_need_what_the_page_of_rights_says() {
                 .calls()
                 .into_iter()
                 .fold(BTreeMap::new(), |mut made, call| {
-                    *made.entry(call.action).or_default() += 1;
+                    *made.entry(call.right()).or_default() += 1;
                     made
                 });
         for needed in &more {

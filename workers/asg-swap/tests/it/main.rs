@@ -12,6 +12,7 @@ mod accounts;
 mod again;
 mod choices;
 mod crash;
+mod credentials;
 mod end;
 mod exporter;
 mod faults;

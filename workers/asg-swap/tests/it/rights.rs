@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hollowtrees_harness::aws::{Delays, NewGroup};
+use hollowtrees_harness::aws::{Call, Delays, NewGroup};
 use hollowtrees_schemas::proto;
 use serde_json::{Value, json};
 
@@ -11,16 +11,23 @@ use crate::world::{World, params};
 const PAGE: &str = include_str!("../../../../docs/operating.md");
 const OURS: &str = "### Rights in AWS";
 /// Rights that are no call of ours: EC2 asks for them when it launches.
-const NO_CALLS: [&str; 2] = ["CreateTags", "PassRole"];
+const NO_CALLS: [&str; 2] = ["ec2:CreateTags", "iam:PassRole"];
 
-/// The calls that the page lists after this.
+/// The rights that the page lists after this: `ec2:RunInstances`.
 pub(crate) fn listed(after: &str) -> BTreeSet<String> {
     let text = PAGE.split(after).nth(1).expect("the page says so");
     let block = text.split("\n\n").find(|part| part.starts_with("    "));
-    let words = block.expect("a list").split_whitespace();
-    // What is said of a call begins small.
-    let calls = words.filter(|word| word.starts_with(char::is_uppercase));
-    calls.map(str::to_owned).collect()
+    let mut service = "";
+    let mut rights = BTreeSet::new();
+    for word in block.expect("a list").split_whitespace() {
+        if let Some(named) = word.strip_suffix(':') {
+            service = named;
+        } else if word.starts_with(char::is_uppercase) {
+            // What is said of a call begins small.
+            rights.insert(format!("{service}:{word}"));
+        }
+    }
+    rights
 }
 
 /// What each list is headed by.
@@ -46,8 +53,7 @@ fn the_policy_has_what_the_lists_have() {
     for statement in policy["Statement"].as_array().unwrap() {
         assert_eq!(statement["Effect"], "Allow");
         for action in statement["Action"].as_array().unwrap() {
-            let (_, call) = action.as_str().unwrap().split_once(':').unwrap();
-            named.push(call.to_owned());
+            named.push(action.as_str().unwrap().to_owned());
         }
     }
     let policy: BTreeSet<String> = named.iter().cloned().collect();
@@ -83,7 +89,7 @@ async fn swaps_call_all_that_the_page_lists_and_nothing_else() {
         }
         let outcome = world.end().await;
         assert_eq!(outcome.result, "succeeded", "{outcome:?}");
-        made.extend(world.aws.calls().into_iter().map(|call| call.action));
+        made.extend(world.aws.calls().iter().map(Call::right));
     };
     let certain = |world: &World, old: &str| world.action(old, "certain");
     // Room, other zones, prices, protection; then the old one, which nobody interrupts.
