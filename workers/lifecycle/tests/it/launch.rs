@@ -26,8 +26,15 @@ async fn ground(name: &str) -> Ground {
 
 /// A worker's world that sees the cluster, and an instance that waits in a hook of launches.
 async fn launching(ground: Option<&Ground>, heartbeat: Duration) -> (World, String) {
-    let kubeconfig = ground.map(|ground| ground.kubeconfig.to_str().unwrap());
-    let seen = kubeconfig.map(|path| [("HT_CLUSTER__NAME", CLUSTER), ("HT_CLUSTER__KUBECONFIG", path)]);
+    launching_in(ground.map(|ground| (ground, CLUSTER)), heartbeat).await
+}
+
+/// The same of a cluster that goes by this name.
+async fn launching_in(ground: Option<(&Ground, &str)>, heartbeat: Duration) -> (World, String) {
+    let seen = ground.map(|(ground, name)| {
+        let path = ground.kubeconfig.to_str().unwrap();
+        [("HT_CLUSTER__NAME", name), ("HT_CLUSTER__KUBECONFIG", path)]
+    });
     let world = World::with(seen.as_ref().map(|seen| &seen[..]).unwrap_or_default()).await;
     let instance = world.group(1, Hook::launching(heartbeat)).await.remove(0);
     let wait = LifecycleAction::new(GROUP, HOOK, &instance, &format!("token-of-{instance}"));
@@ -133,6 +140,23 @@ async fn who_sees_no_nodes_says_so_and_answers_nothing() {
     assert_eq!(word(&outcome), ("failed", "no-nodes"), "{outcome:?}");
     assert!(outcome.message.contains("cluster.name"), "{outcome:?}");
     assert!(world.answers().is_empty());
+    worker.stop().await;
+}
+
+/// Its node may be there and Ready by chance of ids: it is not the one that is meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sees_another_cluster_says_so_once_and_answers_nothing() {
+    let ground = ground("launch-foreign").await;
+    let (mut world, instance) = launching_in(Some((&ground, "elsewhere")), Duration::from_secs(60)).await;
+    ground.joins(&instance, "us-east-1a").await.unwrap();
+    ground.is_ready(&instance).await.unwrap();
+    let worker = world.worker().await;
+    world.send(&action(&world, &instance)).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "no-nodes"), "{outcome:?}");
+    assert!(outcome.message.contains(CLUSTER), "{outcome:?}");
+    assert!(world.answers().is_empty());
+    assert_eq!(world.aws.count("RecordLifecycleActionHeartbeat"), 0);
     worker.stop().await;
 }
 
