@@ -210,7 +210,7 @@ impl Saga<'_> {
                     left_out = choices.left_out;
                     choices.pools
                 }
-                Err(why @ NoChoice::Policy { .. }) if plan.back_to_spot => {
+                Err(why @ (NoChoice::Policy { .. } | NoChoice::Reserved)) if plan.back_to_spot => {
                     return Ok(Err(back::no_pool(group, &why)));
                 }
                 Err(why) => return Ok(Err(no_choice(group, &why))),

@@ -30,6 +30,8 @@ pub(crate) fn of(action: &proto::Action, checkpoint: &Checkpoint, end: End, afte
         "type": choice.map(|choice| &choice.instance_type),
         "subnet": choice.map(|choice| &choice.subnet),
         "zone": choice.map(|choice| &choice.zone),
+        "placement_group": choice.and_then(|choice| choice.placement_group.as_ref()),
+        "reserved": choice.and_then(|choice| choice.reserved.as_ref()),
         "why": choice.map(|choice| &choice.why),
         "market": if checkpoint.old.spot || checkpoint.back_to_spot { "spot" } else { "on-demand" },
         "choices_tried": checkpoint.refused.len() + usize::from(checkpoint.launched.is_some()),

@@ -90,6 +90,8 @@ pub(super) struct Asg {
     pub(super) subnets: Vec<(String, String)>,
     pub(super) source: Source,
     pub(super) capacity_rebalance: bool,
+    /// What else is told of it as it was said: its placement group, capacity reservations.
+    pub(super) said: BTreeMap<String, String>,
     /// All that joins it is protected from scale-in.
     pub(super) protects_new: bool,
     pub(super) suspended: Vec<String>,
@@ -350,6 +352,7 @@ impl Asg {
                 .collect(),
             source: group_params::source(call)?,
             capacity_rebalance: call.get("CapacityRebalance") == Some("true"),
+            said: group_params::as_said(call),
             protects_new: call.get("NewInstancesProtectedFromScaleIn") == Some("true"),
             suspended: Vec::new(),
             tags: group_params::tags(call),

@@ -81,6 +81,7 @@ fn group(of: &Asg) -> String {
         format!("<Tags>{tags}</Tags>"),
         format!("<TargetGroupARNs>{targets}</TargetGroupARNs>"),
         format!("<LoadBalancerNames>{classic}</LoadBalancerNames>"),
+        super::configurations::as_elements(&of.said),
         element("CapacityRebalance", &of.capacity_rebalance.to_string()),
         element("NewInstancesProtectedFromScaleIn", &of.protects_new.to_string()),
     ];

@@ -25,6 +25,7 @@ mod new_group;
 mod prices;
 mod query;
 mod queues;
+mod reservations;
 pub mod rules;
 mod scaling;
 mod strict;

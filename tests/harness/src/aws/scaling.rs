@@ -187,6 +187,7 @@ impl Strict {
         let [min, desired, max] = ["MinSize", "DesiredCapacity", "MaxSize"].map(|name| call.number(name));
         rules::resize(group.sizes, min, desired, max)?;
         group.sizes = rules::resized(group.sizes, min, desired, max);
+        group.said.extend(group_params::as_said(call));
         let name = group.name.clone();
         self.settle(world, &call.region, &name).await
     }

@@ -23,6 +23,7 @@ mod late;
 mod left_alone;
 mod mass;
 mod node;
+mod placement;
 mod policies;
 mod process;
 mod rights;

@@ -8,7 +8,7 @@ use hollowtrees_domain::swap::world::{
     Group, Instance, Life, Member, Override, Sizes, Source, Standing, Subnet, Tag, TemplateRef, Types,
 };
 
-use crate::requirements;
+use crate::{placement, requirements};
 
 /// The one allocation strategy of spot instances that goes by the order of types (Auto Scaling API reference,
 /// `InstancesDistribution`).
@@ -91,6 +91,7 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
             .collect(),
         subnets,
         source: source(from),
+        placement: placement::of(from),
         capacity_rebalance: from.capacity_rebalance().unwrap_or_default(),
         suspended: from
             .suspended_processes()

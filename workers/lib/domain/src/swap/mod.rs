@@ -11,6 +11,7 @@
 //! | [`skip`] | why nothing is to be done |
 //! | [`source`] | what a group launches from, and which types come of it |
 //! | [`choice`] | which pools to try |
+//! | [`placement`] | where in EC2 a group has its instances: a placement group, capacity reservations |
 //! | `protection` | which are too dear for a group's own price protection |
 //! | `scale_in` | the old one's protection from scale-in, for its replacement |
 //! | [`order`] | in which order, and why |
@@ -44,6 +45,7 @@ pub mod node;
 pub mod note;
 pub mod order;
 pub mod orphan;
+pub mod placement;
 pub mod policy;
 pub mod seen;
 pub mod skip;

@@ -6,6 +6,7 @@ mod choices;
 mod health;
 mod model;
 mod node;
+mod placement;
 mod scale_in;
 mod sources;
 mod steps;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::placement::{Placement, Reserved};
+
 /// Where an instance is in its life (EC2 API reference, `InstanceState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
@@ -239,6 +241,8 @@ pub struct Group {
     pub subnets: Vec<Subnet>,
     /// What it launches from.
     pub source: Source,
+    /// Where its instances are placed, over what that says.
+    pub placement: Placement,
     /// Whether it replaces instances at risk itself (`CapacityRebalance`).
     pub capacity_rebalance: bool,
     /// Processes that are suspended: `Launch`, `Terminate`, ...
@@ -279,6 +283,10 @@ pub struct Launch {
     pub instance_type: String,
     /// `subnet-...`
     pub subnet: String,
+    /// The placement group in place of the blueprint's.
+    pub placement_group: Option<String>,
+    /// What is said of capacity reservations in place of the blueprint's word.
+    pub reserved: Option<Reserved>,
     /// Spot, with this highest price where one is set; none: on demand.
     pub spot: Option<SpotMarket>,
     /// `ClientToken`, at most 64 ASCII characters.

@@ -59,6 +59,7 @@ fn group(sizes: Sizes, members: &[&str]) -> Group {
         subnets: Vec::new(),
         source: Source::Unknown("nothing".to_owned()),
         capacity_rebalance: false,
+        placement: Default::default(),
         suspended: Vec::new(),
         target_groups: Vec::new(),
         classic_balancers: Vec::new(),

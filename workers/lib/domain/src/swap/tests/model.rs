@@ -220,6 +220,7 @@ impl World {
                     version: "1".to_owned(),
                 }),
                 capacity_rebalance: false,
+                placement: Default::default(),
                 suspended: Vec::new(),
                 target_groups: Vec::new(),
                 classic_balancers: Vec::new(),

@@ -53,6 +53,7 @@ pub(super) fn group(sizes: (u32, u32, u32), members: &[(&str, Standing)]) -> Gro
             version: "1".to_owned(),
         }),
         capacity_rebalance: false,
+        placement: Default::default(),
         suspended: Vec::new(),
         target_groups: Vec::new(),
         classic_balancers: Vec::new(),
