@@ -176,7 +176,8 @@ impl Saga<'_> {
         group: &Group,
         old: &Instance,
     ) -> Result<(BTreeSet<String>, BTreeSet<String>), Failure> {
-        let stays = |member: &&Member| member.standing != Standing::Leaving && member.instance != old.id;
+        let goes = |member: &Member| matches!(member.standing, Standing::Leaving | Standing::Warm);
+        let stays = |member: &&Member| !goes(member) && member.instance != old.id;
         let others: BTreeSet<String> = group
             .members
             .iter()

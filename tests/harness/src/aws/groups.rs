@@ -71,6 +71,11 @@ impl Member {
         }
     }
 
+    /// It is in the group's warm pool.
+    pub(super) fn is_warm(&self) -> bool {
+        self.state().starts_with("Warmed:")
+    }
+
     fn as_rule(&self) -> rules::Member<'_> {
         rules::Member {
             id: &self.id,
@@ -196,6 +201,17 @@ impl Asg {
         });
     }
 
+    /// Puts members in service aside; with `decrement` desired is lowered with them.
+    pub(super) fn enter_standby(&mut self, ids: &[&str], decrement: bool) -> Result<(), Refusal> {
+        let members: Vec<_> = self.members.iter().map(Member::as_rule).collect();
+        let leaving = rules::enter_standby(&self.name, self.sizes, &members, ids, decrement)?;
+        self.sizes.desired -= leaving;
+        for id in ids {
+            self.fix(id, Some("Standby"));
+        }
+        Ok(())
+    }
+
     /// Lets a member go; what it counted.
     pub(super) fn leave(&mut self, id: &str) -> u32 {
         let place = self.members.iter().position(|member| member.id == id);
@@ -238,6 +254,7 @@ impl Asg {
         self.members
             .iter()
             .filter(|member| !member.state().starts_with("Terminating") && member.state() != "Standby")
+            .filter(|member| !member.is_warm())
             .map(|member| member.weight)
             .sum()
     }
@@ -321,6 +338,7 @@ impl Asg {
             .members
             .iter()
             .filter(|member| member.weight <= excess && !member.state().starts_with("Terminating"))
+            .filter(|member| member.state() != "Standby" && !member.is_warm())
             .filter(|member| !member.protected)
             .collect();
         // Stable: the older one stays first.

@@ -45,6 +45,7 @@ impl Strict {
             "UpdateAutoScalingGroup" | "SetDesiredCapacity" => done(self.resize(world, call).await),
             "AttachInstances" => done(self.attach(world, call).await),
             "DetachInstances" => done(self.detach(world, call).await),
+            "EnterStandby" => done(self.enter_standby(world, call).await),
             "SetInstanceProtection" => done(protect(world, call)),
             "TerminateInstanceInAutoScalingGroup" => done(self.terminate_member(world, call).await),
             "SuspendProcesses" | "ResumeProcesses" => done(self.processes(world, call).await),
@@ -391,7 +392,7 @@ impl World {
             .find(|group| group.region == region && group.member(instance).is_some())
     }
 
-    fn of(&mut self, call: &Call) -> Result<&mut Asg, Stop> {
+    pub(super) fn of(&mut self, call: &Call) -> Result<&mut Asg, Stop> {
         let name = call.get("AutoScalingGroupName").unwrap_or_default();
         self.find(&call.region, name).ok_or_else(|| {
             Refusal::validation(format!("AutoScalingGroup name not found - no such group: {name}")).into()
@@ -399,7 +400,7 @@ impl World {
     }
 }
 
-fn decrement(call: &Call) -> Result<bool, Refusal> {
+pub(super) fn decrement(call: &Call) -> Result<bool, Refusal> {
     match call.get("ShouldDecrementDesiredCapacity") {
         Some("true") => Ok(true),
         Some("false") => Ok(false),

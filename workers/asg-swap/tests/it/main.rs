@@ -28,6 +28,7 @@ mod policies;
 mod process;
 mod rights;
 mod scale_in;
+mod standby;
 mod strategies;
 mod sweep;
 mod together;

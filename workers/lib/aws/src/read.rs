@@ -33,7 +33,8 @@ pub(crate) fn standing(state: &str) -> Standing {
         "Standby" | "EnteringStandby" => Standing::Standby,
         "Detaching" | "Detached" | "Quarantined" => Standing::Leaving,
         _ if state.starts_with("Terminat") || state.starts_with("Warmed:Terminat") => Standing::Leaving,
-        // Pending and its waits, the warm pool, a root volume being replaced; whatever comes to be.
+        _ if state.starts_with("Warmed:") => Standing::Warm,
+        // Pending and its waits, a root volume being replaced; whatever comes to be.
         _ => Standing::Joining,
     }
 }
@@ -219,14 +220,16 @@ mod tests {
 
     #[test]
     fn lifecycle_states() {
-        use Standing::{InService, Joining, Leaving, Standby};
+        use Standing::{InService, Joining, Leaving, Standby, Warm};
         for (state, expected) in [
             ("Pending", Joining),
             ("Pending:Wait", Joining),
             ("Pending:Proceed", Joining),
-            ("Warmed:Pending", Joining),
-            ("Warmed:Running", Joining),
-            ("Warmed:Stopped", Joining),
+            ("Warmed:Pending", Warm),
+            ("Warmed:Running", Warm),
+            ("Warmed:Pending:Wait", Warm),
+            ("Warmed:Stopped", Warm),
+            ("Warmed:Hibernated", Warm),
             ("ReplacingRootVolume:Wait", Joining),
             ("InService", InService),
             ("EnteringStandby", Standby),

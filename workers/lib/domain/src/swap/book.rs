@@ -303,8 +303,7 @@ pub fn books(record: &proto::Group, action: &str, sizes: Sizes) -> Books {
 /// without it, and it weighs as much as this swap has to take back.
 #[must_use]
 pub fn spare(record: &proto::Group, group: &Group, surplus: u32) -> Option<String> {
-    let stays =
-        |member: &&Member| member.standing != Standing::Leaving && member.standing != Standing::Standby;
+    let stays = |member: &&Member| matches!(member.standing, Standing::Joining | Standing::InService);
     let members = || group.members.iter().filter(stays);
     let count: u32 = members().map(|member| member.weight).sum();
     if surplus == 0 || count < group.sizes.desired {

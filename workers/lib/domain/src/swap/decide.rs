@@ -134,7 +134,7 @@ fn notice(checkpoint: &mut Checkpoint, seen: &Seen, now: Timestamp) {
             checkpoint.in_service |= seen.standing(&launched) == Some(Standing::InService);
         }
         // Gone from the group it was attached to, or on its way: never to be used again.
-        Some(Standing::Leaving) => {
+        Some(Standing::Leaving | Standing::Warm) => {
             checkpoint.attached = true;
             checkpoint.lost = true;
         }

@@ -18,6 +18,8 @@ pub struct Seen {
     pub old: Option<Instance>,
     /// The group, where there is one.
     pub group: Option<Group>,
+    /// It is in the warm pool of that group, whose members are told without those.
+    pub warm: bool,
     /// Instances that carry this action's tag, and the launched one.
     pub ours: Vec<Instance>,
     /// The replacement has an open incident of its own.
@@ -125,7 +127,7 @@ impl Seen {
     #[must_use]
     pub fn old_stays(&self) -> Option<Standing> {
         self.standing(&self.old_id)
-            .filter(|standing| *standing != Standing::Leaving)
+            .filter(|standing| !matches!(standing, Standing::Leaving | Standing::Warm))
     }
 
     /// Sizes of the group.
@@ -159,7 +161,7 @@ impl Seen {
         others.fold((0, 0), |(serving, all), member| match member.standing {
             Standing::InService => (serving + member.weight, all + member.weight),
             Standing::Joining => (serving, all + member.weight),
-            Standing::Standby | Standing::Leaving => (serving, all),
+            Standing::Standby | Standing::Warm | Standing::Leaving => (serving, all),
         })
     }
 }

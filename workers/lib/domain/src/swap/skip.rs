@@ -15,7 +15,8 @@ pub fn skip(seen: &Seen, orders: &Orders) -> Option<End> {
             format!("{replacement} is in the group in place of {old} already."),
         ));
     }
-    let (Some(group), Some(standing)) = (&seen.group, seen.standing(old)) else {
+    let in_pool = seen.warm.then_some(Standing::Warm);
+    let (Some(group), Some(standing)) = (&seen.group, seen.standing(old).or(in_pool)) else {
         return Some(End::skipped(
             "not-in-group",
             format!("{old} is in no auto-scaling group."),
@@ -30,6 +31,26 @@ pub fn skip(seen: &Seen, orders: &Orders) -> Option<End> {
     }
     if let Some(end) = not_ours(group, orders.managed) {
         return Some(end);
+    }
+    match standing {
+        Standing::Standby => {
+            return Some(End::skipped(
+                "standby",
+                format!(
+                    "{old} is in standby in {name}: it serves nothing and is no part of what is desired, so that there is nothing to \
+                     replace."
+                ),
+            ));
+        }
+        Standing::Warm => {
+            return Some(End::skipped(
+                "warm-pool",
+                format!(
+                    "{old} is in the warm pool of {name}, which Auto Scaling fills again by itself; it serves nothing."
+                ),
+            ));
+        }
+        Standing::Joining | Standing::InService | Standing::Leaving => {}
     }
     match (orders.strategy, &group.source) {
         (Strategy::None, _) => Some(End::skipped(

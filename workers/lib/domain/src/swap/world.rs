@@ -39,12 +39,14 @@ pub struct Instance {
 /// Where an instance stands in its group (Auto Scaling user guide, "instance lifecycle").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It joins: `Pending`, its waits, a warm pool.
+    /// It joins: `Pending`, its waits.
     Joining,
     /// It is in service.
     InService,
-    /// It is put aside.
+    /// It is put aside: it serves nothing, and desired is without it.
     Standby,
+    /// It waits in the group's warm pool, beside the group.
+    Warm,
     /// The group ends it, or lets it go.
     Leaving,
 }

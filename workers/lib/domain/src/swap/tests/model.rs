@@ -376,6 +376,7 @@ impl World {
             old_id: saga.old.clone(),
             old: self.instances.get(&saga.old).cloned(),
             group: Some(group.clone()),
+            warm: false,
             ours: tagged.cloned().collect(),
             doomed: saga.doomed,
             node: saga.node,

@@ -157,10 +157,30 @@ fn what_is_skipped() {
         &orders(),
         Some("leaving"),
     );
+    let aside = group((0, 1, 1), &[("old", Standing::Standby), ("other", SERVES)]);
+    let pool = Seen {
+        warm: true,
+        ..seen(group((0, 1, 1), &[("other", SERVES)]))
+    };
+    for strategy in [Strategy::Swap, Strategy::Detach, Strategy::Terminate] {
+        let orders = Orders { strategy, ..orders() };
+        check(&seen(aside.clone()), &orders, Some("standby"));
+        check(&pool, &orders, Some("warm-pool"));
+        let listed = group((0, 1, 1), &[("old", Standing::Warm)]);
+        check(&seen(listed), &orders, Some("warm-pool"));
+    }
     let unmanaged = Group {
         tags: Vec::new(),
         ..plain()
     };
+    check(
+        &seen(Group {
+            tags: Vec::new(),
+            ..aside
+        }),
+        &orders(),
+        Some("not-managed"),
+    );
     check(&seen(unmanaged.clone()), &orders(), Some("not-managed"));
     check(
         &seen(unmanaged),
