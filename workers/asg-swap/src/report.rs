@@ -41,6 +41,7 @@ pub(crate) fn of(action: &proto::Action, checkpoint: &Checkpoint, end: End, afte
         "room": checkpoint.room,
         "node": checkpoint.node,
         "targets": checkpoint.health,
+        "unregistered": checkpoint.unregistered,
         "restored": left.max.is_none() && left.desired.is_none() && left.rebalance.is_none(),
         "max_left": left.max,
         "desired_left": left.desired,

@@ -24,7 +24,12 @@ pub(super) fn tags(call: &Call) -> Vec<Tag> {
 pub(super) fn as_said(call: &Call) -> BTreeMap<String, String> {
     let is_told = |name: &str| {
         let first = name.split('.').next().unwrap_or_default();
-        ["PlacementGroup", "CapacityReservationSpecification"].contains(&first)
+        [
+            "PlacementGroup",
+            "CapacityReservationSpecification",
+            "InstanceMaintenancePolicy",
+        ]
+        .contains(&first)
     };
     let told = call.params.iter().filter(|(name, _)| is_told(name));
     told.map(|(name, value)| (name.clone(), value.clone())).collect()

@@ -259,7 +259,7 @@ impl Asg {
             .sum()
     }
 
-    fn runs(&self, process: &str) -> bool {
+    pub(super) fn runs(&self, process: &str) -> bool {
         !self.suspended.iter().any(|suspended| suspended == process)
     }
 

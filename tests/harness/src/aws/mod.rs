@@ -5,9 +5,8 @@
 //! actions, faults, and a record of all calls. Auto Scaling's groups it keeps itself, with the conditions of attaching,
 //! detaching and sizes ([`rules`]), weights, markets, and the launches and terminations a group makes by itself.
 //!
-//! What it leaves out of AWS: health checks (a group knows at once of an instance that ends), how a warm pool is filled and used, scaling policies,
-//! the beginning of a hook's wait in a launch or termination (see [`Aws::wait_in_hook`]; how it ends is as in AWS). An
-//! answer shows all that was done before, unless reads of groups are told to lag ([`Aws::set_read_lag`]).
+//! What it leaves out of AWS: health checks (a group knows at once of an instance that ends), the filling of warm pools, scaling
+//! policies, the beginning of a hook's wait (see [`Aws::wait_in_hook`]; how it ends is as in AWS). Reads may lag ([`Aws::set_read_lag`]).
 
 mod balancers;
 mod configurations;
@@ -23,6 +22,7 @@ mod moto;
 mod new_balancer;
 mod new_group;
 mod prices;
+mod processes;
 mod query;
 mod queues;
 mod reservations;

@@ -223,7 +223,10 @@ impl Strict {
             .collect();
         rules::attach(&group.name, group.sizes, &group.zones(), &candidates)?;
         group.sizes.desired += candidates.iter().map(|candidate| candidate.weight).sum::<u32>();
-        let (targets, classic) = (group.target_groups.clone(), group.classic_balancers.clone());
+        let (mut targets, mut classic) = (group.target_groups.clone(), group.classic_balancers.clone());
+        if !group.runs("AddToLoadBalancer") {
+            (targets, classic) = Default::default();
+        }
         for instance in found.into_iter().filter_map(|(instance, _)| instance) {
             group.join(
                 Joining {
@@ -262,32 +265,6 @@ impl Strict {
         }
         let name = group.name.clone();
         self.end(&call.region, id).await?;
-        self.settle(world, &call.region, &name).await
-    }
-
-    async fn processes(&self, world: &mut World, call: &Call) -> Result<(), Stop> {
-        let group = world.of(call)?;
-        let mut named: Vec<_> = call
-            .list("ScalingProcesses")
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
-        if named.is_empty() {
-            named = [
-                "Launch",
-                "Terminate",
-                "AZRebalance",
-                "HealthCheck",
-                "ReplaceUnhealthy",
-            ]
-            .map(str::to_owned)
-            .to_vec();
-        }
-        group.suspended.retain(|process| !named.contains(process));
-        if call.action == "SuspendProcesses" {
-            group.suspended.extend(named);
-        }
-        let name = group.name.clone();
         self.settle(world, &call.region, &name).await
     }
 

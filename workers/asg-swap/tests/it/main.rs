@@ -26,6 +26,7 @@ mod node;
 mod placement;
 mod policies;
 mod process;
+mod processes;
 mod rights;
 mod scale_in;
 mod standby;

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use aws_sdk_autoscaling::types as asg;
 use aws_sdk_ec2::types as ec2;
-use hollowtrees_domain::swap::world::{
-    Group, Instance, Life, Member, Override, Sizes, Source, Standing, Subnet, Tag, TemplateRef, Types,
+use hollowtrees_domain::swap::{
+    processes::Maintenance,
+    world::{
+        Group, Instance, Life, Member, Override, Sizes, Source, Standing, Subnet, Tag, TemplateRef, Types,
+    },
 };
 
 use crate::{placement, requirements};
@@ -99,6 +102,7 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
             .iter()
             .map(|process| owned(process.process_name()))
             .collect(),
+        maintenance: from.instance_maintenance_policy().and_then(maintenance),
         target_groups: from.target_group_arns().to_vec(),
         classic_balancers: from.load_balancer_names().to_vec(),
         tags: from
@@ -111,6 +115,12 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
             })
             .collect(),
     }
+}
+
+/// The part of a policy that bounds what a swap does; it is -1 where one was taken away.
+fn maintenance(from: &asg::InstanceMaintenancePolicy) -> Option<Maintenance> {
+    let most = u32::try_from(from.max_healthy_percentage()?).ok()?;
+    Some(Maintenance { most })
 }
 
 /// The weight of a member, which Auto Scaling tells only where the group has weights.

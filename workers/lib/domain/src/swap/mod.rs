@@ -21,6 +21,7 @@
 //! | [`seen`] | one look at everything a decision needs |
 //! | [`next`] | one thing to do |
 //! | [`decide`](mod@decide) | which one it is |
+//! | [`processes`] | what somebody has suspended of a group, and how it wants instances replaced |
 //! | [`policy`] | which of them a rule and a group allow |
 //! | [`orphan`] | what a swap left behind |
 //! | [`again`] | whether it is tried again to have on spot what fell back to on demand |
@@ -47,6 +48,7 @@ pub mod order;
 pub mod orphan;
 pub mod placement;
 pub mod policy;
+pub mod processes;
 pub mod seen;
 pub mod skip;
 pub mod source;

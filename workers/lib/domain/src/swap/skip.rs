@@ -2,6 +2,7 @@
 
 use super::{
     End, Orders, Seen, Strategy, TAG_MANAGED, TAG_NODE_GROUP,
+    processes::keep_from,
     world::{Group, Source, Standing},
 };
 
@@ -51,6 +52,9 @@ pub fn skip(seen: &Seen, orders: &Orders) -> Option<End> {
             ));
         }
         Standing::Joining | Standing::InService | Standing::Leaving => {}
+    }
+    if let Some(end) = keep_from(group, old, orders.strategy) {
+        return Some(end);
     }
     match (orders.strategy, &group.source) {
         (Strategy::None, _) => Some(End::skipped(

@@ -7,6 +7,7 @@ mod health;
 mod model;
 mod node;
 mod placement;
+mod processes;
 mod scale_in;
 mod sources;
 mod steps;

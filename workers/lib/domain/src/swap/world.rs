@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::placement::{Placement, Reserved};
+use super::{
+    placement::{Placement, Reserved},
+    processes::Maintenance,
+};
 
 /// Where an instance is in its life (EC2 API reference, `InstanceState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,6 +252,8 @@ pub struct Group {
     pub capacity_rebalance: bool,
     /// Processes that are suspended: `Launch`, `Terminate`, ...
     pub suspended: Vec<String>,
+    /// Its instance maintenance policy, where it has one.
+    pub maintenance: Option<Maintenance>,
     /// Its tags.
     pub tags: Vec<Tag>,
     /// ARNs of the target groups that its members are registered with.

@@ -60,6 +60,7 @@ fn group(sizes: Sizes, members: &[&str]) -> Group {
         source: Source::Unknown("nothing".to_owned()),
         capacity_rebalance: false,
         placement: Default::default(),
+        maintenance: None,
         suspended: Vec::new(),
         target_groups: Vec::new(),
         classic_balancers: Vec::new(),

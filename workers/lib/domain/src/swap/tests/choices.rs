@@ -44,6 +44,7 @@ pub(super) fn group(source: Source) -> Group {
         source,
         capacity_rebalance: false,
         placement: Default::default(),
+        maintenance: None,
         suspended: Vec::new(),
         target_groups: Vec::new(),
         classic_balancers: Vec::new(),

@@ -221,6 +221,7 @@ impl World {
                 }),
                 capacity_rebalance: false,
                 placement: Default::default(),
+                maintenance: None,
                 suspended: Vec::new(),
                 target_groups: Vec::new(),
                 classic_balancers: Vec::new(),

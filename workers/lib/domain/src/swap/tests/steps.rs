@@ -54,6 +54,7 @@ pub(super) fn group(sizes: (u32, u32, u32), members: &[(&str, Standing)]) -> Gro
         }),
         capacity_rebalance: false,
         placement: Default::default(),
+        maintenance: None,
         suspended: Vec::new(),
         target_groups: Vec::new(),
         classic_balancers: Vec::new(),
