@@ -108,6 +108,7 @@ impl Saga<'_> {
             })
             .await?;
         seen.group = group;
+        self.see_rebalancing(&mut seen).await?;
         for instance in tagged {
             let is_mine = instance.tags.get(TAG_ACTION) == Some(&self.job.action().id);
             if is_mine || seen.replaced_by.is_some() {

@@ -57,6 +57,8 @@ pub(super) struct Member {
     pub(super) spot: bool,
     /// It is not ended when the group scales in.
     pub(super) protected: bool,
+    /// EC2 recommends to move away from it, and the group does.
+    at_risk: bool,
     in_service_at: Instant,
     /// A state set from outside.
     fixed: Option<String>,
@@ -196,6 +198,7 @@ impl Asg {
             spot: instance.spot,
             // What was detached has lost its own protection (user guide, "instance scale-in protection").
             protected: self.protects_new,
+            at_risk: false,
             in_service_at: Instant::now() + delay,
             fixed: None,
         });
@@ -254,9 +257,28 @@ impl Asg {
         self.members
             .iter()
             .filter(|member| !member.state().starts_with("Terminating") && member.state() != "Standby")
-            .filter(|member| !member.is_warm())
+            .filter(|member| !member.is_warm() && !member.at_risk)
             .map(|member| member.weight)
             .sum()
+    }
+
+    /// Notes what is recommended of a spot instance, where the group heeds that.
+    pub(super) fn recommend_rebalance(&mut self, id: &str) {
+        let heeds = self.capacity_rebalance;
+        for member in self.members.iter_mut().filter(|member| member.id == id) {
+            member.at_risk = heeds && member.spot;
+        }
+    }
+
+    /// A member at risk, once as many others are in service as are desired.
+    pub(super) fn rebalanced(&self) -> Option<String> {
+        let at_risk = self.members.iter().find(|member| member.at_risk)?;
+        let others = self.members.iter().filter(|member| !member.at_risk);
+        let serving: u32 = others
+            .filter(|member| member.state() == "InService")
+            .map(|member| member.weight)
+            .sum();
+        (serving >= self.sizes.desired).then(|| at_risk.id.clone())
     }
 
     pub(super) fn runs(&self, process: &str) -> bool {
@@ -338,7 +360,7 @@ impl Asg {
             .members
             .iter()
             .filter(|member| member.weight <= excess && !member.state().starts_with("Terminating"))
-            .filter(|member| member.state() != "Standby" && !member.is_warm())
+            .filter(|member| member.state() != "Standby" && !member.is_warm() && !member.at_risk)
             .filter(|member| !member.protected)
             .collect();
         // Stable: the older one stays first.

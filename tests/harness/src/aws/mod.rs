@@ -15,6 +15,7 @@ mod groups;
 mod groups_xml;
 mod images;
 mod interfaces;
+mod interruptions;
 mod knobs;
 mod launches;
 mod lifecycle;
@@ -294,17 +295,6 @@ impl Aws {
                 .map(|group| group.name.clone());
         }
         Ok(all)
-    }
-
-    /// Ends an instance as an interruption does: EC2 terminates it, and its group loses it and makes up for it, unless
-    /// that is held back ([`Aws::hold_replacements`]).
-    ///
-    /// # Errors
-    /// If there is none.
-    pub async fn interrupt(&self, instance: &str) -> Result<()> {
-        let mut world = self.strict.world.lock().await;
-        self.strict.end("us-east-1", instance).await?;
-        self.strict.gone(&mut world, "us-east-1", &[instance]).await
     }
 
     /// From now on groups launch nothing by themselves, or make up for it now and go on doing so.

@@ -39,6 +39,9 @@ impl Strict {
         let mut world = self.world.lock().await;
         let world = &mut *world;
         world.remember(self.knobs().lag, !call.action.starts_with("Describe"));
+        if let Err(stop) = self.end_rebalanced(world).await {
+            return Some(Err(stop));
+        }
         match call.action.as_str() {
             "CreateAutoScalingGroup" => done(self.create(world, call).await),
             "DeleteAutoScalingGroup" => done(self.delete(world, call).await),

@@ -27,6 +27,7 @@ mod placement;
 mod policies;
 mod process;
 mod processes;
+mod rebalance;
 mod rights;
 mod scale_in;
 mod standby;

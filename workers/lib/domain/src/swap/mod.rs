@@ -22,6 +22,7 @@
 //! | [`next`] | one thing to do |
 //! | [`decide`](mod@decide) | which one it is |
 //! | [`processes`] | what somebody has suspended of a group, and how it wants instances replaced |
+//! | [`rebalance`] | what is left to a group that replaces spot instances itself |
 //! | [`policy`] | which of them a rule and a group allow |
 //! | [`orphan`] | what a swap left behind |
 //! | [`again`] | whether it is tried again to have on spot what fell back to on demand |
@@ -49,6 +50,7 @@ pub mod orphan;
 pub mod placement;
 pub mod policy;
 pub mod processes;
+pub mod rebalance;
 pub mod seen;
 pub mod skip;
 pub mod source;

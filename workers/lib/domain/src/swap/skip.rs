@@ -76,15 +76,10 @@ pub fn skip(seen: &Seen, orders: &Orders) -> Option<End> {
 #[must_use]
 pub fn not_ours(group: &Group, managed: bool) -> Option<End> {
     let name = &group.name;
-    if group.capacity_rebalance || tag(group, TAG_NODE_GROUP).is_some() {
-        let why = if group.capacity_rebalance {
-            "its Capacity Rebalancing is on"
-        } else {
-            "it is of a managed node group"
-        };
+    if tag(group, TAG_NODE_GROUP).is_some() {
         return Some(End::skipped(
             "group-replaces-itself",
-            format!("{name} replaces its instances itself: {why}."),
+            format!("{name} replaces its instances itself: it is of a managed node group."),
         ));
     }
     if !managed && tag(group, TAG_MANAGED) != Some("true") {

@@ -8,6 +8,7 @@ mod model;
 mod node;
 mod placement;
 mod processes;
+mod rebalance;
 mod scale_in;
 mod sources;
 mod steps;

@@ -9,6 +9,7 @@ use super::super::{
     TAG_MANAGED, TAG_NODE_GROUP, Wait,
     choice::Claim,
     decide,
+    rebalance::Watch,
     skip::skip,
     world::{Group, Instance, Life, Member, Sizes, Source, Standing, Subnet, Tag, TemplateRef},
 };
@@ -77,6 +78,7 @@ pub(super) fn orders() -> Orders {
         certainty: Certainty::Certain,
         cancelled: false,
         give_up: false,
+        watch: Watch::Never,
         drain_over: false,
         running_within: SignedDuration::from_secs(60),
         node_within: SignedDuration::from_secs(60),
@@ -191,11 +193,6 @@ fn what_is_skipped() {
         },
         None,
     );
-    let rebalancing = Group {
-        capacity_rebalance: true,
-        ..plain()
-    };
-    check(&seen(rebalancing), &orders(), Some("group-replaces-itself"));
     let node_group = Group {
         tags: vec![tag(TAG_MANAGED, "true"), tag(TAG_NODE_GROUP, "n")],
         ..plain()
