@@ -1,7 +1,7 @@
 //! EC2, Auto Scaling, Elastic Load Balancing, SQS and STS on this machine: moto's server behind a proxy that makes it as strict as AWS.
 //!
 //! moto knows the API but not all of its rules. The proxy adds idempotent launches (`ClientToken`), instances that are
-//! pending at first, network interfaces and subnets kept apart, types by requirements, launch configurations, prices of spot pools, the draining of load balancers, pools without capacity, lifecycle
+//! pending at first, network interfaces and subnets kept apart, types by requirements, launch configurations, prices of spot pools, the draining of load balancers, pools without capacity, capacity reservations, lifecycle
 //! actions, faults, and a record of all calls. Auto Scaling's groups it keeps itself, with the conditions of attaching,
 //! detaching and sizes ([`rules`]), weights, markets, and the launches and terminations a group makes by itself.
 //!
