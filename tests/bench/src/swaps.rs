@@ -227,6 +227,8 @@ async fn launch(region: &Region, group: &Group, old: &str) -> Result<Launch> {
         image: None,
         instance_type: template.instance_type.context("a type")?,
         subnet: group.subnets.first().context("a subnet")?.id.clone(),
+        placement_group: None,
+        reserved: None,
         spot: Some(SpotMarket::default()),
         token: format!("bench-{old}"),
         tags: BTreeMap::new(),

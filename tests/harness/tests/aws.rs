@@ -29,6 +29,22 @@ fn the_table_of_rules() {
         group: None,
         weight: 1,
     };
+    let member = |state| Member {
+        id: "i-1",
+        state,
+        weight: 1,
+    };
+    let aside = |state, decrement| {
+        let tight = Sizes {
+            min: GROUP.desired,
+            ..GROUP
+        };
+        [GROUP, tight]
+            .map(|sizes| rules::enter_standby("g", sizes, &[member(state)], &["i-1"], decrement).ok())
+    };
+    assert_eq!(aside("InService", false), [Some(0), Some(0)]);
+    assert_eq!(aside("InService", true), [Some(1), None]);
+    assert_eq!(aside("Pending", false), [None, None]);
     let attach: &[(&str, Sizes, Candidate<'_>, Option<&str>)] = &[
         ("fits", GROUP, fit, None),
         (

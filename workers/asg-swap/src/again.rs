@@ -157,7 +157,8 @@ impl Again {
     async fn spare(&self, cloud: &Cloud, group: &Group, record: &proto::Group) -> Result<usize, Missed> {
         let managed = self.swap.groups.contains(&group.name);
         let strategy = Strategy::of(None, tag(group, TAG_STRATEGY), self.swap.strategy);
-        if not_ours(group, managed).is_some() || strategy != Ok(Strategy::Swap) {
+        let is_left_alone = group.capacity_rebalance || not_ours(group, managed).is_some();
+        if is_left_alone || strategy != Ok(Strategy::Swap) {
             return Ok(0);
         }
         let policy = policy::of_group(group).map_err(|failure| Missed(failure.to_string()))?;

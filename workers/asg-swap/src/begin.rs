@@ -22,7 +22,7 @@ use hollowtrees_schemas::{
 use crate::{
     back::{self, Market},
     group::{Changed, Place},
-    policy::{ASKS_AGAIN, OF_GROUP},
+    policy::{ASKS_AGAIN, Room},
     saga::Saga,
 };
 
@@ -48,7 +48,11 @@ impl Saga<'_> {
         let strategy = self.orders(seen)?.strategy;
         let policy = self.policy(group)?;
         let place = self.place(&group.name);
-        self.wait_for_others(&place, &policy).await?;
+        let room = match strategy {
+            Strategy::Swap => self.room(group, old, &policy).await?,
+            _ => policy.max_open.map(Room::of_group),
+        };
+        self.wait_for_others(&place, &policy, room).await?;
         let goes_back = self.goes_back().await?;
         let (policy, stays) = if goes_back {
             match self.may_go_back(strategy, group, old, &policy).await? {
@@ -105,7 +109,8 @@ impl Saga<'_> {
                 if meets_share(record, &swap.action_id, lacks.as_ref()) != share || !share_holds {
                     return Changed::Leave(Ok(false));
                 }
-                match book::enter(record, swap.clone(), &ended, policy.max_open, now) {
+                let most = room.map(|room| room.most);
+                match book::enter(record, swap.clone(), &ended, most, now) {
                     Ok(()) => Changed::Write(Ok(true)),
                     Err(busy) => Changed::Leave(Err(busy)),
                 }
@@ -126,7 +131,10 @@ impl Saga<'_> {
             // Somebody was faster.
             Err(Busy::Enough(open)) => {
                 self.leave_account(result::SKIPPED).await?;
-                Err(OF_GROUP.reached(open, policy.max_open.unwrap_or_default(), ASKS_AGAIN))
+                Err(room.map_or_else(
+                    || Failure::transient("the group has as many open swaps as it may"),
+                    |room| room.reached(open, ASKS_AGAIN),
+                ))
             }
             // Asked again, it is waited for.
             Err(Busy::Other { .. }) => Ok(None),
@@ -210,7 +218,7 @@ impl Saga<'_> {
                     left_out = choices.left_out;
                     choices.pools
                 }
-                Err(why @ NoChoice::Policy { .. }) if plan.back_to_spot => {
+                Err(why @ (NoChoice::Policy { .. } | NoChoice::Reserved)) if plan.back_to_spot => {
                     return Ok(Err(back::no_pool(group, &why)));
                 }
                 Err(why) => return Ok(Err(no_choice(group, &why))),

@@ -4,6 +4,7 @@ use hollowtrees_domain::swap::{
     balance::REBALANCE,
     forecast::Call,
     joint::Write,
+    placement::{Reserved, Target},
     world::{Blueprint, Launch},
 };
 use serde_json::{Value, json};
@@ -76,6 +77,12 @@ fn launched(launch: &Launch) -> Value {
     if let Some(image) = &launch.image {
         told["ImageId"] = json!(image);
     }
+    if let Some(group) = &launch.placement_group {
+        told["Placement"] = json!({"GroupName": group});
+    }
+    if let Some(reserved) = &launch.reserved {
+        told["CapacityReservationSpecification"] = specification(reserved);
+    }
     if let Some(spot) = &launch.spot {
         told["InstanceMarketOptions"] = json!({"MarketType": "spot"});
         if let Some(price) = &spot.max_price {
@@ -83,4 +90,18 @@ fn launched(launch: &Launch) -> Value {
         }
     }
     told
+}
+
+fn specification(reserved: &Reserved) -> Value {
+    let target = match reserved {
+        Reserved::Never => return json!({"CapacityReservationPreference": "none"}),
+        Reserved::Open => return json!({"CapacityReservationPreference": "open"}),
+        Reserved::Any => return json!({"CapacityReservationPreference": "capacity-reservations-only"}),
+        Reserved::Into(Target::Reservation(id)) => json!({"CapacityReservationId": id}),
+        Reserved::Into(Target::ResourceGroup(arn)) => json!({"CapacityReservationResourceGroupArn": arn}),
+    };
+    json!({
+        "CapacityReservationPreference": "capacity-reservations-only",
+        "CapacityReservationTarget": target,
+    })
 }

@@ -92,6 +92,9 @@ pub struct Swap {
     /// What was attached is in service within this.
     #[serde(with = "config::duration")]
     pub in_service_within: Duration,
+    /// How long a group with Capacity Rebalancing has to begin to replace an instance itself; zero: it is left to it.
+    #[serde(with = "config::duration")]
+    pub group_replaces_within: Duration,
     /// The way of groups without a tag.
     pub strategy: Strategy,
     /// Swaps of one account that may be open at once, over all groups and processes; 0: as many as come.
@@ -270,6 +273,11 @@ impl config::Settings for Settings {
         check(
             swap.wait_for_targets < swap.time_limit,
             "swap.wait_for_targets",
+            "expected less than swap.time_limit",
+        );
+        check(
+            swap.group_replaces_within < swap.time_limit,
+            "swap.group_replaces_within",
             "expected less than swap.time_limit",
         );
         for (key, limit) in [

@@ -61,6 +61,7 @@ mod params;
 mod policy;
 mod prices;
 mod reads;
+mod rebalancing;
 mod records;
 mod rehearsal;
 mod report;

@@ -89,6 +89,9 @@ impl Saga<'_> {
             let place = self.place(&membership.group);
             seen.other_swap = self.other_swap(&place).await?;
         }
+        seen.warm = membership
+            .as_ref()
+            .is_some_and(|membership| membership.standing == Standing::Warm);
         let group = membership.map(|membership| membership.group);
         let (group, tagged) = self
             .ask("describe-group", move |reads| {
@@ -105,13 +108,14 @@ impl Saga<'_> {
             })
             .await?;
         seen.group = group;
+        self.see_rebalancing(&mut seen).await?;
         for instance in tagged {
             let is_mine = instance.tags.get(TAG_ACTION) == Some(&self.job.action().id);
             if is_mine || seen.replaced_by.is_some() {
                 continue;
             }
             let standing = self.membership(&instance.id).await?.map(|found| found.standing);
-            if standing.is_some_and(|standing| standing != Standing::Leaving) {
+            if standing.is_some_and(|standing| !matches!(standing, Standing::Leaving | Standing::Warm)) {
                 seen.replaced_by = Some(instance.id);
             }
         }

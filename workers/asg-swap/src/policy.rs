@@ -15,11 +15,14 @@ use hollowtrees_domain::{
         book::{self, Busy},
         policy::{self, BadPolicy},
         skip::tag,
+        source,
         world::{Group, Instance, Member, Standing},
     },
+    words::Certainty,
 };
 use hollowtrees_runtime::worker::Failure;
 use hollowtrees_schemas::proto;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     group::{Changed, Place},
@@ -52,11 +55,16 @@ impl Saga<'_> {
     ///
     /// # Errors
     /// It may not: the action is tried again while there is time until its deadline.
-    pub(crate) async fn wait_for_others(&self, place: &Place, policy: &Policy) -> Result<(), Failure> {
+    pub(crate) async fn wait_for_others(
+        &self,
+        place: &Place,
+        policy: &Policy,
+        room: Option<Room>,
+    ) -> Result<(), Failure> {
         if let (Some(most), account) = self.account_limit() {
             self.wait_for_room(&account, most, OF_ACCOUNT).await?;
         }
-        if policy.max_open.is_none() && policy.cooldown.is_none() {
+        if room.is_none() && policy.cooldown.is_none() {
             return Ok(());
         }
         let action = &self.job.action().id;
@@ -75,10 +83,43 @@ impl Saga<'_> {
                 after: Some(left.clamp(ASKS_AGAIN, RESTS)),
             });
         }
-        match policy.max_open {
-            Some(most) => self.wait_for_room(place, most, OF_GROUP).await,
+        match room {
+            Some(Room { most, of }) => self.wait_for_room(place, most, of).await,
             None => Ok(()),
         }
+    }
+
+    /// How many swaps of a group may be open at once: what its tags or the rule say, or its instance maintenance policy, whichever
+    /// is less. That policy is no reason to be late: it does not count where an interruption is certain, nor where the time that is
+    /// left until the deadline is about what a swap takes.
+    pub(crate) async fn room(
+        &self,
+        group: &Group,
+        old: &Instance,
+        policy: &Policy,
+    ) -> Result<Option<Room>, Failure> {
+        let said = policy.max_open.map(Room::of_group);
+        let Some(maintenance) = group.maintenance.filter(|_| self.has_time_for_others()) else {
+            return Ok(said);
+        };
+        // What open swaps have added is none of what the group wants.
+        let record = self.place(&group.name).read(self.job.bus()).await?;
+        let added = record.swaps.iter().map(|swap| swap.surplus).sum::<u32>();
+        let desired = group.sizes.desired.saturating_sub(added);
+        let kept = Room {
+            most: maintenance.beside(desired, source::weight(group, old)),
+            of: OF_MAINTENANCE,
+        };
+        Ok(Some(said.filter(|said| said.most <= kept.most).unwrap_or(kept)))
+    }
+
+    fn has_time_for_others(&self) -> bool {
+        let settings = &self.swapper.settings;
+        let takes = settings.running_within.saturating_add(settings.in_service_within);
+        let takes = SignedDuration::try_from(takes).unwrap_or(SignedDuration::MAX);
+        let left = |deadline: Timestamp| deadline.duration_since(self.job.now());
+        self.certainty() != Certainty::Certain
+            && self.job.deadline().is_none_or(|deadline| left(deadline) > takes)
     }
 
     async fn wait_for_room(&self, place: &Place, most: u32, of: Limit) -> Result<(), Failure> {
@@ -176,7 +217,8 @@ impl Saga<'_> {
         group: &Group,
         old: &Instance,
     ) -> Result<(BTreeSet<String>, BTreeSet<String>), Failure> {
-        let stays = |member: &&Member| member.standing != Standing::Leaving && member.instance != old.id;
+        let goes = |member: &Member| matches!(member.standing, Standing::Leaving | Standing::Warm);
+        let stays = |member: &&Member| !goes(member) && member.instance != old.id;
         let others: BTreeSet<String> = group
             .members
             .iter()
@@ -225,11 +267,31 @@ pub(crate) async fn on_demand_of(
     Ok(regions.remove(region).unwrap_or_default())
 }
 
+/// How many swaps may be open, by whose word.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) most: u32,
+    pub(crate) of: Limit,
+}
+
+impl Room {
+    /// By a rule's word, or a tag's.
+    pub(crate) const fn of_group(most: u32) -> Self {
+        Self { most, of: OF_GROUP }
+    }
+
+    /// As many are open.
+    pub(crate) fn reached(self, open: usize, again: Duration) -> Failure {
+        self.of.reached(open, self.most, again)
+    }
+}
+
 /// Whose limit it is, and its name.
 #[derive(Clone, Copy)]
 pub(crate) struct Limit(&'static str, &'static str);
 
-pub(crate) const OF_GROUP: Limit = Limit("group", "max_open");
+const OF_GROUP: Limit = Limit("group", "max_open");
+const OF_MAINTENANCE: Limit = Limit("group", "its instance maintenance policy");
 const OF_ACCOUNT: Limit = Limit("account", "swap.max_open_account");
 
 impl Limit {

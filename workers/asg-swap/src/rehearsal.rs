@@ -8,7 +8,9 @@ use serde_json::json;
 use crate::{
     back::{self, Market},
     begin::Planned,
-    calls, report,
+    calls,
+    policy::Room,
+    report,
     saga::Saga,
 };
 
@@ -52,9 +54,11 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
     };
     let name = &group.name;
     let open = saga.others_open(&saga.place(name)).await?;
-    let waits = policy
-        .max_open
-        .is_some_and(|most| usize::try_from(most).is_ok_and(|most| open >= most));
+    let limit = match strategy {
+        Strategy::Swap => saga.room(group, old, &policy).await?,
+        _ => policy.max_open.map(Room::of_group),
+    };
+    let waits = limit.is_some_and(|room| usize::try_from(room.most).is_ok_and(|most| open >= most));
     let mut message = match (strategy, plan.choices.first()) {
         (Strategy::Swap, Some(first)) => format!(
             "Dry run: {old_id} would be replaced in {name} by a {} in {}: {}.",
@@ -95,7 +99,7 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
         "market": if plan.spot.is_some() { "spot" } else { "on-demand" },
         "choices": plan.choices,
         "left_out": left_out.iter().take(LEFT_OUT_TOLD).collect::<Vec<_>>(),
-        "max_open": policy.max_open,
+        "max_open": limit.map(|room| room.most),
         "open": open,
         "sizes": group.sizes,
         "room": room,

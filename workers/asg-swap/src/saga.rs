@@ -254,6 +254,7 @@ impl<'a> Saga<'a> {
             certainty: self.certainty(),
             cancelled: self.job.is_cancelled(),
             give_up: now >= self.times.give_up,
+            watch: self.watch(),
             drain_over: now >= self.times.drain || drain_is_late,
             running_within: span(settings.running_within),
             node_within: span(self.node.within),

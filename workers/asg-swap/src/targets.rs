@@ -6,9 +6,10 @@ use hollowtrees_domain::swap::{Seen, health::Health, world::Standing};
 use crate::saga::Saga;
 
 impl Saga<'_> {
-    /// What load balancers say of the replacement, where that is waited for and it is in service.
+    /// What load balancers say of the replacement, where that is waited for and it is in service. Nothing where it was not
+    /// registered with them.
     pub(crate) async fn health(&self, seen: &Seen, launched: &str) -> Health {
-        let serves = seen.standing(launched) == Some(Standing::InService);
+        let serves = seen.standing(launched) == Some(Standing::InService) && !self.checkpoint.unregistered;
         let Some(group) = seen
             .group
             .as_ref()

@@ -2,6 +2,7 @@
 
 use super::groups::{Override, Source, Tag, Template};
 use super::query::{Call, Refusal};
+use std::collections::BTreeMap;
 
 /// Its tags, or those of `CreateOrUpdateTags`.
 pub(super) fn tags(call: &Call) -> Vec<Tag> {
@@ -17,6 +18,21 @@ pub(super) fn tags(call: &Call) -> Vec<Tag> {
             })
         })
         .collect()
+}
+
+/// Parameters that are told as they were said.
+pub(super) fn as_said(call: &Call) -> BTreeMap<String, String> {
+    let is_told = |name: &str| {
+        let first = name.split('.').next().unwrap_or_default();
+        [
+            "PlacementGroup",
+            "CapacityReservationSpecification",
+            "InstanceMaintenancePolicy",
+        ]
+        .contains(&first)
+    };
+    let told = call.params.iter().filter(|(name, _)| is_told(name));
+    told.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// What it launches from.

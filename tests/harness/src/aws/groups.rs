@@ -57,6 +57,8 @@ pub(super) struct Member {
     pub(super) spot: bool,
     /// It is not ended when the group scales in.
     pub(super) protected: bool,
+    /// EC2 recommends to move away from it, and the group does.
+    at_risk: bool,
     in_service_at: Instant,
     /// A state set from outside.
     fixed: Option<String>,
@@ -69,6 +71,11 @@ impl Member {
             None if Instant::now() < self.in_service_at => "Pending",
             None => "InService",
         }
+    }
+
+    /// It is in the group's warm pool.
+    pub(super) fn is_warm(&self) -> bool {
+        self.state().starts_with("Warmed:")
     }
 
     fn as_rule(&self) -> rules::Member<'_> {
@@ -90,6 +97,8 @@ pub(super) struct Asg {
     pub(super) subnets: Vec<(String, String)>,
     pub(super) source: Source,
     pub(super) capacity_rebalance: bool,
+    /// What else is told of it as it was said: its placement group, capacity reservations.
+    pub(super) said: BTreeMap<String, String>,
     /// All that joins it is protected from scale-in.
     pub(super) protects_new: bool,
     pub(super) suspended: Vec<String>,
@@ -189,9 +198,21 @@ impl Asg {
             spot: instance.spot,
             // What was detached has lost its own protection (user guide, "instance scale-in protection").
             protected: self.protects_new,
+            at_risk: false,
             in_service_at: Instant::now() + delay,
             fixed: None,
         });
+    }
+
+    /// Puts members in service aside; with `decrement` desired is lowered with them.
+    pub(super) fn enter_standby(&mut self, ids: &[&str], decrement: bool) -> Result<(), Refusal> {
+        let members: Vec<_> = self.members.iter().map(Member::as_rule).collect();
+        let leaving = rules::enter_standby(&self.name, self.sizes, &members, ids, decrement)?;
+        self.sizes.desired -= leaving;
+        for id in ids {
+            self.fix(id, Some("Standby"));
+        }
+        Ok(())
     }
 
     /// Lets a member go; what it counted.
@@ -236,11 +257,31 @@ impl Asg {
         self.members
             .iter()
             .filter(|member| !member.state().starts_with("Terminating") && member.state() != "Standby")
+            .filter(|member| !member.is_warm() && !member.at_risk)
             .map(|member| member.weight)
             .sum()
     }
 
-    fn runs(&self, process: &str) -> bool {
+    /// Notes what is recommended of a spot instance, where the group heeds that.
+    pub(super) fn recommend_rebalance(&mut self, id: &str) {
+        let heeds = self.capacity_rebalance;
+        for member in self.members.iter_mut().filter(|member| member.id == id) {
+            member.at_risk = heeds && member.spot;
+        }
+    }
+
+    /// A member at risk, once as many others are in service as are desired.
+    pub(super) fn rebalanced(&self) -> Option<String> {
+        let at_risk = self.members.iter().find(|member| member.at_risk)?;
+        let others = self.members.iter().filter(|member| !member.at_risk);
+        let serving: u32 = others
+            .filter(|member| member.state() == "InService")
+            .map(|member| member.weight)
+            .sum();
+        (serving >= self.sizes.desired).then(|| at_risk.id.clone())
+    }
+
+    pub(super) fn runs(&self, process: &str) -> bool {
         !self.suspended.iter().any(|suspended| suspended == process)
     }
 
@@ -319,6 +360,7 @@ impl Asg {
             .members
             .iter()
             .filter(|member| member.weight <= excess && !member.state().starts_with("Terminating"))
+            .filter(|member| member.state() != "Standby" && !member.is_warm() && !member.at_risk)
             .filter(|member| !member.protected)
             .collect();
         // Stable: the older one stays first.
@@ -350,6 +392,7 @@ impl Asg {
                 .collect(),
             source: group_params::source(call)?,
             capacity_rebalance: call.get("CapacityRebalance") == Some("true"),
+            said: group_params::as_said(call),
             protects_new: call.get("NewInstancesProtectedFromScaleIn") == Some("true"),
             suspended: Vec::new(),
             tags: group_params::tags(call),

@@ -39,7 +39,8 @@ pub(super) fn answer(action: &str, result: &str) -> Response<Body> {
 fn group(of: &Asg) -> String {
     let zones: String = of.zones().iter().map(|zone| element("member", zone)).collect();
     let mut members = String::new();
-    for found in &of.members {
+    // Those of its warm pool are told one by one only (Auto Scaling API reference, DescribeAutoScalingGroups).
+    for found in of.members.iter().filter(|member| !member.is_warm()) {
         write!(members, "<member>{}</member>", member(found)).ok();
     }
     let mut suspended = String::new();
@@ -81,6 +82,7 @@ fn group(of: &Asg) -> String {
         format!("<Tags>{tags}</Tags>"),
         format!("<TargetGroupARNs>{targets}</TargetGroupARNs>"),
         format!("<LoadBalancerNames>{classic}</LoadBalancerNames>"),
+        super::configurations::as_elements(&of.said),
         element("CapacityRebalance", &of.capacity_rebalance.to_string()),
         element("NewInstancesProtectedFromScaleIn", &of.protects_new.to_string()),
     ];

@@ -16,6 +16,8 @@ pub(super) struct Knobs {
     pub(super) launches: Option<Bucket>,
     /// Images by their names: `resolve:ssm:/nodes`.
     pub(super) images: BTreeMap<String, String>,
+    /// How many instances more run in each capacity reservation.
+    pub(super) reserved: BTreeMap<String, u32>,
     /// How old what is read of groups may be.
     pub(super) lag: Duration,
 }

@@ -1,13 +1,12 @@
 //! EC2, Auto Scaling, Elastic Load Balancing, SQS and STS on this machine: moto's server behind a proxy that makes it as strict as AWS.
 //!
 //! moto knows the API but not all of its rules. The proxy adds idempotent launches (`ClientToken`), instances that are
-//! pending at first, network interfaces and subnets kept apart, types by requirements, launch configurations, prices of spot pools, the draining of load balancers, pools without capacity, lifecycle
+//! pending at first, network interfaces and subnets kept apart, types by requirements, launch configurations, prices of spot pools, the draining of load balancers, pools without capacity, capacity reservations, lifecycle
 //! actions, faults, and a record of all calls. Auto Scaling's groups it keeps itself, with the conditions of attaching,
 //! detaching and sizes ([`rules`]), weights, markets, and the launches and terminations a group makes by itself.
 //!
-//! What it leaves out of AWS: health checks (a group knows at once of an instance that ends), warm pools, scaling policies,
-//! the beginning of a hook's wait in a launch or termination (see [`Aws::wait_in_hook`]; how it ends is as in AWS). An
-//! answer shows all that was done before, unless reads of groups are told to lag ([`Aws::set_read_lag`]).
+//! What it leaves out of AWS: health checks (a group knows at once of an instance that ends), the filling of warm pools, scaling
+//! policies, the beginning of a hook's wait (see [`Aws::wait_in_hook`]; how it ends is as in AWS). Reads may lag ([`Aws::set_read_lag`]).
 
 mod balancers;
 mod configurations;
@@ -17,6 +16,7 @@ mod groups;
 mod groups_xml;
 mod images;
 mod interfaces;
+mod interruptions;
 mod knobs;
 mod launches;
 mod lifecycle;
@@ -24,10 +24,13 @@ mod moto;
 mod new_balancer;
 mod new_group;
 mod prices;
+mod processes;
 mod query;
 mod queues;
+mod reservations;
 pub mod rules;
 mod scaling;
+mod standby;
 mod strict;
 mod types;
 
@@ -294,17 +297,6 @@ impl Aws {
                 .map(|group| group.name.clone());
         }
         Ok(all)
-    }
-
-    /// Ends an instance as an interruption does: EC2 terminates it, and its group loses it and makes up for it, unless
-    /// that is held back ([`Aws::hold_replacements`]).
-    ///
-    /// # Errors
-    /// If there is none.
-    pub async fn interrupt(&self, instance: &str) -> Result<()> {
-        let mut world = self.strict.world.lock().await;
-        self.strict.end("us-east-1", instance).await?;
-        self.strict.gone(&mut world, "us-east-1", &[instance]).await
     }
 
     /// From now on groups launch nothing by themselves, or make up for it now and go on doing so.

@@ -24,6 +24,7 @@ pub struct NewGroup {
     classic_balancers: Vec<String>,
     tags: Vec<(String, String, bool)>,
     template: Vec<(String, String)>,
+    said: Vec<(String, String)>,
 }
 
 /// A type of a mixed group.
@@ -57,6 +58,7 @@ impl NewGroup {
             classic_balancers: Vec::new(),
             tags: vec![("hollowtrees.io/managed".to_owned(), "true".to_owned(), false)],
             template: Vec::new(),
+            said: Vec::new(),
         }
     }
 
@@ -153,6 +155,15 @@ impl NewGroup {
     #[must_use]
     pub fn max_price(mut self, dollars: &str) -> Self {
         self.max_price = Some(dollars.to_owned());
+        self
+    }
+
+    /// With this of its own, by its name on the wire: `PlacementGroup`,
+    /// `CapacityReservationSpecification.CapacityReservationPreference`. It is told of the group; what the group launches itself
+    /// is as without it.
+    #[must_use]
+    pub fn said(mut self, name: &str, value: &str) -> Self {
+        self.said.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -302,6 +313,7 @@ impl NewGroup {
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         params.extend(self.source_params());
+        params.extend(self.said.iter().cloned());
         for (i, arn) in self.target_groups.iter().enumerate() {
             params.insert(format!("TargetGroupARNs.member.{}", i + 1), arn.clone());
         }

@@ -135,6 +135,42 @@ pub fn detach(
     Ok(())
 }
 
+/// Members may be put into standby if they are in service; where desired is to be lowered with them, it must not fall below
+/// MinSize. By how much it is lowered.
+///
+/// # Errors
+/// AWS's refusal.
+pub fn enter_standby(
+    group: &str,
+    sizes: Sizes,
+    members: &[Member<'_>],
+    ids: &[&str],
+    decrement: bool,
+) -> Result<u32, Refusal> {
+    let mut leaving = 0;
+    for id in ids {
+        match members.iter().find(|member| member.id == *id) {
+            Some(member) if member.state == "InService" => leaving += member.weight,
+            _ => {
+                return Err(Refusal::validation(format!(
+                    "The instance {id} is not in InService in Auto Scaling group {group}."
+                )));
+            }
+        }
+    }
+    let leaving = if decrement { leaving } else { 0 };
+    if sizes.desired < sizes.min + leaving {
+        return Err(Refusal::validation(format!(
+            "AutoScalingGroup {group} has min-size={} and desired-size={}. To place into standby {} instances with a decrement \
+             would violate the minimum.",
+            sizes.min,
+            sizes.desired,
+            ids.len()
+        )));
+    }
+    Ok(leaving)
+}
+
 /// Members may be protected, or not any more, if they are in service or in standby; at most fifty in one call.
 ///
 /// # Errors

@@ -39,12 +39,16 @@ impl Strict {
         let mut world = self.world.lock().await;
         let world = &mut *world;
         world.remember(self.knobs().lag, !call.action.starts_with("Describe"));
+        if let Err(stop) = self.end_rebalanced(world).await {
+            return Some(Err(stop));
+        }
         match call.action.as_str() {
             "CreateAutoScalingGroup" => done(self.create(world, call).await),
             "DeleteAutoScalingGroup" => done(self.delete(world, call).await),
             "UpdateAutoScalingGroup" | "SetDesiredCapacity" => done(self.resize(world, call).await),
             "AttachInstances" => done(self.attach(world, call).await),
             "DetachInstances" => done(self.detach(world, call).await),
+            "EnterStandby" => done(self.enter_standby(world, call).await),
             "SetInstanceProtection" => done(protect(world, call)),
             "TerminateInstanceInAutoScalingGroup" => done(self.terminate_member(world, call).await),
             "SuspendProcesses" | "ResumeProcesses" => done(self.processes(world, call).await),
@@ -187,6 +191,7 @@ impl Strict {
         let [min, desired, max] = ["MinSize", "DesiredCapacity", "MaxSize"].map(|name| call.number(name));
         rules::resize(group.sizes, min, desired, max)?;
         group.sizes = rules::resized(group.sizes, min, desired, max);
+        group.said.extend(group_params::as_said(call));
         let name = group.name.clone();
         self.settle(world, &call.region, &name).await
     }
@@ -221,7 +226,10 @@ impl Strict {
             .collect();
         rules::attach(&group.name, group.sizes, &group.zones(), &candidates)?;
         group.sizes.desired += candidates.iter().map(|candidate| candidate.weight).sum::<u32>();
-        let (targets, classic) = (group.target_groups.clone(), group.classic_balancers.clone());
+        let (mut targets, mut classic) = (group.target_groups.clone(), group.classic_balancers.clone());
+        if !group.runs("AddToLoadBalancer") {
+            (targets, classic) = Default::default();
+        }
         for instance in found.into_iter().filter_map(|(instance, _)| instance) {
             group.join(
                 Joining {
@@ -260,32 +268,6 @@ impl Strict {
         }
         let name = group.name.clone();
         self.end(&call.region, id).await?;
-        self.settle(world, &call.region, &name).await
-    }
-
-    async fn processes(&self, world: &mut World, call: &Call) -> Result<(), Stop> {
-        let group = world.of(call)?;
-        let mut named: Vec<_> = call
-            .list("ScalingProcesses")
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
-        if named.is_empty() {
-            named = [
-                "Launch",
-                "Terminate",
-                "AZRebalance",
-                "HealthCheck",
-                "ReplaceUnhealthy",
-            ]
-            .map(str::to_owned)
-            .to_vec();
-        }
-        group.suspended.retain(|process| !named.contains(process));
-        if call.action == "SuspendProcesses" {
-            group.suspended.extend(named);
-        }
-        let name = group.name.clone();
         self.settle(world, &call.region, &name).await
     }
 
@@ -390,7 +372,7 @@ impl World {
             .find(|group| group.region == region && group.member(instance).is_some())
     }
 
-    fn of(&mut self, call: &Call) -> Result<&mut Asg, Stop> {
+    pub(super) fn of(&mut self, call: &Call) -> Result<&mut Asg, Stop> {
         let name = call.get("AutoScalingGroupName").unwrap_or_default();
         self.find(&call.region, name).ok_or_else(|| {
             Refusal::validation(format!("AutoScalingGroup name not found - no such group: {name}")).into()
@@ -398,7 +380,7 @@ impl World {
     }
 }
 
-fn decrement(call: &Call) -> Result<bool, Refusal> {
+pub(super) fn decrement(call: &Call) -> Result<bool, Refusal> {
     match call.get("ShouldDecrementDesiredCapacity") {
         Some("true") => Ok(true),
         Some("false") => Ok(false),

@@ -264,6 +264,7 @@ impl Strict {
         )?;
         rules::an_image(call.get("ImageId").is_some() || template.is_some())?;
         self.room(call, template.as_ref()).await?;
+        self.take_reserved(call)?;
         let answer = self
             .moto
             .pass(with_template(call, request, template.as_ref()))

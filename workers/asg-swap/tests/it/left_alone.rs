@@ -12,7 +12,10 @@ async fn what_is_not_ours_to_swap_is_skipped_with_its_reason() {
     let new = NewGroup::new;
     let unmanaged = world.group(&new("unmanaged").unmanaged()).await.remove(0);
     let named = world.group(&new("named").unmanaged()).await.remove(0);
-    let own = world.group(&new("own").capacity_rebalance()).await.remove(0);
+    let own = world
+        .group(&new("own").spot().capacity_rebalance())
+        .await
+        .remove(0);
     let node_group = world
         .group(&new("nodes").tag("eks:nodegroup-name", "n", true))
         .await

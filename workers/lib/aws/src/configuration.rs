@@ -118,7 +118,7 @@ fn said(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// A launch with all that a configuration says but its type and its price, into a subnet.
+/// A launch with all that a configuration says but its type and its price, into a subnet and this placement group, if any.
 ///
 /// Where it says whether there is a public address, that can be said of a network interface only, and security groups and subnet
 /// with it (EC2 API reference, `RunInstances`); where it does not, the subnet decides.
@@ -126,6 +126,7 @@ pub(crate) fn apply(
     call: RunInstancesFluentBuilder,
     from: &asg::LaunchConfiguration,
     subnet: &str,
+    placement_group: Option<&str>,
 ) -> RunInstancesFluentBuilder {
     let groups = from.security_groups();
     let groups = (!groups.is_empty()).then(|| groups.to_vec());
@@ -159,9 +160,10 @@ pub(crate) fn apply(
         }))
         .set_iam_instance_profile(said(from.iam_instance_profile()).map(profile))
         .set_block_device_mappings(disks)
-        .set_placement(tenancy.map(|tenancy| {
+        .set_placement((tenancy.is_some() || placement_group.is_some()).then(|| {
             ec2::Placement::builder()
-                .tenancy(ec2::Tenancy::from(tenancy.as_str()))
+                .set_tenancy(tenancy.map(|tenancy| ec2::Tenancy::from(tenancy.as_str())))
+                .set_group_name(placement_group.map(str::to_owned))
                 .build()
         }))
         .set_metadata_options(from.metadata_options().map(metadata))

@@ -20,7 +20,7 @@ use aws_sdk_ec2::{
 };
 use hollowtrees_domain::swap::world::{Blueprint, Instance, Launch, SpotMarket, TemplateRef};
 
-use crate::{Refusal, Region, configuration, read, refusal};
+use crate::{Refusal, Region, configuration, placement, read, refusal};
 
 impl Region {
     /// Launches one instance. The same value is the same call: asked again, also by the SDK after a lost reply, it
@@ -35,7 +35,8 @@ impl Region {
     /// - its network interfaces, since beside them no subnet may be named for the instance ("If you specify a network
     ///   interface, you must specify any subnets as part of the network interface"): the subnet goes into that of
     ///   device index 0 on network card 0. A secondary one keeps its own subnet, and has the new one where it has none.
-    /// - its highest spot price, where the launch sets none.
+    /// - its highest spot price, where the launch sets none;
+    /// - its tenancy and host, where the launch sets a placement group.
     ///
     /// # Errors
     /// AWS did not launch it, or does not say that it did. `Rejected` too where the version is no number, where the
@@ -69,13 +70,15 @@ impl Region {
             .instance_type(InstanceType::from(launch.instance_type.as_str()))
             .min_count(1)
             .max_count(1)
-            .client_token(&launch.token);
+            .client_token(&launch.token)
+            .set_capacity_reservation_specification(launch.reserved.as_ref().map(placement::reserved));
         match &launch.blueprint {
             Blueprint::Template(template) => self.by_template(call, launch, template).await,
             Blueprint::Configuration(configuration) => {
                 let said = self.configuration(configuration).await?;
                 let spot = launch.spot.as_ref();
-                Ok(configuration::apply(call, &said, &launch.subnet)
+                let group = launch.placement_group.as_deref();
+                Ok(configuration::apply(call, &said, &launch.subnet, group)
                     .set_instance_market_options(spot.map(|spot| one_time(spot.max_price.as_deref())))
                     .set_tag_specifications(Some(tags(&[], &launch.tags, spot.is_some()))))
             }
@@ -108,6 +111,10 @@ impl Region {
                     .build(),
             )
             .set_image_id(launch.image.clone())
+            .set_placement(placement::over(
+                data.placement(),
+                launch.placement_group.as_deref(),
+            ))
             .set_instance_market_options(market(data, launch.spot.as_ref())?)
             .set_tag_specifications(Some(tags));
         Ok(if interfaces.is_empty() {

@@ -14,6 +14,7 @@
 //! | `fitting` | types that meet requirements |
 //! | `requirements` | requirements of types, from Auto Scaling's form to EC2's |
 //! | `launch` | one instance from a template, or from a launch configuration |
+//! | `placement` | placement groups and capacity reservations, from a group's form to a launch's |
 //! | [`market`] | what a region offers, and what its spot pools cost over days |
 //! | [`lookup`] | many instances at once: whose they are; how long a hook waits |
 //! | [`queue`] | queues of SQS: take, delete, keep out of sight |
@@ -34,6 +35,7 @@ mod instances;
 mod launch;
 pub mod lookup;
 pub mod market;
+mod placement;
 pub mod queue;
 mod read;
 pub mod refusal;

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use aws_sdk_autoscaling::types as asg;
 use aws_sdk_ec2::types as ec2;
-use hollowtrees_domain::swap::world::{
-    Group, Instance, Life, Member, Override, Sizes, Source, Standing, Subnet, Tag, TemplateRef, Types,
+use hollowtrees_domain::swap::{
+    processes::Maintenance,
+    world::{
+        Group, Instance, Life, Member, Override, Sizes, Source, Standing, Subnet, Tag, TemplateRef, Types,
+    },
 };
 
-use crate::requirements;
+use crate::{placement, requirements};
 
 /// The one allocation strategy of spot instances that goes by the order of types (Auto Scaling API reference,
 /// `InstancesDistribution`).
@@ -33,7 +36,8 @@ pub(crate) fn standing(state: &str) -> Standing {
         "Standby" | "EnteringStandby" => Standing::Standby,
         "Detaching" | "Detached" | "Quarantined" => Standing::Leaving,
         _ if state.starts_with("Terminat") || state.starts_with("Warmed:Terminat") => Standing::Leaving,
-        // Pending and its waits, the warm pool, a root volume being replaced; whatever comes to be.
+        _ if state.starts_with("Warmed:") => Standing::Warm,
+        // Pending and its waits, a root volume being replaced; whatever comes to be.
         _ => Standing::Joining,
     }
 }
@@ -91,12 +95,14 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
             .collect(),
         subnets,
         source: source(from),
+        placement: placement::of(from),
         capacity_rebalance: from.capacity_rebalance().unwrap_or_default(),
         suspended: from
             .suspended_processes()
             .iter()
             .map(|process| owned(process.process_name()))
             .collect(),
+        maintenance: from.instance_maintenance_policy().and_then(maintenance),
         target_groups: from.target_group_arns().to_vec(),
         classic_balancers: from.load_balancer_names().to_vec(),
         tags: from
@@ -109,6 +115,12 @@ pub(crate) fn group(from: &asg::AutoScalingGroup, subnets: Vec<Subnet>) -> Group
             })
             .collect(),
     }
+}
+
+/// The part of a policy that bounds what a swap does; it is -1 where one was taken away.
+fn maintenance(from: &asg::InstanceMaintenancePolicy) -> Option<Maintenance> {
+    let most = u32::try_from(from.max_healthy_percentage()?).ok()?;
+    Some(Maintenance { most })
 }
 
 /// The weight of a member, which Auto Scaling tells only where the group has weights.
@@ -218,14 +230,16 @@ mod tests {
 
     #[test]
     fn lifecycle_states() {
-        use Standing::{InService, Joining, Leaving, Standby};
+        use Standing::{InService, Joining, Leaving, Standby, Warm};
         for (state, expected) in [
             ("Pending", Joining),
             ("Pending:Wait", Joining),
             ("Pending:Proceed", Joining),
-            ("Warmed:Pending", Joining),
-            ("Warmed:Running", Joining),
-            ("Warmed:Stopped", Joining),
+            ("Warmed:Pending", Warm),
+            ("Warmed:Running", Warm),
+            ("Warmed:Pending:Wait", Warm),
+            ("Warmed:Stopped", Warm),
+            ("Warmed:Hibernated", Warm),
             ("ReplacingRootVolume:Wait", Joining),
             ("InService", InService),
             ("EnteringStandby", Standby),

@@ -79,6 +79,8 @@ impl Stage {
             image: None,
             instance_type: "m5.large".to_owned(),
             subnet: group.subnets[0].id.clone(),
+            placement_group: None,
+            reserved: None,
             spot: Some(SpotMarket::default()),
             token: token.to_owned(),
             tags: BTreeMap::from([("hollowtrees.io/action".to_owned(), token.to_owned())]),

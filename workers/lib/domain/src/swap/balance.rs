@@ -57,7 +57,7 @@ fn unbalances(group: &Group, old: &str, new: &str, others: usize) -> bool {
         return false;
     }
     for member in &group.members {
-        if member.standing != Standing::Leaving
+        if !matches!(member.standing, Standing::Leaving | Standing::Warm)
             && let Some(count) = counts.get_mut(member.zone.as_str())
         {
             *count += 1;

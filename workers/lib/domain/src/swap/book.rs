@@ -300,14 +300,14 @@ pub fn books(record: &proto::Group, action: &str, sizes: Sizes) -> Books {
 }
 
 /// A member that the group launched itself and that is not in service yet, where there are as many members as desired
-/// without it, and it weighs as much as this swap has to take back.
+/// without it, and it weighs as much as this swap has to take back. None where the group may have launched it for another
+/// member that is at risk.
 #[must_use]
 pub fn spare(record: &proto::Group, group: &Group, surplus: u32) -> Option<String> {
-    let stays =
-        |member: &&Member| member.standing != Standing::Leaving && member.standing != Standing::Standby;
+    let stays = |member: &&Member| matches!(member.standing, Standing::Joining | Standing::InService);
     let members = || group.members.iter().filter(stays);
     let count: u32 = members().map(|member| member.weight).sum();
-    if surplus == 0 || count < group.sizes.desired {
+    if surplus == 0 || count < group.sizes.desired || group.capacity_rebalance {
         return None;
     }
     let of_a_swap = |id: &str| record.swaps.iter().any(|swap| swap.replacement == id);

@@ -61,6 +61,9 @@ pub struct Checkpoint {
     /// What came of waiting for its health at load balancers; none: nothing yet, or nobody asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<health::Waited>,
+    /// It was attached where no load balancer of its group gets what joins it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unregistered: bool,
     /// The old one was about to be taken out of its group.
     pub detaching: bool,
     /// We took the old one out of its group.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Policy, TAG_ACTION, TAG_CHOICE, TAG_FELL_BACK, TAG_REPLACES, again, order,
+    placement::{Reserved, reserve, takes_spot},
     policy::Fallback,
     protection::protect,
     source::{Kind, Resolved, kinds},
@@ -15,9 +16,9 @@ use super::{
 use crate::recommend::{Evidence, Price};
 
 /// Pools tried at most.
-const LONGEST: usize = 24;
+pub(super) const LONGEST: usize = 24;
 /// Of these, kept for those on demand where they come after spot.
-const FALLBACKS: usize = 6;
+pub(super) const FALLBACKS: usize = 6;
 /// Tags an instance may have (EC2 user guide, "tag restrictions"); ours go first.
 const MOST_TAGS: usize = 50;
 
@@ -48,6 +49,12 @@ pub struct Choice {
     /// It is on demand for want of spot, and is tagged so. Saved with the choice: one of an earlier release is launched as it was.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub fell_back: bool,
+    /// The placement group in place of the template's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement_group: Option<String>,
+    /// What is said of capacity reservations in place of the template's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<Reserved>,
 }
 
 /// What there is to choose from.
@@ -111,6 +118,12 @@ pub enum NoChoice {
     /// EC2 knows no type that meets the requirements.
     #[error("no instance type of the region meets its requirements")]
     NothingFits,
+    /// It launches into capacity reservations only.
+    #[error("the group launches into capacity reservations only, and no spot instance runs in one")]
+    Reserved,
+    /// It says something of capacity reservations that we do not know.
+    #[error("the group's preference of capacity reservations is `{0}`, which a swap does not know")]
+    Reservations(String),
     /// The policy leaves none.
     #[error(
         "the policy takes out all {of} pools, of the best {why}; allow more by the rule's params or the group's tags"
@@ -125,7 +138,8 @@ pub enum NoChoice {
 
 /// All pools, best first: the group's types of the old one's weight in its subnets. Spot: as [`order`](mod@order) says. On
 /// demand: in the group's order, each type in the old one's subnet first, so that zones stay as balanced as they were. Where the
-/// policy falls back on them, pools on demand come after those of spot.
+/// policy falls back on them, pools on demand come after those of spot. Those on demand say of capacity reservations what the group
+/// does.
 ///
 /// # Errors
 /// There is none, and why.
@@ -134,16 +148,25 @@ pub fn choices(offer: Offer<'_>) -> Result<Choices, NoChoice> {
     if offer.group.subnets.is_empty() {
         return Err(NoChoice::Subnets);
     }
+    let reservations = &offer.group.placement.reservations;
+    let takes_spot = takes_spot(reservations)?;
+    let falls_back = offer.policy.fallback == Some(Fallback::OnDemand);
+    if offer.spot && !takes_spot && !falls_back {
+        return Err(NoChoice::Reserved);
+    }
     let listed = listed(offer, &kinds);
     let mut found = listed.clone();
     if offer.spot {
+        found.retain(|_| takes_spot);
         order::order(&mut found, offer);
     }
     let mut left_out = offer.policy.apply(&mut found, offer.spot, offer.on_demand);
     left_out.extend(protect(&mut found, &kinds, offer, offer.spot));
     let types = found.iter().map(|choice| choice.instance_type.clone()).collect();
     let zones = found.iter().map(|choice| choice.zone.clone()).collect();
-    if offer.spot && offer.policy.fallback == Some(Fallback::OnDemand) {
+    if !offer.spot {
+        found = reserve(found, reservations, offer.old);
+    } else if falls_back {
         let mut after = listed;
         for choice in &mut after {
             choice.on_demand = true;
@@ -153,7 +176,7 @@ pub fn choices(offer: Offer<'_>) -> Result<Choices, NoChoice> {
         left_out.extend(offer.policy.apply(&mut after, false, offer.on_demand));
         left_out.extend(protect(&mut after, &kinds, offer, false));
         shorten(&mut found, LONGEST - FALLBACKS, offer.old);
-        found.extend(after);
+        found.extend(reserve(after, reservations, offer.old));
     }
     if let (true, Some(best)) = (found.is_empty(), left_out.first()) {
         return Err(NoChoice::Policy {
@@ -185,6 +208,8 @@ fn listed(offer: Offer<'_>, kinds: &[Kind<'_>]) -> Vec<Choice> {
             on_demand: false,
             // What fell back and is replaced on demand is no more for the share than it was.
             fell_back: !offer.spot && again::fell_back(offer.old),
+            placement_group: offer.group.placement.group.clone(),
+            reserved: None,
         };
         subnets.iter().map(|subnet| choice(subnet)).collect()
     };
@@ -193,7 +218,7 @@ fn listed(offer: Offer<'_>, kinds: &[Kind<'_>]) -> Vec<Choice> {
 
 /// Keeps so many, the best; the last of them gives way to the best of the old one's type where none of that is among them. What ran
 /// until now is known to do.
-fn shorten(choices: &mut Vec<Choice>, most: usize, old: &Instance) {
+pub(super) fn shorten(choices: &mut Vec<Choice>, most: usize, old: &Instance) {
     let is_old = |choice: &Choice| choice.instance_type == old.instance_type;
     let best = choices.iter().position(is_old);
     let kept = best
@@ -254,6 +279,8 @@ impl Choice {
             image: self.image.clone(),
             instance_type: self.instance_type.clone(),
             subnet: self.subnet.clone(),
+            placement_group: self.placement_group.clone(),
+            reserved: self.reserved.clone(),
             spot: spot.filter(|_| !self.on_demand).cloned(),
             token,
             tags,

@@ -8,6 +8,7 @@ use super::{
     checkpoint::Undo,
     choice::Claim,
     forward::{self, APPEARS_WITHIN},
+    rebalance::left_to_group,
     scale_in,
     skip::skip,
     undo,
@@ -66,6 +67,7 @@ fn begin(seen: &Seen, orders: &Orders) -> Next {
     }
     match skip(seen, orders) {
         Some(end) => Next::Finish(end),
+        None if let Some(next) = left_to_group(seen, orders) => next,
         None if orders.give_up => Next::Finish(End::new(
             result::FAILED,
             "deadline",
@@ -134,7 +136,7 @@ fn notice(checkpoint: &mut Checkpoint, seen: &Seen, now: Timestamp) {
             checkpoint.in_service |= seen.standing(&launched) == Some(Standing::InService);
         }
         // Gone from the group it was attached to, or on its way: never to be used again.
-        Some(Standing::Leaving) => {
+        Some(Standing::Leaving | Standing::Warm) => {
             checkpoint.attached = true;
             checkpoint.lost = true;
         }

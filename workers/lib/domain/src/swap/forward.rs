@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Checkpoint, End, Next, Orders, Seen, Wait, balance,
     decide::end_old,
-    health, node, scale_in,
+    health, node,
+    processes::leaves_unregistered,
+    scale_in,
     world::{Life, Standing},
 };
 
@@ -104,6 +106,7 @@ fn attach(checkpoint: &mut Checkpoint, seen: &Seen, launched: &str) -> Next {
     if let Some(next) = balance::suspend(checkpoint, seen, launched) {
         return next;
     }
+    checkpoint.unregistered = seen.group.as_ref().is_some_and(leaves_unregistered);
     Next::Attach {
         instance: launched.to_owned(),
     }
@@ -263,6 +266,12 @@ fn success(checkpoint: &Checkpoint, seen: &Seen) -> End {
     }
     if let Some(waited) = checkpoint.health.filter(|_| !checkpoint.lost) {
         message.push_str(&waited.sentence());
+    }
+    if checkpoint.unregistered && !checkpoint.lost {
+        message.push_str(&format!(
+            " It is registered with no load balancer: the process AddToLoadBalancer of {group} was suspended as it joined. Auto \
+             Scaling does not make up for that; register it by hand if it is to have requests."
+        ));
     }
     message.push_str(&scale_in::sentence(checkpoint));
     for (what, left) in [

@@ -11,6 +11,7 @@
 //! | [`skip`] | why nothing is to be done |
 //! | [`source`] | what a group launches from, and which types come of it |
 //! | [`choice`] | which pools to try |
+//! | [`placement`] | where in EC2 a group has its instances: a placement group, capacity reservations |
 //! | `protection` | which are too dear for a group's own price protection |
 //! | `scale_in` | the old one's protection from scale-in, for its replacement |
 //! | [`order`] | in which order, and why |
@@ -20,6 +21,8 @@
 //! | [`seen`] | one look at everything a decision needs |
 //! | [`next`] | one thing to do |
 //! | [`decide`](mod@decide) | which one it is |
+//! | [`processes`] | what somebody has suspended of a group, and how it wants instances replaced |
+//! | [`rebalance`] | what is left to a group that replaces spot instances itself |
 //! | [`policy`] | which of them a rule and a group allow |
 //! | [`orphan`] | what a swap left behind |
 //! | [`again`] | whether it is tried again to have on spot what fell back to on demand |
@@ -46,7 +49,10 @@ pub mod node;
 pub mod note;
 pub mod order;
 pub mod orphan;
+pub mod placement;
 pub mod policy;
+pub mod processes;
+pub mod rebalance;
 pub mod seen;
 pub mod skip;
 pub mod source;

@@ -143,6 +143,8 @@ pub enum Wait {
     OldJoins,
     /// The old one's node is empty.
     Drain,
+    /// The group, which replaces instances at risk itself, begins to.
+    GroupReplaces,
     /// What is read of the group is as our latest change left it, or has had the time to be.
     Shows,
 }
@@ -160,6 +162,7 @@ impl Wait {
             Self::Health => "the replacement to be healthy at its load balancers",
             Self::OldJoins => "the old instance to have joined its group",
             Self::Drain => "the drain of the old instance",
+            Self::GroupReplaces => "the group to replace the instance itself",
             Self::Shows => "the latest change of the group to show",
         }
     }

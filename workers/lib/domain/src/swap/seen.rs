@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Checkpoint, Node, Strategy,
     health::Health,
+    rebalance::Watch,
     world::{Group, Instance, Life, Member, Sizes, Standing},
 };
 use crate::words::Certainty;
@@ -18,6 +19,8 @@ pub struct Seen {
     pub old: Option<Instance>,
     /// The group, where there is one.
     pub group: Option<Group>,
+    /// It is in the warm pool of that group, whose members are told without those.
+    pub warm: bool,
     /// Instances that carry this action's tag, and the launched one.
     pub ours: Vec<Instance>,
     /// The replacement has an open incident of its own.
@@ -30,6 +33,10 @@ pub struct Seen {
     pub replaced_by: Option<String>,
     /// Another action's swap of the same instance is open.
     pub other_swap: bool,
+    /// Other members that are at risk too; looked at only where the group replaces such by itself.
+    pub at_risk: Vec<String>,
+    /// What open swaps have added to desired; looked at as that.
+    pub added: u32,
     /// Whether the old one's node is being emptied.
     pub drain: Drain,
     /// The group's record, as far as it is about this swap.
@@ -95,6 +102,8 @@ pub struct Orders {
     pub cancelled: bool,
     /// No more than compensation fits into the time that is left.
     pub give_up: bool,
+    /// How long a group that replaces instances at risk itself has to begin.
+    pub watch: Watch,
     /// The old one's drain is waited for no longer.
     pub drain_over: bool,
     /// A launch runs within this, or another pool is tried.
@@ -125,7 +134,7 @@ impl Seen {
     #[must_use]
     pub fn old_stays(&self) -> Option<Standing> {
         self.standing(&self.old_id)
-            .filter(|standing| *standing != Standing::Leaving)
+            .filter(|standing| !matches!(standing, Standing::Leaving | Standing::Warm))
     }
 
     /// Sizes of the group.
@@ -159,7 +168,7 @@ impl Seen {
         others.fold((0, 0), |(serving, all), member| match member.standing {
             Standing::InService => (serving + member.weight, all + member.weight),
             Standing::Joining => (serving, all + member.weight),
-            Standing::Standby | Standing::Leaving => (serving, all),
+            Standing::Standby | Standing::Warm | Standing::Leaving => (serving, all),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     End, Orders, Seen, Strategy, TAG_MANAGED, TAG_NODE_GROUP,
+    processes::keep_from,
     world::{Group, Source, Standing},
 };
 
@@ -15,7 +16,8 @@ pub fn skip(seen: &Seen, orders: &Orders) -> Option<End> {
             format!("{replacement} is in the group in place of {old} already."),
         ));
     }
-    let (Some(group), Some(standing)) = (&seen.group, seen.standing(old)) else {
+    let in_pool = seen.warm.then_some(Standing::Warm);
+    let (Some(group), Some(standing)) = (&seen.group, seen.standing(old).or(in_pool)) else {
         return Some(End::skipped(
             "not-in-group",
             format!("{old} is in no auto-scaling group."),
@@ -29,6 +31,29 @@ pub fn skip(seen: &Seen, orders: &Orders) -> Option<End> {
         ));
     }
     if let Some(end) = not_ours(group, orders.managed) {
+        return Some(end);
+    }
+    match standing {
+        Standing::Standby => {
+            return Some(End::skipped(
+                "standby",
+                format!(
+                    "{old} is in standby in {name}: it serves nothing and is no part of what is desired, so that there is nothing to \
+                     replace."
+                ),
+            ));
+        }
+        Standing::Warm => {
+            return Some(End::skipped(
+                "warm-pool",
+                format!(
+                    "{old} is in the warm pool of {name}, which Auto Scaling fills again by itself; it serves nothing."
+                ),
+            ));
+        }
+        Standing::Joining | Standing::InService | Standing::Leaving => {}
+    }
+    if let Some(end) = keep_from(group, old, orders.strategy) {
         return Some(end);
     }
     match (orders.strategy, &group.source) {
@@ -51,15 +76,10 @@ pub fn skip(seen: &Seen, orders: &Orders) -> Option<End> {
 #[must_use]
 pub fn not_ours(group: &Group, managed: bool) -> Option<End> {
     let name = &group.name;
-    if group.capacity_rebalance || tag(group, TAG_NODE_GROUP).is_some() {
-        let why = if group.capacity_rebalance {
-            "its Capacity Rebalancing is on"
-        } else {
-            "it is of a managed node group"
-        };
+    if tag(group, TAG_NODE_GROUP).is_some() {
         return Some(End::skipped(
             "group-replaces-itself",
-            format!("{name} replaces its instances itself: {why}."),
+            format!("{name} replaces its instances itself: it is of a managed node group."),
         ));
     }
     if !managed && tag(group, TAG_MANAGED) != Some("true") {

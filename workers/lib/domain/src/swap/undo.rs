@@ -112,7 +112,8 @@ fn end_ours(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Next> {
             continue;
         }
         match seen.standing(id) {
-            Some(Standing::Leaving) => {}
+            // What is in a warm pool the group alone can end (Auto Scaling API reference, TerminateInstanceInAutoScalingGroup).
+            Some(Standing::Leaving | Standing::Warm) => {}
             Some(_) => {
                 return Some(Next::TerminateMember {
                     instance: id.clone(),

@@ -2,6 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::{
+    placement::{Placement, Reserved},
+    processes::Maintenance,
+};
+
 /// Where an instance is in its life (EC2 API reference, `InstanceState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
@@ -37,12 +42,14 @@ pub struct Instance {
 /// Where an instance stands in its group (Auto Scaling user guide, "instance lifecycle").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It joins: `Pending`, its waits, a warm pool.
+    /// It joins: `Pending`, its waits.
     Joining,
     /// It is in service.
     InService,
-    /// It is put aside.
+    /// It is put aside: it serves nothing, and desired is without it.
     Standby,
+    /// It waits in the group's warm pool, beside the group.
+    Warm,
     /// The group ends it, or lets it go.
     Leaving,
 }
@@ -239,10 +246,14 @@ pub struct Group {
     pub subnets: Vec<Subnet>,
     /// What it launches from.
     pub source: Source,
+    /// Where its instances are placed, over what that says.
+    pub placement: Placement,
     /// Whether it replaces instances at risk itself (`CapacityRebalance`).
     pub capacity_rebalance: bool,
     /// Processes that are suspended: `Launch`, `Terminate`, ...
     pub suspended: Vec<String>,
+    /// Its instance maintenance policy, where it has one.
+    pub maintenance: Option<Maintenance>,
     /// Its tags.
     pub tags: Vec<Tag>,
     /// ARNs of the target groups that its members are registered with.
@@ -279,6 +290,10 @@ pub struct Launch {
     pub instance_type: String,
     /// `subnet-...`
     pub subnet: String,
+    /// The placement group in place of the blueprint's.
+    pub placement_group: Option<String>,
+    /// What is said of capacity reservations in place of the blueprint's word.
+    pub reserved: Option<Reserved>,
     /// Spot, with this highest price where one is set; none: on demand.
     pub spot: Option<SpotMarket>,
     /// `ClientToken`, at most 64 ASCII characters.

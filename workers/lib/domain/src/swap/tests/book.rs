@@ -59,6 +59,8 @@ fn group(sizes: Sizes, members: &[&str]) -> Group {
         subnets: Vec::new(),
         source: Source::Unknown("nothing".to_owned()),
         capacity_rebalance: false,
+        placement: Default::default(),
+        maintenance: None,
         suspended: Vec::new(),
         target_groups: Vec::new(),
         classic_balancers: Vec::new(),

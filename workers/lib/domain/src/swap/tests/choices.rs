@@ -43,6 +43,8 @@ pub(super) fn group(source: Source) -> Group {
         subnets: subnets.to_vec(),
         source,
         capacity_rebalance: false,
+        placement: Default::default(),
+        maintenance: None,
         suspended: Vec::new(),
         target_groups: Vec::new(),
         classic_balancers: Vec::new(),

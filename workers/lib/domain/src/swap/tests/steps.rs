@@ -9,6 +9,7 @@ use super::super::{
     TAG_MANAGED, TAG_NODE_GROUP, Wait,
     choice::Claim,
     decide,
+    rebalance::Watch,
     skip::skip,
     world::{Group, Instance, Life, Member, Sizes, Source, Standing, Subnet, Tag, TemplateRef},
 };
@@ -53,6 +54,8 @@ pub(super) fn group(sizes: (u32, u32, u32), members: &[(&str, Standing)]) -> Gro
             version: "1".to_owned(),
         }),
         capacity_rebalance: false,
+        placement: Default::default(),
+        maintenance: None,
         suspended: Vec::new(),
         target_groups: Vec::new(),
         classic_balancers: Vec::new(),
@@ -75,6 +78,7 @@ pub(super) fn orders() -> Orders {
         certainty: Certainty::Certain,
         cancelled: false,
         give_up: false,
+        watch: Watch::Never,
         drain_over: false,
         running_within: SignedDuration::from_secs(60),
         node_within: SignedDuration::from_secs(60),
@@ -156,10 +160,30 @@ fn what_is_skipped() {
         &orders(),
         Some("leaving"),
     );
+    let aside = group((0, 1, 1), &[("old", Standing::Standby), ("other", SERVES)]);
+    let pool = Seen {
+        warm: true,
+        ..seen(group((0, 1, 1), &[("other", SERVES)]))
+    };
+    for strategy in [Strategy::Swap, Strategy::Detach, Strategy::Terminate] {
+        let orders = Orders { strategy, ..orders() };
+        check(&seen(aside.clone()), &orders, Some("standby"));
+        check(&pool, &orders, Some("warm-pool"));
+        let listed = group((0, 1, 1), &[("old", Standing::Warm)]);
+        check(&seen(listed), &orders, Some("warm-pool"));
+    }
     let unmanaged = Group {
         tags: Vec::new(),
         ..plain()
     };
+    check(
+        &seen(Group {
+            tags: Vec::new(),
+            ..aside
+        }),
+        &orders(),
+        Some("not-managed"),
+    );
     check(&seen(unmanaged.clone()), &orders(), Some("not-managed"));
     check(
         &seen(unmanaged),
@@ -169,11 +193,6 @@ fn what_is_skipped() {
         },
         None,
     );
-    let rebalancing = Group {
-        capacity_rebalance: true,
-        ..plain()
-    };
-    check(&seen(rebalancing), &orders(), Some("group-replaces-itself"));
     let node_group = Group {
         tags: vec![tag(TAG_MANAGED, "true"), tag(TAG_NODE_GROUP, "n")],
         ..plain()
