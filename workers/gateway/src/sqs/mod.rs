@@ -47,7 +47,7 @@ use route::Routes;
 use settings::Sqs;
 use telemetry::Telemetry;
 
-pub(crate) use teller::{Teller, Told};
+pub(crate) use teller::{Teller, Untold};
 
 /// The label of this way in.
 pub const WAY: &str = "sqs";
@@ -150,6 +150,7 @@ impl<'a> Doors<'a> {
             patience: self.settings.lookup.patience,
             way,
             launches: self.settings.launches,
+            foreign: self.settings.foreign,
         };
         Ok((aws, teller))
     }
