@@ -14,7 +14,7 @@ use crate::{
     problem::Problem,
     settle::{Frame, Part},
     sqs::{
-        SENT_AT, Teller, Told,
+        SENT_AT, Teller, Untold,
         read::{self, Contents},
         settings::Queue,
     },
@@ -133,33 +133,33 @@ pub(crate) async fn made(
     let told = told.map(|event| Box::pin(teller.tell(event, otherwise)));
     let mut made: Vec<Made> = contents.idle.iter().map(|_| Ok(None)).collect();
     for told in join_all(told).await {
-        match told {
-            Told::Later(why) => return Err(why),
-            Told::Foreign => {
-                teller.telemetry().foreign(carrier.name, carrier.id);
-                made.push(Ok(None));
-            }
-            Told::Unrouted => {
-                // Nothing says whose it is but the carrier, and what that says does not do.
-                teller.telemetry().unrouted(carrier.name, carrier.id);
-                made.push(carrier.cluster.clone().map(|_| None));
-            }
-            Told::Notices(notices) => {
-                made.extend(notices.into_iter().map(|(cluster, notice)| {
-                    asked.may_speak_for(&cluster)?;
-                    Ok(Some(notice?))
-                }));
-            }
+        let told = told?;
+        made.extend(told.notices.into_iter().map(|(cluster, notice)| {
+            asked.may_speak_for(&cluster)?;
+            Ok(Some(notice?))
+        }));
+        if let Some(untold) = told.untold {
+            // A dead letter that is sent again is not gone before it is told.
+            let kept = teller.keeps(&untold, carrier.name, carrier.id) || asked.is_redriven();
+            made.push(if kept {
+                Err(refused(&untold, carrier, asked))
+            } else {
+                Ok(None)
+            });
         }
     }
     let unusable = contents.unusable.iter();
-    made.extend(unusable.map(|unusable| {
-        let problem = Problem::new(carrier.field, unusable.to_string());
-        Err(if unusable.is_readable() {
-            problem
-        } else {
-            Problem::undecodable(problem.to_string())
-        })
-    }));
+    made.extend(unusable.map(|unusable| Err(Problem::unusable(carrier.field, unusable))));
     Ok(made)
+}
+
+/// What is wrong with it, to one who may know as much.
+fn refused(untold: &Untold, carrier: &Carrier<'_>, asked: &Asked) -> Problem {
+    let forbidden = match untold {
+        Untold::Foreign(clusters) => clusters
+            .iter()
+            .find_map(|cluster| asked.may_speak_for(cluster).err()),
+        Untold::Unrouted => carrier.cluster.clone().err().filter(|problem| problem.forbidden),
+    };
+    forbidden.unwrap_or_else(|| untold.problem())
 }

@@ -2,7 +2,7 @@
 
 use hollowtrees_bus::dead::Class;
 
-use crate::ingest::Refused;
+use crate::{ingest::Refused, sqs::read::Unusable};
 
 /// A field, and what to do about it. It may quote what was sent: for the sender and the dead letter, never for a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +51,16 @@ impl Problem {
         Self {
             class: Class::Rejected,
             ..Self::new(field, problem)
+        }
+    }
+
+    /// An event of AWS that is no use. `field`: what holds it; empty: the body.
+    pub fn unusable(field: &str, unusable: &Unusable) -> Self {
+        let problem = Self::new(field, unusable.to_string());
+        if unusable.is_readable() {
+            problem
+        } else {
+            Self::undecodable(problem.to_string())
         }
     }
 

@@ -38,15 +38,21 @@ const BOUND: Duration = Duration::from_secs(180);
 const CLUSTER: &str = "alerted";
 const TOKEN: &str = "a-token-of-prometheus-alone";
 
-/// As the original published it.
-const RULES: &str = "
-groups:
-  - name: spot-instance-termination
-    rules:
-      - alert: SpotTerminationNotice
-        expr: aws_instance_termination_imminent > 0
-        for: 1s
-";
+/// What it shows is what runs here.
+const PAGE: &str = include_str!("../../../../docs/sources.md");
+
+/// A block of YAML of the page, by how it begins.
+fn of_the_page(start: &str) -> &'static str {
+    let mut blocks = PAGE
+        .split("```yaml\n")
+        .skip(1)
+        .filter(|block| block.starts_with(start));
+    let block = blocks
+        .next()
+        .unwrap_or_else(|| panic!("docs/sources.md has no YAML that starts with {start}"));
+    assert_eq!(blocks.next(), None, "there are two of {start}");
+    block.split("```").next().unwrap()
+}
 
 /// Of all notices the alert alone does something here.
 const ROUTES: &str = "
@@ -200,23 +206,27 @@ async fn an_alert_of_a_real_prometheus_drains_the_node_and_its_end_withdraws_it(
         &[("HT_HTTP__LISTEN", &listen), ("HT_AUTH__TOKEN", TOKEN)],
     )
     .await;
-    // By today's API and by the original's: one notice all the same.
-    let alertmanager = |version: &str| {
-        format!(
-            "    - api_version: {version}\n      authorization: {{ credentials: {TOKEN} }}\n      static_configs: [{{ targets: \
-             [\"{listen}\"] }}]\n"
-        )
-    };
+    // By today's API, as the page has it, and by the original's: one notice all the same.
+    let credentials = directory.path().join("token");
+    std::fs::write(&credentials, TOKEN).unwrap();
+    let mut alerting = of_the_page("alerting:\n").to_owned();
+    for (shown, here) in [
+        ("hollowtrees-gateway:9191", listen.as_str()),
+        ("/etc/prometheus/hollowtrees-token", credentials.to_str().unwrap()),
+    ] {
+        assert!(alerting.contains(shown), "{alerting}");
+        alerting = alerting.replace(shown, here);
+    }
     let config = format!(
         "global: {{ scrape_interval: 1s, evaluation_interval: 1s, external_labels: {{ cluster_name: {CLUSTER} }} }}\n\
          rule_files: [rules.yml]\n\
          scrape_configs:\n  - job_name: spot-termination-exporter\n    static_configs: [{{ targets: [\"{}\"] }}]\n\
-         alerting:\n  alertmanagers:\n{}{}",
+         {alerting}\n    - api_version: v1\n      authorization: {{ credentials: {TOKEN} }}\n      static_configs: \
+         [{{ targets: [\"{listen}\"] }}]\n",
         agent.health.addr(),
-        alertmanager("v2"),
-        alertmanager("v1"),
     );
-    let prometheus = Prometheus::start(program, &config, RULES).await.unwrap();
+    let rules = of_the_page("groups:\n");
+    let prometheus = Prometheus::start(program, &config, rules).await.unwrap();
 
     metadata.interrupt("terminate", Duration::from_secs(120));
     let alerts = alert_notices(&bus, state::ACTIVE, &prometheus).await;

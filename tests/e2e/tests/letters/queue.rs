@@ -1,7 +1,7 @@
 //! Messages of queues.
 
 use hollowtrees_harness::{Aws, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{BOUND, World};
 
@@ -79,4 +79,80 @@ async fn a_message_of_a_queue_is_redriven_to_the_gateway_that_reads_it() {
     let noticed_at = notice.noticed_at.as_ref().unwrap();
     assert_eq!(noticed_at.seconds, sent_at.as_second());
     assert!(world.letters().await.is_empty());
+}
+
+/// A warning about an instance.
+fn warning(instance: &str) -> Value {
+    json!({
+        "version": "0", "id": format!("of-{instance}"), "detail-type": "EC2 Spot Instance Interruption Warning",
+        "source": "aws.ec2", "account": "123456789012", "time": "2026-03-02T08:20:00Z", "region": R,
+        "detail": {"instance-id": instance, "instance-action": "terminate"},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_another_cluster_and_of_none_wait_as_letters_until_somebody_speaks_for_them() {
+    let world = World::new().await;
+    let aws = Aws::start().await.unwrap();
+    let queue = aws.create_queue(R, "events").await.unwrap();
+    let endpoint = aws.url();
+    let env = |clusters| {
+        [
+            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+            ("AWS_REGION", R),
+            ("AWS_ACCESS_KEY_ID", "testbed"),
+            ("AWS_SECRET_ACCESS_KEY", "testbed"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("HT_SQS__QUEUES", queue.as_str()),
+            ("HT_SQS__WAIT", "1s"),
+            ("HT_SQS__CLUSTERS", clusters),
+        ]
+    };
+    let other = [("hollowtrees.io/cluster", "other")];
+    let foreign = aws.launch(R, 1, &other).await.unwrap().remove(0);
+    let bare = aws.launch(R, 1, &[]).await.unwrap().remove(0);
+    let bodies = [&foreign, &bare].map(|id| warning(id).to_string());
+    let gateway = world.gateway(&env("prod")).await;
+    for (sent, body) in (1..).zip(&bodies) {
+        aws.send(R, &queue, std::slice::from_ref(body)).await.unwrap();
+        eventually("the message to be a dead letter", BOUND, async || {
+            match world.letters().await.len() {
+                found if found == sent => Ok(()),
+                found => Err(found),
+            }
+        })
+        .await;
+    }
+    let sent = || aws.count("SendMessage") + aws.count("SendMessageBatch");
+    let before = sent();
+    // Before the remedy each goes through once, and is the letter that it was.
+    let line = format!("redrive 1 2 --gateway {}", gateway.url());
+    world
+        .dead(&line, &[])
+        .ended(1)
+        .says("`other`")
+        .says("HT_SQS__CLUSTERS")
+        .says("hollowtrees.io/cluster");
+    let letters = world.letters().await;
+    let found: Vec<_> = letters.iter().map(|letter| letter.body.clone()).collect();
+    assert_eq!(found, bodies.map(String::into_bytes));
+    assert!(world.notices().await.is_empty());
+    gateway.ends().await;
+
+    // The one cluster is listed, and what nothing else names has one.
+    let listed = [&env("prod,other")[..], &[("HT_CLUSTER", "prod")]].concat();
+    let gateway = world.gateway(&listed).await;
+    let line = format!("redrive 1 2 --gateway {}", gateway.url());
+    world.dead(&line, &[]).ended(0);
+    let mut told: Vec<_> = world.notices().await;
+    told.sort_by_key(|notice| notice.cluster.clone());
+    let found: Vec<_> = told
+        .iter()
+        .map(|notice| (notice.cluster.as_str(), notice.instance.as_str()))
+        .collect();
+    assert_eq!(found, [("other", foreign.as_str()), ("prod", &bare)]);
+    assert!(world.letters().await.is_empty());
+    assert_eq!(sent(), before, "nothing goes back to a queue");
+    let depth = aws.queue_depth(R, &queue).await.unwrap();
+    assert_eq!((depth.waiting, depth.taken), (0, 0));
 }

@@ -8,14 +8,17 @@ use hollowtrees_bus::dead::Class;
 use hollowtrees_schemas::outgoing::Outgoing;
 use jiff::Timestamp;
 
-use crate::ingest::{self, Ingest, Refused};
+use crate::{
+    ingest::{self, Ingest, Refused},
+    problem::Problem,
+};
 
 use super::{
     SENT_AT, WAY,
     pump::Source,
-    read::{self, Contents, Event, Unusable},
+    read::{self, Contents, Event},
     telemetry::{Fate, Telemetry},
-    teller::{Teller, Told},
+    teller::{Teller, Untold},
 };
 
 /// A message that could not be told this often is put aside.
@@ -31,13 +34,24 @@ pub(super) struct Handler {
 }
 
 /// What came of one event.
-enum End {
-    Stored,
-    Foreign,
-    Unrouted,
+#[derive(Default)]
+struct End {
+    stored: bool,
+    refused: Option<Problem>,
+    untold: Option<Untold>,
     /// AWS did not say whose it is.
-    Later(String),
-    Refused(String),
+    later: Option<String>,
+}
+
+impl End {
+    fn fate(&self) -> Fate {
+        match &self.untold {
+            _ if self.stored => Fate::Told,
+            Some(Untold::Unrouted) => Fate::Unrouted,
+            Some(Untold::Foreign(_)) => Fate::Foreign,
+            None => Fate::Idle,
+        }
+    }
 }
 
 impl Handler {
@@ -72,62 +86,49 @@ impl Handler {
         contents: &Contents,
         told: Vec<End>,
     ) -> Fate {
-        let mut reasons: Vec<String> = contents.unusable.iter().map(ToString::to_string).collect();
-        let mut later = None;
-        let mut fate = Fate::Idle;
-        for one in told {
-            match one {
-                End::Stored => fate = Fate::Told,
-                End::Foreign if fate == Fate::Idle => fate = Fate::Foreign,
-                End::Unrouted if matches!(fate, Fate::Idle | Fate::Foreign) => fate = Fate::Unrouted,
-                End::Foreign | End::Unrouted => {}
-                End::Later(why) => later = Some(why),
-                End::Refused(why) => reasons.push(why),
-            }
-        }
-        if let Some(why) = later {
+        let unusable = contents.unusable.iter();
+        let mut problems: Vec<_> = unusable.map(|what| Problem::unusable("", what)).collect();
+        problems.extend(told.iter().filter_map(|one| one.refused.clone()));
+        if let Some(why) = told.iter().find_map(|one| one.later.as_deref()) {
             if taken.receives < RECEIVES {
                 self.telemetry
-                    .given_back(&self.source.name, &taken.id, taken.receives, &why);
+                    .given_back(&self.source.name, &taken.id, taken.receives, why);
                 return Fate::GivenBack;
             }
-            reasons.push(format!("taken {} times: {why}", taken.receives));
+            problems.push(Problem::new("", format!("taken {} times: {why}", taken.receives)));
         }
-        if reasons.is_empty() {
-            return fate;
-        }
-        self.put_aside(taken, sent_at, &contents.unusable, &reasons).await;
-        Fate::Unusable
+        let fate = if problems.is_empty() {
+            told.iter().map(End::fate).max().unwrap_or(Fate::Idle)
+        } else {
+            Fate::Unusable
+        };
+        let untold = told.iter().filter_map(|one| one.untold.as_ref());
+        let kept = untold.filter(|untold| self.teller.keeps(untold, &self.source.name, &taken.id));
+        problems.extend(kept.map(Untold::problem));
+        self.put_aside(taken, sent_at, &problems).await;
+        fate
     }
 
-    async fn put_aside(
-        &self,
-        taken: &Taken,
-        sent_at: Option<Timestamp>,
-        unusable: &[Unusable],
-        reasons: &[String],
-    ) {
+    /// Keeps the whole message as a dead letter, where anything in it is no notice and should be one.
+    async fn put_aside(&self, taken: &Taken, sent_at: Option<Timestamp>, problems: &[Problem]) {
+        let Some(first) = problems.first() else { return };
         let mut headers = vec![
             ("sqs-message-id".to_owned(), taken.id.clone()),
             ("sqs-receives".to_owned(), taken.receives.to_string()),
         ];
         headers.extend(sent_at.map(|at| (SENT_AT.to_owned(), at.to_string())));
-        let unreadable = unusable.iter().any(|why| !why.is_readable());
-        let first = reasons.first().map(String::as_str).unwrap_or_default();
-        let others = reasons.len().saturating_sub(1);
-        let reason = match others {
-            0 => first.to_owned(),
-            _ => format!("{first}; and {others} more in the same message"),
+        let unreadable = problems
+            .iter()
+            .find(|problem| problem.class == Class::Undecodable);
+        let reason = match problems.len() - 1 {
+            0 => first.to_string(),
+            others => format!("{first}; and {others} more in the same message"),
         };
         let what = ingest::Unusable {
             address: &self.source.queue_url(),
             id: &taken.id,
             cluster: &self.source.cluster,
-            class: if unreadable {
-                Class::Undecodable
-            } else {
-                Class::Invalid
-            },
+            class: unreadable.unwrap_or(first).class,
             reason,
             headers: &headers,
             body: Bytes::copy_from_slice(taken.body.as_bytes()),
@@ -137,20 +138,26 @@ impl Handler {
     }
 
     async fn tell(&self, event: &Event) -> End {
-        match self.teller.tell(event, &self.source.cluster).await {
-            Told::Foreign => End::Foreign,
-            Told::Unrouted => End::Unrouted,
-            Told::Later(why) => End::Later(why),
-            Told::Notices(notices) => {
-                let mut end = End::Stored;
-                for (_, made) in notices {
-                    if let Err(refused) = self.store(made).await {
-                        end = End::Refused(refused.to_string());
-                    }
-                }
-                end
+        let told = match self.teller.tell(event, &self.source.cluster).await {
+            Ok(told) => told,
+            Err(why) => {
+                return End {
+                    later: Some(why),
+                    ..End::default()
+                };
+            }
+        };
+        let mut end = End {
+            untold: told.untold,
+            ..End::default()
+        };
+        for (_, made) in told.notices {
+            match self.store(made).await {
+                Ok(()) => end.stored = true,
+                Err(refused) => end.refused = Some(refused.into()),
             }
         }
+        end
     }
 
     async fn store(&self, made: Result<Outgoing, Refused>) -> Result<(), Refused> {

@@ -1,8 +1,7 @@
 //! Looks up whose an instance is: one call for many, an answer kept for a while.
 //!
-//! Asks of one account and region wait for each other: while a call is under way the next ones gather, and after a few
-//! calls in a row the next one waits for a hundred instances, or for five seconds. So a burst of a thousand messages makes
-//! few calls, and a single one waits for nobody.
+//! Asks of one account and region wait for each other as `gather` says: a burst of a thousand messages makes few calls,
+//! and a single one waits for nobody.
 
 use std::{
     collections::HashMap,
@@ -14,7 +13,7 @@ use hollowtrees_aws::{Aws, Machine, Refusal, Region, Role, lookup::AT_ONCE};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    pace::Pace,
+    gather::{Ask, Backlog, Gather, Waiting},
     settings::{self, Sqs},
     telemetry::{Asked, Telemetry},
 };
@@ -25,10 +24,6 @@ const KEPT: usize = 20_000;
 const WAITING: usize = 1024;
 /// Accounts and regions at once; nobody has so many.
 const PLACES: usize = 512;
-/// How long the first ask of a call waits for others that are on their way.
-const LINGER: Duration = Duration::from_millis(50);
-/// A call for so many instances waits for no more.
-const FULL: usize = AT_ONCE / 2;
 
 /// What came of a look-up.
 pub(crate) type Answer = Result<Option<Arc<Machine>>, Refusal>;
@@ -53,7 +48,9 @@ struct Inner {
     telemetry: Telemetry,
     /// AWS under the role of each account, where there is one.
     accounts: tokio::sync::Mutex<HashMap<String, Aws>>,
-    places: Mutex<HashMap<Place, mpsc::Sender<Ask>>>,
+    places: Mutex<HashMap<Place, mpsc::Sender<Ask<Answer>>>>,
+    /// By region.
+    backlogs: Mutex<HashMap<String, Backlog>>,
     known: Mutex<HashMap<(Place, String), Known>>,
     hooks: Mutex<HashMap<Hook, HookAnswer>>,
 }
@@ -61,11 +58,6 @@ struct Inner {
 struct Known {
     until: Instant,
     machine: Option<Arc<Machine>>,
-}
-
-struct Ask {
-    id: String,
-    answer: oneshot::Sender<Answer>,
 }
 
 impl Lookup {
@@ -79,10 +71,20 @@ impl Lookup {
                 telemetry,
                 accounts: tokio::sync::Mutex::default(),
                 places: Mutex::default(),
+                backlogs: Mutex::default(),
                 known: Mutex::default(),
                 hooks: Mutex::default(),
             }),
         }
+    }
+
+    /// Where polls of this region's queues say that they expect more.
+    pub(super) fn backlog(&self, region: &str) -> Backlog {
+        let mut backlogs = lock(&self.inner.backlogs);
+        if backlogs.len() >= PLACES {
+            backlogs.clear();
+        }
+        backlogs.entry(region.to_owned()).or_default().clone()
     }
 
     /// An instance; none if EC2 knows none of this id.
@@ -171,11 +173,12 @@ impl Lookup {
         Ok(found)
     }
 
-    async fn sender(&self, place: &Place) -> Result<mpsc::Sender<Ask>, Refusal> {
+    async fn sender(&self, place: &Place) -> Result<mpsc::Sender<Ask<Answer>>, Refusal> {
         if let Some(sender) = lock(&self.inner.places).get(place) {
             return Ok(sender.clone());
         }
         let region = self.region(place).await?;
+        let backlog = self.backlog(&place.1);
         let mut places = lock(&self.inner.places);
         if places.len() >= PLACES {
             // Those that are asked still answer, then end.
@@ -189,7 +192,7 @@ impl Lookup {
                 inner: Arc::downgrade(&self.inner),
                 telemetry: self.inner.telemetry.clone(),
             };
-            tokio::spawn(gatherer.run(asks));
+            tokio::spawn(gatherer.run(Gather::new(asks, backlog, AT_ONCE)));
             sender
         });
         Ok(sender.clone())
@@ -231,28 +234,13 @@ struct Gatherer {
 }
 
 impl Gatherer {
-    async fn run(self, mut asks: mpsc::Receiver<Ask>) {
-        let mut pace = Pace::default();
-        while let Some(first) = asks.recv().await {
-            let mut waiting: HashMap<String, Vec<oneshot::Sender<Answer>>> = HashMap::new();
-            add(&mut waiting, first);
-            let until = tokio::time::Instant::now() + pace.wait(Instant::now()).max(LINGER);
-            while waiting.len() < FULL {
-                match tokio::time::timeout_at(until, asks.recv()).await {
-                    Ok(Some(ask)) => add(&mut waiting, ask),
-                    Ok(None) | Err(_) => break,
-                }
-            }
-            while waiting.len() < AT_ONCE {
-                let Ok(ask) = asks.try_recv() else { break };
-                add(&mut waiting, ask);
-            }
-            pace.goes(Instant::now());
+    async fn run(self, mut gather: Gather<Answer>) {
+        while let Some(waiting) = gather.next().await {
             self.ask(waiting).await;
         }
     }
 
-    async fn ask(&self, mut waiting: HashMap<String, Vec<oneshot::Sender<Answer>>>) {
+    async fn ask(&self, mut waiting: Waiting<Answer>) {
         let ids: Vec<_> = waiting.keys().cloned().collect();
         let asked = self.region.machines(&ids).await;
         self.telemetry.called("DescribeInstances", &asked);
@@ -291,10 +279,6 @@ impl Gatherer {
             }
         }
     }
-}
-
-fn add(waiting: &mut HashMap<String, Vec<oneshot::Sender<Answer>>>, ask: Ask) {
-    waiting.entry(ask.id).or_default().push(ask.answer);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -7,7 +7,7 @@
 //! | [`route`] | whose an instance is: pure |
 //! | [`tell`] | to the notice: pure |
 //! | `teller` | looks up whose an event is, and tells it |
-//! | `lookup`, `pace` | instances and hooks, asked for together |
+//! | `lookup`, `gather`, `pace` | instances and hooks, asked for together |
 //! | `pump` | polls a queue, as often as it pays |
 //! | `handle` | one message, from the body to its end |
 //! | `held` | keeps what was taken out of sight while it is held |
@@ -18,6 +18,7 @@
 //! nothing of interest. Whatever happens before, it comes again, and the same event has the same id.
 
 mod delete;
+mod gather;
 mod handle;
 mod held;
 mod lookup;
@@ -47,7 +48,7 @@ use route::Routes;
 use settings::Sqs;
 use telemetry::Telemetry;
 
-pub(crate) use teller::{Teller, Told};
+pub(crate) use teller::{Teller, Untold};
 
 /// The label of this way in.
 pub const WAY: &str = "sqs";
@@ -150,6 +151,7 @@ impl<'a> Doors<'a> {
             patience: self.settings.lookup.patience,
             way,
             launches: self.settings.launches,
+            foreign: self.settings.foreign,
         };
         Ok((aws, teller))
     }

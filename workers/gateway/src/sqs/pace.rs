@@ -1,12 +1,14 @@
 //! How fast look-ups may follow each other: pure, but for the times it is given.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Calls that may go at once after a quiet time.
 const AT_ONCE: u32 = 4;
 /// After those, one in this long, unless it is full: a small part of the 120 s of a spot warning.
 /// EC2's buckets for such calls are shared by all who ask in the account (EC2 API reference, "Request throttling").
-const EVERY: Duration = Duration::from_secs(5);
+pub(super) const EVERY: Duration = Duration::from_secs(5);
 
 /// When the next call may go.
 #[derive(Debug, Default)]
@@ -16,7 +18,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// How long a call that is not full waits for company.
+    /// How long a call that is not full waits for company, at most [`EVERY`].
     pub(super) fn wait(&self, now: Instant) -> Duration {
         let free_from = EVERY * (AT_ONCE - 1);
         self.ahead
@@ -24,9 +26,15 @@ impl Pace {
             .unwrap_or_default()
     }
 
-    /// A call goes.
+    /// A call goes. A full one goes whenever it likes; no other waits the longer for it.
     pub(super) fn goes(&mut self, now: Instant) {
-        self.ahead = Some(self.ahead.map_or(now, |ahead| ahead.max(now)) + EVERY);
+        let ahead = self.ahead.map_or(now, |ahead| ahead.max(now)) + EVERY;
+        self.ahead = Some(ahead.min(now + EVERY * AT_ONCE));
+    }
+
+    /// A call goes for which others were waited for longer: that saves nothing up for the next.
+    pub(super) fn goes_late(&mut self, now: Instant) {
+        self.ahead = Some(now + EVERY * AT_ONCE);
     }
 }
 
@@ -54,5 +62,19 @@ mod tests {
             pace.goes(much_later);
         }
         assert_eq!(pace.wait(much_later), EVERY);
+        // However many full ones went.
+        for _ in 0..50 {
+            pace.goes(much_later);
+        }
+        assert_eq!(pace.wait(much_later), EVERY);
+    }
+
+    #[test]
+    fn waiting_longer_saves_nothing_up() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        pace.goes_late(start);
+        assert_eq!(pace.wait(start), EVERY);
+        assert_eq!(pace.wait(start + EVERY), Duration::ZERO);
     }
 }

@@ -24,6 +24,7 @@ use crate::{
 use super::{
     WAY,
     delete::Deletions,
+    gather::Backlog,
     handle::Handler,
     held::{Held, Holding},
     settings::Sqs,
@@ -82,6 +83,7 @@ pub(super) struct Pump {
     wait: Duration,
     hidden: Duration,
     polls: AtomicUsize,
+    backlog: Backlog,
     telemetry: Telemetry,
 }
 
@@ -109,6 +111,7 @@ impl Pump {
             settings.hidden,
             telemetry.clone(),
         );
+        let backlog = teller.lookup.backlog(&source.region);
         let handler = Handler {
             origin: Origin::new(WAY, format!("{WAY}/{name}")),
             source,
@@ -126,6 +129,7 @@ impl Pump {
             wait: settings.wait,
             hidden: settings.hidden,
             polls: AtomicUsize::new(0),
+            backlog,
             telemetry,
         }
     }
@@ -211,15 +215,20 @@ impl Shared {
         let mut wait = Duration::ZERO;
         let mut again = AGAIN;
         let mut failing_since = None;
+        let mut full = false;
         loop {
             let places = u32::try_from(BATCH).unwrap_or(u32::MAX);
             let Ok(places) = Arc::clone(&pump.places).acquire_many_owned(places).await else {
                 return;
             };
             let asked = Instant::now();
+            let expecting = full.then(|| pump.backlog.expect());
             let taken = pump.queue.take(wait, pump.hidden).await;
+            drop(expecting);
             pump.telemetry.called("ReceiveMessage", &taken);
-            wait = if first {
+            full = taken.as_ref().is_ok_and(|messages| messages.len() == BATCH);
+            // After a full batch it is soon known whether there are more.
+            wait = if first && !full {
                 pump.wait
             } else {
                 EXTRA_WAIT.min(pump.wait)
@@ -231,7 +240,7 @@ impl Shared {
                     self.check.pass();
                     let found = messages.len();
                     self.take_up(messages, places, asked);
-                    if found == BATCH {
+                    if full {
                         self.begin_poll(false);
                     } else if found == 0 && !first {
                         return;

@@ -64,34 +64,24 @@ impl Pattern {
     }
 }
 
-/// Where an event goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Routed {
-    /// To these clusters, at least one.
-    To(BTreeSet<String>),
-    /// It belongs to clusters that are not spoken for here.
-    Foreign,
-    /// Nothing says whose it is.
-    Nowhere,
+/// Where an event goes. With no cluster at all, nothing says whose its instance is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routed {
+    /// To these clusters.
+    pub to: BTreeSet<String>,
+    /// It belongs to these too, which are not spoken for here.
+    pub foreign: BTreeSet<String>,
 }
 
 impl Routes {
     /// `otherwise`: the queue's own cluster, or empty.
     #[must_use]
     pub fn route(&self, event: &Event, machine: Option<&Machine>, otherwise: &str) -> Routed {
-        let claimed = self.claimed(event, machine, otherwise);
-        if claimed.is_empty() {
-            return Routed::Nowhere;
-        }
-        let ours: BTreeSet<_> = claimed
+        let (to, foreign) = self
+            .claimed(event, machine, otherwise)
             .into_iter()
-            .filter(|cluster| self.clusters.is_empty() || self.clusters.contains(cluster))
-            .collect();
-        if ours.is_empty() {
-            Routed::Foreign
-        } else {
-            Routed::To(ours)
-        }
+            .partition(|cluster| self.clusters.is_empty() || self.clusters.contains(cluster));
+        Routed { to, foreign }
     }
 
     fn claimed(&self, event: &Event, machine: Option<&Machine>, otherwise: &str) -> BTreeSet<String> {
@@ -177,8 +167,16 @@ mod tests {
         }
     }
 
+    fn routed(to: &[&str], foreign: &[&str]) -> Routed {
+        let names = |clusters: &[&str]| clusters.iter().map(|name| (*name).to_owned()).collect();
+        Routed {
+            to: names(to),
+            foreign: names(foreign),
+        }
+    }
+
     fn to(clusters: &[&str]) -> Routed {
-        Routed::To(clusters.iter().map(|name| (*name).to_owned()).collect())
+        routed(clusters, &[])
     }
 
     #[test]
@@ -216,8 +214,8 @@ mod tests {
                 &["grouped"],
             ),
         ] {
-            let routed = routes().route(&event(), Some(&machine(tags)), "default");
-            assert_eq!(routed, to(expected), "{tags:?}");
+            let found = routes().route(&event(), Some(&machine(tags)), "default");
+            assert_eq!(found, to(expected), "{tags:?}");
         }
     }
 
@@ -232,7 +230,7 @@ mod tests {
         assert_eq!(routes.route(&event(), None, "default"), to(&["accounted"]));
         routes.accounts.clear();
         assert_eq!(routes.route(&event(), None, "default"), to(&["default"]));
-        assert_eq!(routes.route(&event(), None, ""), Routed::Nowhere);
+        assert_eq!(routes.route(&event(), None, ""), to(&[]));
     }
 
     #[test]
@@ -242,8 +240,8 @@ mod tests {
             ..routes()
         };
         let both = machine(&[("kubernetes.io/cluster/x", ""), ("kubernetes.io/cluster/y", "")]);
-        assert_eq!(routes.route(&event(), Some(&both), ""), to(&["x"]));
+        assert_eq!(routes.route(&event(), Some(&both), ""), routed(&["x"], &["y"]));
         let other = machine(&[("kubernetes.io/cluster/y", "")]);
-        assert_eq!(routes.route(&event(), Some(&other), "x"), Routed::Foreign);
+        assert_eq!(routes.route(&event(), Some(&other), "x"), routed(&[], &["y"]));
     }
 }

@@ -31,6 +31,8 @@ pub struct Sqs {
     pub posts: bool,
     /// Clusters spoken for; none: all.
     pub clusters: Vec<String>,
+    /// What becomes of events of other clusters.
+    pub foreign: Strangers,
     /// `<name in tags>=<cluster>`
     pub names: Vec<String>,
     /// `<group>=<cluster>`
@@ -39,6 +41,16 @@ pub struct Sqs {
     pub accounts: Vec<String>,
     /// How instances are looked up.
     pub lookup: Lookup,
+}
+
+/// `sqs.foreign`
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strangers {
+    /// They are kept as dead letters.
+    Keep,
+    /// They are counted only.
+    Ignore,
 }
 
 /// `[sqs.lookup]`

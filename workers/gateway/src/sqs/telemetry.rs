@@ -5,7 +5,7 @@ use std::time::Duration;
 use hollowtrees_aws::{Depth, Refusal};
 use hollowtrees_runtime::metrics::{Counters, Definition, Error, Gauges, Histograms, Metrics, count};
 
-use super::read::Idle;
+use super::{read::Idle, teller::Untold};
 
 /// What became of messages.
 pub const MESSAGES: Definition = Definition::new(
@@ -49,18 +49,19 @@ pub const AGE: Definition = Definition::new(
 const AGE_BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
 
 /// What became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Of what became of its events the last of these counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fate {
-    /// All it says is on the bus.
-    Told,
     /// It says nothing of interest.
     Idle,
-    /// Something in it cannot be used; it is put aside.
-    Unusable,
     /// Its instance is of a cluster that is not spoken for.
     Foreign,
-    /// Nothing says whose its instance is.
+    /// Nothing says whose its instance is; it is put aside.
     Unrouted,
+    /// What it says is on the bus.
+    Told,
+    /// Something in it cannot be used; it is put aside.
+    Unusable,
     /// It cannot be told now, and comes again.
     GivenBack,
 }
@@ -148,32 +149,25 @@ impl Telemetry {
         if let (Fate::Told, Some(age)) = (fate, age) {
             self.age.observe([queue], age);
         }
-        match fate {
-            Fate::Foreign => self.foreign(queue, id),
-            Fate::Unrouted => self.unrouted(queue, id),
-            Fate::Told | Fate::Idle | Fate::Unusable | Fate::GivenBack => {
-                tracing::debug!(queue, id, fate = fate.as_str(), "A message is done with.");
-            }
+        tracing::debug!(queue, id, fate = fate.as_str(), "A message is done with.");
+    }
+
+    /// `source`: the queue, or the topic; `kept`: whether it becomes a dead letter.
+    pub(crate) fn untold(&self, source: &str, id: &str, untold: &Untold, kept: bool) {
+        match untold {
+            Untold::Foreign(_) => tracing::info!(
+                source,
+                id,
+                kept,
+                "An event is about an instance of a cluster that is not in sqs.clusters."
+            ),
+            Untold::Unrouted => tracing::warn!(
+                source,
+                id,
+                "Nothing says whose instance an event is about: no tag, group or account; it is put aside. Tag \
+                 instances with hollowtrees.io/cluster, or set sqs.groups, sqs.accounts or cluster, and redrive it."
+            ),
         }
-    }
-
-    /// `source`: the queue, or the topic.
-    pub(crate) fn foreign(&self, source: &str, id: &str) {
-        tracing::info!(
-            source,
-            id,
-            "An event is about an instance of a cluster that is not in sqs.clusters; it is left alone."
-        );
-    }
-
-    /// As [`Self::foreign`].
-    pub(crate) fn unrouted(&self, source: &str, id: &str) {
-        tracing::warn!(
-            source,
-            id,
-            "Nothing says whose instance an event is about: no tag, group or account; it is not told. Tag instances \
-             with hollowtrees.io/cluster, or set sqs.groups, sqs.accounts or cluster."
-        );
     }
 
     pub(crate) fn given_back(&self, queue: &str, id: &str, receives: u32, why: &str) {

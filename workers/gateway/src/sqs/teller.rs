@@ -1,6 +1,7 @@
 //! One event to its notices: whose instance it is about is looked up first.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,12 +10,16 @@ use hollowtrees_aws::{Machine, Refusal};
 use hollowtrees_schemas::outgoing::Outgoing;
 use jiff::Timestamp;
 
-use crate::ingest::{self, Refused};
+use crate::{
+    ingest::{self, Refused},
+    problem::Problem,
+};
 
 use super::{
     lookup::Lookup,
     read::{Deadline, Event, Origin},
-    route::{Routed, Routes},
+    route::Routes,
+    settings::Strangers,
     telemetry::Telemetry,
     tell,
 };
@@ -23,15 +28,45 @@ use super::{
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What an event is.
-pub(crate) enum Told {
-    /// A notice for each of these clusters.
-    Notices(Vec<(String, Result<Outgoing, Refused>)>),
-    /// Its instance is of a cluster that is not spoken for.
-    Foreign,
+pub(crate) struct Told {
+    /// A notice for each cluster that is spoken for.
+    pub(crate) notices: Vec<(String, Result<Outgoing, Refused>)>,
+    /// Of whom it is that cannot be told.
+    pub(crate) untold: Option<Untold>,
+}
+
+/// Why an event, or the part of it that is another cluster's, is no notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Untold {
+    /// Its instance is of these clusters, which are not spoken for.
+    Foreign(BTreeSet<String>),
     /// Nothing says whose its instance is.
     Unrouted,
-    /// AWS did not say whose it is.
-    Later(String),
+}
+
+impl Untold {
+    /// What is missing, and the remedy.
+    pub(crate) fn problem(&self) -> Problem {
+        match self {
+            Self::Foreign(clusters) => {
+                let names: Vec<_> = clusters.iter().map(|name| format!("`{name}`")).collect();
+                Problem::rejected(
+                    "cluster",
+                    format!(
+                        "of the instance is {}, not in sqs.clusters; add it there (HT_SQS__CLUSTERS) and redrive this, \
+                         or redrive it to a gateway that speaks for it",
+                        names.join(", ")
+                    ),
+                )
+            }
+            Self::Unrouted => Problem::new(
+                "cluster",
+                "of the instance is not known: no tag, group or account says it; tag instances with \
+                 hollowtrees.io/cluster, or set sqs.groups, sqs.accounts or a cluster (HT_CLUSTER, or `?cluster=NAME` \
+                 in the address), and redrive this",
+            ),
+        }
+    }
 }
 
 /// Tells events by one set of credentials. Cheap to clone.
@@ -46,9 +81,18 @@ pub(crate) struct Teller {
     pub(super) way: &'static str,
     /// Whether hooks of launches are told.
     pub(super) launches: bool,
+    /// What becomes of events of clusters that are not spoken for.
+    pub(super) foreign: Strangers,
 }
 
 impl Teller {
+    /// Tells of what cannot be told, and whether that is put aside, and not just counted. `source`, `id`: what carried it.
+    pub(crate) fn keeps(&self, untold: &Untold, source: &str, id: &str) -> bool {
+        let kept = *untold == Untold::Unrouted || self.foreign == Strangers::Keep;
+        self.telemetry.untold(source, id, untold, kept);
+        kept
+    }
+
     pub(crate) fn telemetry(&self) -> &Telemetry {
         &self.telemetry
     }
@@ -64,7 +108,10 @@ impl Teller {
     }
 
     /// `otherwise`: the cluster of an instance that nothing else names; or empty.
-    pub(crate) async fn tell(&self, event: &Event, otherwise: &str) -> Told {
+    ///
+    /// # Errors
+    /// AWS did not say whose it is, and nothing else does.
+    pub(crate) async fn tell(&self, event: &Event, otherwise: &str) -> Result<Told, String> {
         let patience = Patience::new(self.patience);
         let found = loop {
             let asked = self
@@ -87,23 +134,31 @@ impl Teller {
                 (None, Some(refusal))
             }
         };
-        let clusters = match self.routes.route(event, machine.as_deref(), otherwise) {
-            Routed::To(clusters) => clusters,
-            Routed::Foreign => return Told::Foreign,
-            Routed::Nowhere => {
-                return refusal.map_or(Told::Unrouted, |refusal| {
-                    Told::Later(format!(
+        let routed = self.routes.route(event, machine.as_deref(), otherwise);
+        let untold = match (routed.to.is_empty(), routed.foreign.is_empty()) {
+            (true, true) => match refusal {
+                Some(refusal) => {
+                    return Err(format!(
                         "whose instance it is about cannot be looked up ({refusal})"
-                    ))
-                });
-            }
+                    ));
+                }
+                None => Some(Untold::Unrouted),
+            },
+            (_, true) => None,
+            (_, false) => Some(Untold::Foreign(routed.foreign)),
         };
-        let hook = self.hook(event).await;
-        let notices = clusters.into_iter().map(|cluster| {
+        let hook = match routed.to.is_empty() {
+            true => None,
+            false => self.hook(event).await,
+        };
+        let notices = routed.to.into_iter().map(|cluster| {
             let made = self.made(event, machine.as_deref(), &cluster, hook);
             (cluster, made)
         });
-        Told::Notices(notices.collect())
+        Ok(Told {
+            notices: notices.collect(),
+            untold,
+        })
     }
 
     fn made(

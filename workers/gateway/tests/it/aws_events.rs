@@ -162,6 +162,61 @@ async fn what_cannot_be_used_is_said_and_kept_once_and_of_a_redriven_letter_not_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_a_cluster_that_is_not_spoken_for_is_kept_and_a_letter_of_it_is_not_taken_for_told() {
+    let setting = Setting::new().await;
+    let shared = [
+        ("kubernetes.io/cluster/blue", "shared"),
+        ("kubernetes.io/cluster/green", "shared"),
+    ];
+    let shared = setting.launched(1, &shared).await.remove(0);
+    let green = setting
+        .launched(1, &[("hollowtrees.io/cluster", "green")])
+        .await
+        .remove(0);
+    let redriven = [("ht-redrive", "1")];
+    for (handling, kept) in [("keep", true), ("ignore", false)] {
+        let process = setting
+            .gateway(&[("HT_SQS__CLUSTERS", "blue"), ("HT_SQS__FOREIGN", handling)])
+            .await;
+        let first = u64::from(kept);
+        let (status, said) = process.post(PATH, &[], spot(&shared)).await;
+        assert_eq!(status.is_success(), !kept, "{said}");
+        assert_eq!(
+            (&said["stored"], &said["repeated"]),
+            (&json!(first), &json!(1 - first))
+        );
+        let (status, said) = process.post(PATH, &[], spot(&green)).await;
+        assert_eq!(status.is_success(), !kept, "{said}");
+        // Sent again it is refused either way, or it would be gone untold.
+        let (status, said) = process.post(PATH, &redriven, spot(&green)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{said}");
+        let error = said["error"].as_str().unwrap();
+        assert!(
+            error.contains("`green`") && error.contains("HT_SQS__CLUSTERS"),
+            "{said}"
+        );
+    }
+    let letters = setting.world.letters().await;
+    let found: Vec<_> = letters.iter().map(|letter| letter.body.clone()).collect();
+    assert_eq!(found, [spot(&shared).into_bytes(), spot(&green).into_bytes()]);
+    assert!(
+        letters.iter().all(|letter| letter.error_class == "rejected"),
+        "{letters:?}"
+    );
+    // Mended, both are told.
+    let process = setting.gateway(&[("HT_SQS__CLUSTERS", "blue,green")]).await;
+    for (letter, expected) in letters.iter().zip([(1, 1), (1, 0)]) {
+        let answered = process.post(PATH, &redriven, letter.body.clone()).await;
+        let (stored, repeated) = expected;
+        assert_eq!(
+            counts(&answered),
+            (StatusCode::OK, stored, repeated, 0),
+            "{answered:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_posts_speaks_for_its_own_clusters_and_by_its_own_ways() {
     let setting = Setting::new().await;
     let directory = scratch::directory("clients").unwrap();

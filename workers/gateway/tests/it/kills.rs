@@ -1,5 +1,5 @@
-//! The gateway and the bus are killed, stopped and cut off while alerts come: what was answered with 200 is on the stream,
-//! and what was sent again is there once.
+//! The gateway and the bus are killed, stopped and cut off while alerts and CloudEvents come: what was answered with 200 is on
+//! the stream, and what was sent again is there once.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use std::{
 
 use hollowtrees_harness::{eventually, http_client::Client, proxy};
 use http::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -22,9 +22,49 @@ use crate::{
 };
 
 const SENDERS: usize = 8;
-const ALERTS: usize = 4_096;
+const SENT: usize = 4_096;
 /// Prometheus sends at most 64 at once.
 const BATCH: usize = 16;
+
+/// What is sent.
+#[derive(Clone, Copy)]
+enum What {
+    Alerts,
+    /// CloudEvents in batches.
+    Events,
+}
+
+impl What {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Alerts => "/api/v2/alerts",
+            Self::Events => "/events",
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Alerts => "application/json",
+            Self::Events => "application/cloudevents-batch+json",
+        }
+    }
+
+    fn one(self, number: usize) -> Value {
+        let instance = instance(number);
+        match self {
+            Self::Alerts => firing(&instance),
+            Self::Events => json!({
+                "specversion": "1.0", "id": number.to_string(), "source": "/my/monitor",
+                "type": "io.hollowtrees.notice.v1", "datacontenttype": "application/json",
+                "data": {"cluster": "prod", "provider": "mine", "instance": instance, "kind": "spot-interruption"},
+            }),
+        }
+    }
+}
+
+fn instance(number: usize) -> String {
+    format!("i-{number:017x}")
+}
 
 /// Senders that send each batch until it is answered with 200, as any origin that means it.
 struct Flood {
@@ -40,19 +80,17 @@ struct Counts {
 }
 
 impl Flood {
-    fn start(process: &Process) -> Self {
+    fn start(process: &Process, what: What) -> Self {
         let counts = Arc::new(Counts::default());
         let mut senders = JoinSet::new();
         for sender in 0..SENDERS {
-            let (url, counts) = (process.url("/api/v2/alerts"), Arc::clone(&counts));
+            let (url, counts) = (process.url(what.path()), Arc::clone(&counts));
             senders.spawn(async move {
                 let client = Client::plain().unwrap();
-                for batch in 0..ALERTS / SENDERS / BATCH {
-                    let first = sender * ALERTS / SENDERS + batch * BATCH;
-                    let alerts: Vec<Value> = (first..first + BATCH)
-                        .map(|number| firing(&format!("i-{number:017x}")))
-                        .collect();
-                    until_taken(&client, &url, &Value::from(alerts), &counts).await;
+                for batch in 0..SENT / SENDERS / BATCH {
+                    let first = sender * SENT / SENDERS + batch * BATCH;
+                    let all = (first..first + BATCH).map(|number| what.one(number)).collect();
+                    until_taken(&client, &url, what, &Value::Array(all), &counts).await;
                     counts.answered.fetch_add(BATCH, Ordering::Relaxed);
                 }
             });
@@ -60,9 +98,9 @@ impl Flood {
         Self { senders, counts }
     }
 
-    /// Waits until so many alerts have been answered with 200.
+    /// Waits until so many have been answered with 200.
     async fn answered(&self, count: usize) {
-        eventually(format!("{count} alerts to be answered"), BOUND, || async {
+        eventually(format!("{count} to be answered"), BOUND, || async {
             match self.counts.answered.load(Ordering::Relaxed) {
                 enough if enough >= count => Ok(()),
                 few => Err(few),
@@ -79,9 +117,12 @@ impl Flood {
     }
 }
 
-async fn until_taken(client: &Client, url: &str, body: &Value, counts: &Counts) {
+async fn until_taken(client: &Client, url: &str, what: What, body: &Value, counts: &Counts) {
+    let headers = [("content-type", what.content_type().to_owned())];
     loop {
-        let sent = client.send(Method::POST, url, &[], body.to_string().into()).await;
+        let sent = client
+            .send(Method::POST, url, &headers, body.to_string().into())
+            .await;
         match sent.map(|answer| answer.status()) {
             Ok(StatusCode::OK) => return,
             Ok(StatusCode::SERVICE_UNAVAILABLE) => counts.told_to_come_back.fetch_add(1, Ordering::Relaxed),
@@ -92,29 +133,48 @@ async fn until_taken(client: &Client, url: &str, body: &Value, counts: &Counts) 
     }
 }
 
-/// Every alert is on the stream, once.
+/// Everything is on the stream, once.
 async fn assert_all_there_once(world: &World) {
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     for notice in world.notices().await {
         *times.entry(notice.data.instance).or_default() += 1;
     }
-    let missing: Vec<_> = (0..ALERTS)
-        .map(|number| format!("i-{number:017x}"))
+    let missing: Vec<_> = (0..SENT)
+        .map(instance)
         .filter(|instance| !times.contains_key(instance))
         .collect();
     let several: Vec<_> = times.iter().filter(|(_, times)| **times != 1).collect();
     assert!(missing.is_empty(), "answered and not there: {missing:?}");
     assert!(several.is_empty(), "there more than once: {several:?}");
-    assert_eq!(times.len(), ALERTS);
+    assert_eq!(times.len(), SENT);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_killed_and_stopped_in_mid_ingest_loses_and_repeats_nothing() {
+async fn a_gateway_killed_and_stopped_in_mid_ingest_of_alerts_loses_and_repeats_nothing() {
+    gateway_killed(What::Alerts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_killed_and_stopped_in_mid_ingest_of_events_loses_and_repeats_nothing() {
+    gateway_killed(What::Events).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_killed_stopped_and_cut_off_in_mid_ingest_of_alerts_loses_and_repeats_nothing() {
+    bus_killed(What::Alerts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_killed_stopped_and_cut_off_in_mid_ingest_of_events_loses_and_repeats_nothing() {
+    bus_killed(What::Events).await;
+}
+
+async fn gateway_killed(what: What) {
     let world = World::new().await;
     let process = Process::start(&world, &[]).await;
-    let flood = Flood::start(&process);
+    let flood = Flood::start(&process, what);
     for kill in 1..=5 {
-        flood.answered(kill * ALERTS / 8).await;
+        flood.answered(kill * SENT / 8).await;
         if kill % 2 == 1 {
             process.worker.kill();
         } else {
@@ -131,8 +191,7 @@ async fn a_gateway_killed_and_stopped_in_mid_ingest_loses_and_repeats_nothing() 
     assert_all_there_once(&world).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_bus_killed_stopped_and_cut_off_in_mid_ingest_loses_and_repeats_nothing() {
+async fn bus_killed(what: What) {
     let world = World::new().await;
     let wire = proxy::Tcp::start(world.nats.addr()).await.unwrap();
     let env = [
@@ -141,11 +200,11 @@ async fn a_bus_killed_stopped_and_cut_off_in_mid_ingest_loses_and_repeats_nothin
         ("HT_INGEST__IN_FLIGHT", "64"),
     ];
     let process = Process::at(&format!("nats://{}", wire.addr()), &env).await;
-    let flood = Flood::start(&process);
-    flood.answered(ALERTS / 8).await;
+    let flood = Flood::start(&process, what);
+    flood.answered(SENT / 8).await;
     world.nats.kill();
     world.nats.restart().await.unwrap();
-    flood.answered(2 * ALERTS / 8).await;
+    flood.answered(2 * SENT / 8).await;
     // Slow: stopped for longer than a client waits.
     world.nats.pause().unwrap();
     eventually("clients to be told to come back", BOUND, || async {
@@ -156,7 +215,7 @@ async fn a_bus_killed_stopped_and_cut_off_in_mid_ingest_loses_and_repeats_nothin
     })
     .await;
     world.nats.resume().unwrap();
-    flood.answered(3 * ALERTS / 8).await;
+    flood.answered(3 * SENT / 8).await;
     // Stored, and the acknowledgements lost.
     wire.lose_replies();
     let before = flood.counts.told_to_come_back.load(Ordering::Relaxed);
@@ -168,11 +227,11 @@ async fn a_bus_killed_stopped_and_cut_off_in_mid_ingest_loses_and_repeats_nothin
     })
     .await;
     wire.heal();
-    flood.answered(5 * ALERTS / 8).await;
+    flood.answered(5 * SENT / 8).await;
     wire.cut();
     tokio::time::sleep(Duration::from_millis(200)).await;
     wire.heal();
-    flood.answered(6 * ALERTS / 8).await;
+    flood.answered(6 * SENT / 8).await;
     wire.blackhole();
     tokio::time::sleep(Duration::from_millis(200)).await;
     wire.drop_connections();

@@ -1,16 +1,64 @@
 //! The server does what `openapi.yaml` says, and whatever is sent it neither breaks nor says anything else.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Mutex,
+};
 
 use hollowtrees_gateway::{http::route::PATHS, status::OPENAPI};
+use hollowtrees_harness::Aws;
 use http::{Method, StatusCode};
-use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngSeed, TestCaseError, TestRunner},
+};
 use serde_json::Value;
+use tokio::{runtime::Handle, task::block_in_place};
 
-use crate::{process::Process, world::World};
+use crate::{
+    process::Process,
+    sns::{self, Host},
+    sqs::ground::R,
+    world::World,
+};
 
 /// Requests with arbitrary bodies.
-const ARBITRARY: usize = 600;
+const ARBITRARY: u32 = 600;
+/// Repeats a run.
+const SEED: &str = "HOLLOWTREES_OPENAPI_SEED";
+
+/// A gateway that is open by all its ways, and what that needs.
+struct Open {
+    world: World,
+    aws: Aws,
+    host: Host,
+}
+
+impl Open {
+    async fn new() -> Self {
+        Self {
+            world: World::new().await,
+            aws: Aws::start().await.unwrap(),
+            host: Host::showing(&sns::data("sns.pem")).await,
+        }
+    }
+
+    async fn gateway(&self, env: &[(&str, &str)]) -> Process {
+        let (endpoint, stand_in) = (self.aws.url(), self.host.url());
+        let all = [
+            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+            ("AWS_REGION", R),
+            ("AWS_ACCESS_KEY_ID", "testbed"),
+            ("AWS_SECRET_ACCESS_KEY", "testbed"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("HT_SQS__POSTS", "true"),
+            ("HT_SNS__TOPICS", sns::TOPIC),
+            ("HT_SNS__ENDPOINT", &stand_in),
+        ];
+        Process::start(&self.world, &[&all, env].concat()).await
+    }
+}
 
 fn document() -> Value {
     serde_saphyr::from_str(OPENAPI).unwrap()
@@ -163,9 +211,9 @@ fn the_document_has_every_path_and_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_documented_request_is_answered_as_documented() {
-    let world = World::new().await;
-    let process = Process::start(&world, &[]).await;
-    let locked = Process::start(&world, &[("HT_AUTH__TOKEN", "0123456789abcdef")]).await;
+    let open = Open::new().await;
+    let process = open.gateway(&[]).await;
+    let locked = open.gateway(&[("HT_AUTH__TOKEN", "0123456789abcdef")]).await;
     let document = document();
     let mut asked = 0;
     for (path, method, operation) in operations(&document) {
@@ -202,6 +250,13 @@ async fn each_documented_request_is_answered_as_documented() {
             }
             asked += 1;
         }
+        // What takes anything shows something that is taken.
+        let examples_of = examples(&operation);
+        let taken = examples_of.iter().any(|(_, _, _, status)| *status == 200);
+        assert!(
+            examples_of.is_empty() || taken,
+            "{path} has no example that is taken"
+        );
         // Examples that are taken fit their own schema.
         for (media_type, name, body, status) in examples(&operation) {
             let schema = &operation["requestBody"]["content"][&media_type]["schema"];
@@ -267,20 +322,41 @@ fn pointers_of(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_sent_is_answered_as_documented_and_never_with_an_error_of_ours() {
-    let world = World::new().await;
-    let process = Process::start(&world, &[("HT_INGEST__DEAD_LETTERS_PER_MINUTE", "60000")]).await;
-    let document = document();
-    let posted: Vec<_> = operations(&document)
-        .into_iter()
-        .filter(|(_, method, _)| *method == Method::POST)
-        .collect();
-    let bodies: Vec<Value> = posted
-        .iter()
-        .flat_map(|(_, _, operation)| examples(operation))
+/// One request.
+struct Sent {
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.body[..self.body.len().min(2_000)];
+        let headers = &self.headers;
+        let (path, length) = (&self.path, self.body.len());
+        write!(
+            f,
+            "POST {path}\n{headers:?}\n{} ({length} bytes)",
+            shown.escape_ascii()
+        )
+    }
+}
+
+/// Requests to each path, most of them made from its own examples.
+fn requests(posted: &BTreeMap<String, Value>) -> impl Strategy<Value = Sent> + use<> {
+    let of_all: Vec<Value> = posted
+        .values()
+        .flat_map(examples)
         .map(|(_, _, body, _)| body)
         .collect();
+    let own: Vec<_> = posted
+        .iter()
+        .flat_map(|(path, operation)| {
+            let examples = examples(operation).into_iter();
+            examples.map(|(media_type, _, body, _)| (path.clone(), media_type, body))
+        })
+        .collect();
+    let paths: Vec<String> = posted.keys().cloned().collect();
     let media_types = [
         "application/json",
         "application/cloudevents+json; charset=utf-8",
@@ -288,37 +364,81 @@ async fn whatever_is_sent_is_answered_as_documented_and_never_with_an_error_of_o
         "text/plain",
         "application/cloudevents+protobuf",
         "",
-    ];
-    let mut runner = TestRunner::deterministic();
-    let strategy = (
-        arbitrary(bodies),
-        prop::sample::select(posted),
-        prop::sample::select(media_types.to_vec()),
-        prop::option::of("[ -~]{0,20}"),
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let aimed = prop::sample::select(own)
+        .prop_flat_map(|(path, media_type, body)| (Just(path), Just(media_type), arbitrary(vec![body])));
+    let stray = (
+        prop::sample::select(paths),
+        prop::sample::select(media_types),
+        arbitrary(of_all),
     );
-    for _ in 0..ARBITRARY {
-        let (body, (path, method, operation), media_type, header) =
-            strategy.new_tree(&mut runner).unwrap().current();
-        let header = header.unwrap_or_default();
+    let word = prop::option::of("[ -~]{0,20}");
+    (prop_oneof![2 => aimed, 1 => stray], word).prop_map(|((path, media_type, body), word)| {
         let mut headers = vec![("content-type", media_type)];
-        if !header.is_empty() {
-            headers.extend([
-                ("ce-specversion", "1.0"),
-                ("ce-id", &header),
-                ("ce-type", "io.hollowtrees.notice.v1"),
-            ]);
-            headers.extend([("ce-source", header.as_str()), ("correlation-id", &header)]);
+        if let Some(word) = word.filter(|word| !word.is_empty()) {
+            headers.push(("ce-specversion", "1.0".to_owned()));
+            headers.push(("ce-type", "io.hollowtrees.notice.v1".to_owned()));
+            for name in ["ce-id", "ce-source", "correlation-id"] {
+                headers.push((name, word.clone()));
+            }
         }
-        let shown = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
-        let answer = process.send(method, &path, &headers, body).await;
+        Sent { path, headers, body }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_sent_is_answered_as_documented_and_never_with_an_error_of_ours() {
+    let open = Open::new().await;
+    let process = open
+        .gateway(&[("HT_INGEST__DEAD_LETTERS_PER_MINUTE", "60000")])
+        .await;
+    let document = document();
+    let posted: BTreeMap<_, _> = operations(&document)
+        .into_iter()
+        .filter(|(_, method, _)| *method == Method::POST)
+        .map(|(path, _, operation)| (path, operation))
+        .collect();
+    let given = std::env::var(SEED).ok();
+    let seed: u64 = given.map_or_else(rand::random, |seed| seed.parse().unwrap());
+    println!("seed {seed}: repeat with {SEED}={seed}");
+    let mut runner = TestRunner::new(Config {
+        cases: ARBITRARY,
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: None,
+        max_shrink_iters: 1_000,
+        ..Config::default()
+    });
+    let taken = Mutex::new(BTreeMap::<String, usize>::new());
+    let answered = async |sent: Sent| {
+        let headers: Vec<_> = sent
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let answer = process
+            .send(Method::POST, &sent.path, &headers, sent.body.clone())
+            .await;
         let status = answer.status();
-        assert!(!status.is_server_error(), "{path} {headers:?} {shown}: {status}");
-        documented(&document, &operation, &answer)
-            .unwrap_or_else(|wrong| panic!("{path} {headers:?} {shown}: {wrong}"));
-    }
+        if status == StatusCode::OK {
+            *taken.lock().unwrap().entry(sent.path.clone()).or_default() += 1;
+        }
+        prop_assert!(!status.is_server_error(), "{status}");
+        documented(&document, &posted[&sent.path], &answer).map_err(TestCaseError::fail)
+    };
+    let run = block_in_place(|| {
+        let handle = Handle::current();
+        runner.run(&requests(&posted), |sent| handle.block_on(answered(sent)))
+    });
+    run.unwrap_or_else(|failed| panic!("{SEED}={seed}: {failed}"));
     let log = process.worker.log().unwrap();
     assert!(!log.contains("panic"), "{log}");
     assert!(process.worker.exit_status().is_none());
+    // Where AWS is asked first it was more than refusals.
+    let taken = taken.into_inner().unwrap();
+    assert!(taken.contains_key("/aws/events"), "{taken:?}");
+    println!("taken: {taken:?}");
     // What was stored can all be read.
-    world.notices().await;
+    open.world.notices().await;
 }

@@ -2,7 +2,13 @@
 
 use std::process::Command;
 
-use crate::{process::Process, world::World};
+use serde_json::json;
+
+use crate::{
+    process::Process,
+    sqs::ground::{Ground, R, spot},
+    world::World,
+};
 
 const PAGE: &str = include_str!("../../../../docs/sources.md");
 const ADDRESS: &str = "http://127.0.0.1:9191";
@@ -67,4 +73,103 @@ async fn the_clients_of_the_page_are_read() {
     let headers = [("authorization", "Bearer 8f14e45fceea167a5a36dedd4bea2543")];
     assert_eq!(process.post("/api/v2/alerts", &headers, "[]").await.0, 200);
     assert_eq!(process.post("/events", &headers, "[]").await.0, 403);
+}
+
+/// The account of the page's examples, which is moto's own.
+const ACCOUNT: &str = "123456789012";
+
+/// The blocks of the page's part about queues that call `aws`.
+fn blocks() -> Vec<String> {
+    let part = PAGE
+        .split("\n### ")
+        .find(|part| part.starts_with("SQS and EventBridge\n"))
+        .unwrap();
+    let blocks = part
+        .split("\n\n")
+        .filter(|block| block.lines().all(|line| line.starts_with("    ")) && block.contains("    aws "));
+    let shown = |block: &str| -> String {
+        block
+            .lines()
+            .map(|line| format!("{}\n", line.strip_prefix("    ").unwrap()))
+            .collect()
+    };
+    blocks.map(shown).collect()
+}
+
+/// Runs lines of the shell with the AWS CLI against moto.
+fn run(ground: &Ground, directory: &std::path::Path, lines: &str) -> String {
+    let endpoint = ground.aws.url();
+    let said = Command::new("sh")
+        .args([
+            "-ec",
+            &format!("aws() {{ command aws --endpoint-url {endpoint} \"$@\"; }}\n{lines}"),
+        ])
+        .current_dir(directory)
+        .env("AWS_DEFAULT_REGION", R)
+        .env("AWS_ACCESS_KEY_ID", "testbed")
+        .env("AWS_SECRET_ACCESS_KEY", "testbed")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_PAGER", "")
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{lines}: {said:?}");
+    String::from_utf8(said.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_aws_commands_of_the_page_set_up_brings_events_to_the_gateway() {
+    let blocks = blocks();
+    assert_eq!(blocks.len(), 4, "{blocks:?}");
+    if Command::new("aws").arg("--version").output().is_err() {
+        println!("SKIPPED: the AWS CLI is missing; install the package `awscli`");
+        return;
+    }
+    let ground = Ground::new().await;
+    let directory = hollowtrees_harness::scratch::directory("page").unwrap();
+    let run = |lines: &str| run(&ground, directory.path(), lines);
+    // One after the other, as a reader has them: the first says where.
+    let all = blocks.join("\n");
+    let there = format!("REGION=eu-west-1 ACCOUNT={ACCOUNT}");
+    assert!(all.contains(&there), "{all}");
+    run(&all.replace(&there, &format!("REGION={R} ACCOUNT={ACCOUNT}")));
+
+    let queue = format!("{}/{ACCOUNT}/hollowtrees", ground.aws.url());
+    let _gateway = ground.gateway(&[("HT_SQS__QUEUES", &queue)]).await;
+    let ids = ground
+        .aws
+        .launch(R, 3, &[("hollowtrees.io/cluster", "blue")])
+        .await
+        .unwrap();
+    let [by_rule, raw, wrapped] = [&ids[0], &ids[1], &ids[2]];
+    let entries = json!([{
+        "Source": "aws.ec2", "DetailType": "EC2 Spot Instance Interruption Warning",
+        "Detail": json!({"instance-id": by_rule, "instance-action": "terminate"}).to_string(),
+    }]);
+    std::fs::write(directory.path().join("entries.json"), entries.to_string()).unwrap();
+    run("aws events put-events --entries file://entries.json");
+    let topic = format!("arn:aws:sns:{R}:{ACCOUNT}:hollowtrees");
+    let publish = |id: &str| {
+        std::fs::write(directory.path().join("message.json"), spot(id)).unwrap();
+        run(&format!(
+            "aws sns publish --topic-arn {topic} --message file://message.json"
+        ));
+    };
+    publish(raw);
+    run(&format!(
+        "subscription=$(aws sns list-subscriptions-by-topic --topic-arn {topic} --output text \
+         --query 'Subscriptions[0].SubscriptionArn')\n\
+         aws sns set-subscription-attributes --subscription-arn $subscription --attribute-name RawMessageDelivery \
+         --attribute-value false"
+    ));
+    publish(wrapped);
+    ground.empty_of(&queue).await;
+    let notices = ground.notices().await;
+    for id in [by_rule, raw, wrapped] {
+        let notice = notices.get(id).unwrap_or_else(|| panic!("{id}: {notices:?}"));
+        assert_eq!(
+            (notice.data.kind.as_str(), notice.data.cluster.as_str()),
+            ("spot-interruption", "blue")
+        );
+    }
+    assert!(ground.world.letters().await.is_empty());
 }

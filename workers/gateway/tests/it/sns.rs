@@ -22,7 +22,7 @@ use crate::{
     world::World,
 };
 
-const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:spot";
+pub(crate) const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:spot";
 const CERTIFICATE: &str = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-of-a-test.pem";
 const CONFIRM: &str = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=t";
 
@@ -93,14 +93,14 @@ fn confirmation(address: &str) -> Value {
 }
 
 /// What is asked of SNS's own host.
-struct Host {
+pub(crate) struct Host {
     server: http_server::Server,
     asked: Arc<Mutex<Vec<String>>>,
     is_away: Arc<AtomicBool>,
 }
 
 impl Host {
-    async fn showing(certificate: &str) -> Self {
+    pub(crate) async fn showing(certificate: &str) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let is_away = Arc::new(AtomicBool::new(false));
         let (seen, away, certificate) = (Arc::clone(&asked), Arc::clone(&is_away), certificate.to_owned());
@@ -124,6 +124,10 @@ impl Host {
         }
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.server.addr())
+    }
+
     fn asked(&self, part: &str) -> usize {
         self.asked
             .lock()
@@ -145,7 +149,7 @@ impl Setting {
     async fn new(certificate: &str, env: &[(&str, &str)]) -> Self {
         let (world, aws) = (World::new().await, Aws::start().await.unwrap());
         let host = Host::showing(certificate).await;
-        let (endpoint, stand_in) = (aws.url(), format!("http://{}", host.server.addr()));
+        let (endpoint, stand_in) = (aws.url(), host.url());
         let all = [
             ("AWS_ENDPOINT_URL", endpoint.as_str()),
             ("AWS_REGION", R),
@@ -173,7 +177,7 @@ impl Setting {
     }
 }
 
-fn data(name: &str) -> String {
+pub(crate) fn data(name: &str) -> String {
     std::fs::read_to_string(format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use hollowtrees_harness::{eventually, proxy::Fault};
+use hollowtrees_harness::{
+    eventually,
+    proxy::{self, Fault},
+};
 
 use super::ground::{Ground, LONG, R, spot};
 
@@ -65,6 +68,93 @@ async fn sqs_is_slow_fails_and_forgets_to_answer() {
             1.0,
         )
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqs_refuses_connections_for_longer_than_messages_are_hidden() {
+    let (ground, mut ids) = filled(150).await;
+    let upstream = ground.aws.url();
+    let upstream = upstream.strip_prefix("http://").unwrap().parse().unwrap();
+    let wire = proxy::Tcp::start(upstream).await.unwrap();
+    let endpoint = format!("http://{}", wire.addr());
+    let gateway = ground.gateway(&[("AWS_ENDPOINT_URL", &endpoint)]).await;
+    ground.stored_at_least(20).await;
+    wire.cut();
+    let left = ids.len() - ground.stored().await;
+    assert!(left > 0, "it was over before the cut");
+    // Meanwhile there are more, and what the gateway had taken is out for others again.
+    let more = ground
+        .aws
+        .launch(R, 20, &[("kubernetes.io/cluster/blue", "owned")])
+        .await
+        .unwrap();
+    let bodies: Vec<_> = more.iter().map(|id| spot(id)).collect();
+    ground.send(&bodies).await;
+    ids.extend(more);
+    eventually("what was taken to come out again", LONG, async || {
+        let depth = ground.aws.queue_depth(R, &ground.queue).await.unwrap();
+        if depth.taken == 0 {
+            Ok(())
+        } else {
+            Err(format!("{depth:?}"))
+        }
+    })
+    .await;
+    let series = "hollowtrees_sqs_calls_total{call=\"ReceiveMessage\",result=\"unclear\"}";
+    ground.counted(&gateway, series, 2.0).await;
+    wire.heal();
+    ground.all_told_once(&ids).await;
+    assert!(gateway.worker.exit_status().is_none(), "it ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bus_is_slow_and_loses_acknowledgements_and_nothing_comes_out_meanwhile() {
+    let (ground, ids) = filled(60).await;
+    let wire = proxy::Tcp::start(ground.world.nats.addr()).await.unwrap();
+    let bus = format!("nats://{}", wire.addr());
+    let gateway = ground
+        .gateway(&[
+            ("HT_NATS__URL", &bus),
+            // Four at a time: the last waits for much longer than it would be hidden.
+            ("HT_INGEST__IN_FLIGHT", "4"),
+        ])
+        .await;
+    // More than a second for each acknowledgement: fifteen and more for all.
+    wire.latency(Duration::from_millis(600));
+    eventually("all to be taken", LONG, async || {
+        let depth = ground.aws.queue_depth(R, &ground.queue).await.unwrap();
+        if depth.waiting == 0 {
+            Ok(())
+        } else {
+            Err(format!("{depth:?}"))
+        }
+    })
+    .await;
+    let mut slow = 0;
+    while ground.stored().await < ids.len() / 2 {
+        slow += 1;
+        let depth = ground.aws.queue_depth(R, &ground.queue).await.unwrap();
+        assert_eq!(
+            depth.waiting, 0,
+            "messages came out while they were held: {depth:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(slow > 0, "it was not slow");
+    // Stored, and the acknowledgements lost: for longer than an attempt takes.
+    wire.lose_replies();
+    let swallowed = wire.bytes_swallowed();
+    eventually("replies to be lost", LONG, async || {
+        match wire.bytes_swallowed() {
+            now if now > swallowed => Ok(()),
+            now => Err(now),
+        }
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    wire.heal();
+    ground.all_told_once(&ids).await;
+    assert!(gateway.worker.exit_status().is_none(), "it ended");
 }
 
 #[tokio::test(flavor = "multi_thread")]

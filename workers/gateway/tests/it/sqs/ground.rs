@@ -67,9 +67,14 @@ impl Ground {
     /// Waits until the queue holds nothing, taken or not. Asked twice: a message that is being taken while the server
     /// counts the two is in neither.
     pub(crate) async fn empty(&self) {
+        self.empty_of(&self.queue).await;
+    }
+
+    /// The same of another queue.
+    pub(crate) async fn empty_of(&self, queue: &str) {
         eventually("the queue to be empty", LONG, async || {
             for _ in 0..2 {
-                let depth = self.aws.queue_depth(R, &self.queue).await.unwrap();
+                let depth = self.aws.queue_depth(R, queue).await.unwrap();
                 if (depth.waiting, depth.taken) != (0, 0) {
                     return Err(format!("{depth:?}, {} on the bus", self.stored().await));
                 }

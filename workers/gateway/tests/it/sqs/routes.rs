@@ -18,6 +18,11 @@ async fn every_event_goes_to_the_cluster_of_its_instance() {
     .await;
     let foreign = launch(&[("kubernetes.io/cluster/elsewhere", "owned")]).await;
     let bare = launch(&[]).await;
+    let half = launch(&[
+        ("kubernetes.io/cluster/x", "shared"),
+        ("kubernetes.io/cluster/elsewhere", "shared"),
+    ])
+    .await;
     let ended = launch(&[("kubernetes.io/cluster/x", "owned")]).await;
     aws.interrupt(&ended).await.unwrap();
     let grouped = changed(
@@ -32,11 +37,13 @@ async fn every_event_goes_to_the_cluster_of_its_instance() {
             spot(&shared),
             spot(&foreign),
             spot(&bare),
+            spot(&half),
             spot(&ended),
             grouped,
             accounted,
         ])
         .await;
+    aws.forget_calls();
     let gateway = ground
         .gateway(&[
             ("HT_SQS__CLUSTERS", "own,prod,x,y,grouped,accounted"),
@@ -59,6 +66,7 @@ async fn every_event_goes_to_the_cluster_of_its_instance() {
         (&named, "prod"),
         (&shared, "x"),
         (&shared, "y"),
+        (&half, "x"),
         (&ended, "x"),
         ("i-0aaaaaaaaaaaaaaa1", "grouped"),
         ("i-0aaaaaaaaaaaaaaa2", "accounted"),
@@ -84,8 +92,83 @@ async fn every_event_goes_to_the_cluster_of_its_instance() {
         .logged("Nothing says whose instance an event is about", LONG)
         .await
         .unwrap();
-    // It is gone with that, and does not come again.
-    assert_eq!(ground.world.letters().await.len(), 0);
+    // Kept whole, each with what is missing and the remedy.
+    let mut letters: Vec<_> = ground
+        .world
+        .letters()
+        .await
+        .into_iter()
+        .map(|letter| (String::from_utf8(letter.body.clone()).unwrap(), letter))
+        .collect();
+    letters.sort_by_key(|(body, _)| [&foreign, &half, &bare].map(|id| !body.contains(id)));
+    let found: Vec<_> = letters.iter().map(|(body, _)| body.clone()).collect();
+    assert_eq!(found, [spot(&foreign), spot(&half), spot(&bare)]);
+    for ((_, letter), (class, said)) in letters.iter().zip([
+        ("rejected", ["`elsewhere`", "HT_SQS__CLUSTERS"]),
+        ("rejected", ["`elsewhere`", "HT_SQS__CLUSTERS"]),
+        ("invalid", ["hollowtrees.io/cluster", "sqs.accounts"]),
+    ]) {
+        assert_eq!(
+            (letter.stream.as_str(), letter.subject.as_str()),
+            ("sqs/events", ground.queue.as_str())
+        );
+        assert_eq!(letter.error_class, class, "{letter:?}");
+        for word in said {
+            assert!(letter.reason.contains(word), "{letter:?}");
+        }
+    }
+    // It is gone from the queue with that, and nothing was sent to any.
+    assert_eq!(aws.count("SendMessage") + aws.count("SendMessageBatch"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_another_gateway_gets_them_too_events_of_other_clusters_are_only_counted() {
+    let ground = Ground::new().await;
+    let tags = [("kubernetes.io/cluster/elsewhere", "owned")];
+    let foreign = ground.aws.launch(R, 1, &tags).await.unwrap().remove(0);
+    ground.send(&[spot(&foreign), spot("i-0aaaaaaaaaaaaaaa1")]).await;
+    let gateway = ground
+        .gateway(&[("HT_SQS__CLUSTERS", "own"), ("HT_SQS__FOREIGN", "ignore")])
+        .await;
+    ground.empty().await;
+    ground
+        .counted(
+            &gateway,
+            "hollowtrees_sqs_messages_total{queue=\"events\",result=\"foreign\"}",
+            1.0,
+        )
+        .await;
+    // What nobody claims is nobody else's either.
+    let letters = ground.world.letters().await;
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert_eq!(letters[0].body, spot("i-0aaaaaaaaaaaaaaa1").as_bytes());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_events_of_other_clusters_so_many_are_kept_and_all_are_deleted() {
+    let ground = Ground::new().await;
+    let tags = [("kubernetes.io/cluster/elsewhere", "owned")];
+    let ids = ground.aws.launch(R, 40, &tags).await.unwrap();
+    let own = ground
+        .aws
+        .launch(R, 5, &[("hollowtrees.io/cluster", "own")])
+        .await
+        .unwrap();
+    let bodies: Vec<_> = ids.iter().chain(&own).map(|id| spot(id)).collect();
+    ground.send(&bodies).await;
+    let gateway = ground
+        .gateway(&[
+            ("HT_SQS__CLUSTERS", "own"),
+            ("HT_INGEST__DEAD_LETTERS_PER_MINUTE", "10"),
+        ])
+        .await;
+    ground.empty().await;
+    assert_eq!(ground.notices().await.len(), own.len());
+    let kept = ground.world.letters().await.len();
+    // Ten at once, and what comes free while it lasts.
+    assert!((10..40).contains(&kept), "{kept}");
+    let series = "hollowtrees_sqs_messages_total{queue=\"events\",result=\"foreign\"}";
+    ground.counted(&gateway, series, 40.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -298,6 +298,45 @@ fn after_closing_duplicates_and_late_ones_open_nothing() {
 }
 
 #[test]
+fn what_another_source_says_of_the_same_interruption_ten_minutes_later_joins() {
+    use Change::{Opened, Unchanged};
+    let alert = |seen| word("alert", "alert-of-it", "active", seen, None);
+    let gone = |seen| word("instance-state-change", "", "active", seen, None);
+    // Two minutes of notice, as on EC2, and thirty seconds.
+    for deadline in [120, 30] {
+        let first = spot(0, deadline);
+        assert_eq!(
+            tell(std::slice::from_ref(&first)).0.close(at(600)),
+            None,
+            "it is open"
+        );
+        for (later, change, tightest) in [
+            (spot(600, deadline), Unchanged, deadline),
+            (spot(600, deadline - 2), CHANGED, deadline - 2),
+            (gone(600), JOINED, deadline),
+            (alert(600), JOINED, deadline),
+        ] {
+            check(
+                &[first.clone(), later],
+                &[Opened, change],
+                1,
+                Some(tightest),
+                Certain,
+            );
+        }
+    }
+    // The other way round, as late.
+    for first in [alert(0), advice(0), gone(0)] {
+        let (incident, changes) = tell(&[first.clone(), spot(600, 720)]);
+        assert_eq!(
+            (changes, incident.generation, incident.deadline),
+            (vec![Opened, CHANGED], 1, Some(at(720))),
+            "{first:?}"
+        );
+    }
+}
+
+#[test]
 fn when_it_closes() {
     let (incident, _) = tell(&[advice(10)]);
     assert_eq!(
