@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use hollowtrees_harness::{
     Metadata, Nats, eventually, http_get,
-    metadata::{Instance, Mode},
+    metadata::{Instance, Mode, When},
     nats,
     ports::Port,
     promtool::{MISSING, Promtool},
@@ -112,7 +112,7 @@ async fn a_notice_is_one_message_however_often_it_is_read() {
 async fn a_time_that_moves_with_every_reading_is_one_message() {
     let (nats, service) = (Nats::start().await.unwrap(), instance().await);
     let mut stream = Stream::of(&nats).await;
-    service.interrupt_moving("terminate", TWO_MINUTES);
+    service.interrupt_when("terminate", When::After(TWO_MINUTES));
     let _agent = agent(&service.url(), &nats.url(), &[]);
     stream.next().await;
     eventually("two hundred readings", LIMIT, || async {
