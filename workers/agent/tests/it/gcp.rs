@@ -108,6 +108,8 @@ async fn an_instance_with_a_longer_notice() {
         (Some("120s"), "30s", 120),
         (None, "45s", 45),
         (Some("soon"), "30s", 30),
+        // A slip of the pen is not believed.
+        (Some("120h"), "50s", 50),
     ] {
         let service = Gcp::start().await.unwrap();
         service.set(NOTICE, attribute);
