@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use hollowtrees_harness::{
-    Metadata, Nats, eventually,
+    Metadata, Missing, Nats, eventually,
     metadata::{Alibaba, Azure, Gcp, Instance, Silent},
     ports::Port,
     proxy::Fault,
@@ -294,7 +294,7 @@ async fn a_name_that_cannot_be_resolved_and_a_second_address() {
 
     // IPv4 is dead, IPv6 is not.
     let Ok(listener) = std::net::TcpListener::bind("[::1]:0") else {
-        println!("skipped: no IPv6 on this machine's loopback interface");
+        Missing::Ipv6.skip("this machine's loopback interface has no IPv6");
         return;
     };
     let addr = listener.local_addr().unwrap();
