@@ -9,9 +9,11 @@ pub(crate) fn reads(input: &[u8]) -> bool {
         return false;
     };
     let signed = message.signed();
-    let _ = (message.purpose(), message.digest(), place(message.topic()));
+    let known = message.purpose().is_ok() && message.digest().is_ok();
+    let (_account, region) = place(message.topic());
+    assert!(message.topic().contains(region), "{region} is of the topic");
     if let Some(address) = Address::of_sns(message.certificate()) {
         assert!(address.to_string().starts_with("https://sns."));
     }
-    signed.is_ok()
+    known && signed.is_ok()
 }

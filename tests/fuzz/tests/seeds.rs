@@ -1,4 +1,9 @@
 //! Each seed is what its target reads: a seed that is refused at the door leads a fuzzer nowhere.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the helpers of tests are tests"
+)]
 
 use std::{collections::BTreeSet, fs, path::Path};
 
