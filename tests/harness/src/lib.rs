@@ -13,6 +13,7 @@
 //! | one whose machine's clock is off | [`clock`] |
 //! | the drain of kubectl, to compare ours with | [`kubectl`] |
 //! | `promtool` and a Prometheus, where the machine has them | [`promtool`], [`prometheus`] |
+//! | what a machine may lack, and CI's may not | [`Missing`] |
 //! | a program in another language, with its dependencies | [`language`] |
 //! | wait for a fact, bounded | [`eventually()`], [`try_eventually()`] |
 //!

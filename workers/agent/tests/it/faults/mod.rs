@@ -32,6 +32,8 @@ enum Wrong {
     /// Nobody listens any more, for so long.
     Refused(Duration),
     /// From the start, the first of two addresses is a name that nobody knows, and nobody listens at the second.
+    /// (A name that comes to be known would take an `/etc/hosts` of its own, and so a mount namespace. Each attempt resolves
+    /// anew, by the system's resolver.)
     Nameless,
     /// The document gives this time.
     Time(fn() -> When),
