@@ -13,6 +13,7 @@
 //! | one whose machine's clock is off | [`clock`] |
 //! | the drain of kubectl, to compare ours with | [`kubectl`] |
 //! | `promtool` and a Prometheus, where the machine has them | [`promtool`], [`prometheus`] |
+//! | what a machine may lack, and CI's may not | [`Missing`] |
 //! | a program in another language, with its dependencies | [`language`] |
 //! | wait for a fact, bounded | [`eventually()`], [`try_eventually()`] |
 //!
@@ -39,6 +40,7 @@ pub mod http_server;
 pub mod kubectl;
 pub mod language;
 pub mod metadata;
+mod missing;
 pub mod nats;
 pub mod ports;
 pub mod process;
@@ -55,5 +57,6 @@ pub use control_plane::ControlPlane;
 pub use error::{Context, Error, Result};
 pub use eventually::{TimedOut, eventually, try_eventually};
 pub use metadata::Metadata;
+pub use missing::Missing;
 pub use nats::{Nats, NatsCluster};
 pub use process::Worker;

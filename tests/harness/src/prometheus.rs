@@ -4,13 +4,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Context, Result, Worker, ports::Port, scratch};
+use crate::{Context, Missing, Result, Worker, ports::Port, scratch};
 
 /// Names the program where it is not in `PATH`.
 pub const VARIABLE: &str = "HOLLOWTREES_PROMETHEUS";
-/// What a test says that does without.
-pub const MISSING: &str =
-    "SKIPPED: prometheus is missing; install the package `prometheus`, or name it in HOLLOWTREES_PROMETHEUS";
+const MISSING: &str =
+    "prometheus is missing; install the package `prometheus`, or name it in HOLLOWTREES_PROMETHEUS";
 /// How long it may take to be ready.
 const START: Duration = Duration::from_secs(60);
 
@@ -23,15 +22,23 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// The program named by the environment, or the one in `PATH`.
+    /// The program named by the environment, or the one in `PATH`; else says that a test does without.
+    ///
+    /// # Panics
+    /// If there is none, and has to be: see [`Missing`].
+    #[track_caller]
     pub fn find() -> Option<PathBuf> {
         let named = std::env::var_os(VARIABLE).map(PathBuf::from);
-        named.or_else(|| {
+        let found = named.or_else(|| {
             let path = std::env::var_os("PATH")?;
             std::env::split_paths(&path)
                 .map(|directory| directory.join("prometheus"))
                 .find(|program| program.is_file())
-        })
+        });
+        if found.is_none() {
+            Missing::Prometheus.skip(MISSING);
+        }
+        found
     }
 
     /// Starts it with this configuration and these rules, which it names as `rules.yml`. Alerts that fire are sent again

@@ -1,7 +1,7 @@
 //! Prometheus' own checker, where the machine has it: it is too large to build for a check, and every distribution has
 //! it (Debian and Ubuntu: the package `prometheus`).
 
-use crate::{Context, Result};
+use crate::{Context, Missing, Result};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,9 +9,8 @@ use std::process::{Command, Stdio};
 
 /// Names the program where it is not in `PATH`.
 pub const VARIABLE: &str = "HOLLOWTREES_PROMTOOL";
-/// What a test says that does without.
-pub const MISSING: &str =
-    "skipped: promtool is missing; install the package `prometheus`, or name it in HOLLOWTREES_PROMTOOL";
+const MISSING: &str =
+    "promtool is missing; install the package `prometheus`, or name it in HOLLOWTREES_PROMTOOL";
 
 /// `promtool`.
 #[derive(Clone, Debug)]
@@ -20,7 +19,11 @@ pub struct Promtool {
 }
 
 impl Promtool {
-    /// The one named by the environment, or the one in `PATH`.
+    /// The one named by the environment, or the one in `PATH`; else says that a test does without.
+    ///
+    /// # Panics
+    /// If there is none, and has to be: see [`Missing`].
+    #[track_caller]
     pub fn find() -> Option<Self> {
         let named = std::env::var_os(VARIABLE).map(PathBuf::from);
         let found = named.or_else(|| {
@@ -29,6 +32,9 @@ impl Promtool {
                 .map(|directory| directory.join("promtool"))
                 .find(|program| program.is_file())
         });
+        if found.is_none() {
+            Missing::Prometheus.skip(MISSING);
+        }
         found.map(|program| Self { program })
     }
 

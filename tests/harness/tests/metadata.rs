@@ -8,11 +8,12 @@
 
 use bytes::Bytes;
 use hollowtrees_harness::http_get::{get, send};
-use hollowtrees_harness::metadata::{Instance, Metadata, Mode};
+use hollowtrees_harness::metadata::{Instance, Metadata, Mode, When};
 use hollowtrees_harness::proxy::Fault;
 use http::Method;
 use serde_json::Value;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
@@ -116,7 +117,7 @@ async fn notices_come_and_go() {
     assert!((110..=120).contains(&left), "{left}");
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(page(&metadata, &token, SPOT).await, first);
-    metadata.interrupt_moving("terminate", Duration::from_secs(120));
+    metadata.interrupt_when("terminate", When::After(Duration::from_secs(120)));
     let moving = page(&metadata, &token, SPOT).await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_ne!(page(&metadata, &token, SPOT).await, moving);
@@ -188,6 +189,19 @@ async fn older_services_and_faults() {
         send(Method::GET, &url, &[(TOKEN, token.as_str())], Bytes::new())
             .await
             .is_err()
+    );
+    // A status and half of a body come, then nothing, and the connection stays.
+    metadata.inject(Fault::stalled().path("spot").times(1));
+    let mut stream = tokio::net::TcpStream::connect(metadata.addr()).await.unwrap();
+    let request = format!("GET {SPOT} HTTP/1.1\r\nhost: metadata\r\n{TOKEN}: {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut came = Vec::new();
+    let silent = tokio::time::timeout(Duration::from_secs(1), stream.read_to_end(&mut came)).await;
+    assert!(silent.is_err(), "{silent:?}");
+    let came = String::from_utf8(came).unwrap();
+    assert!(
+        came.starts_with("HTTP/1.1 200 OK") && came.contains("{\"action\":\"") && !came.contains('}'),
+        "{came}"
     );
     assert_eq!(page(&metadata, &token, SPOT).await.0, 200);
 }

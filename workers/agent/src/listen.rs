@@ -74,6 +74,17 @@ pub enum Trouble {
         ec2::INSTANCE_ID
     )]
     Nameless,
+    /// It is older than what was read before.
+    #[error(
+        "{path} is of version {version}, older than one that was read before; it is believed once it has stood for ten \
+         seconds"
+    )]
+    Outdated {
+        /// What was asked for.
+        path: &'static str,
+        /// The provider's number of it.
+        version: u64,
+    },
 }
 
 impl Trouble {
@@ -83,6 +94,7 @@ impl Trouble {
             Self::Metadata(error) => error.kind(),
             Self::Garbage(_) => "metadata_garbage",
             Self::Nameless => "metadata_no_identity",
+            Self::Outdated { .. } => "metadata_outdated",
         }
     }
 
@@ -90,7 +102,7 @@ impl Trouble {
     pub fn answered(&self) -> bool {
         match self {
             Self::Metadata(error) => error.answered(),
-            Self::Garbage(_) | Self::Nameless => true,
+            Self::Garbage(_) | Self::Nameless | Self::Outdated { .. } => true,
         }
     }
 }

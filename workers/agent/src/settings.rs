@@ -14,7 +14,7 @@ const LONGEST_TOKEN: Duration = Duration::from_secs(6 * 60 * 60);
 /// Nothing is asked more often.
 const SHORTEST: Duration = Duration::from_millis(10);
 /// No provider gives longer notice of a preemption, nor does its service let a request wait longer.
-const LONGEST_NOTICE: Duration = Duration::from_secs(60 * 60);
+pub(crate) const LONGEST_NOTICE: Duration = Duration::from_secs(60 * 60);
 
 /// All of it.
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -271,13 +271,13 @@ fn events_that_change_begin_and_go() {
     };
     let odd = || {
         Reading::Says(Heard {
-            words: Vec::new(),
             odd: hollowtrees_agent::document::azure::events(
                 b"",
                 "vm",
                 hollowtrees_agent::document::Pauses::Ignore,
             )
             .err(),
+            ..Heard::default()
         })
     };
     event(

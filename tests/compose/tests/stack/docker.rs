@@ -8,8 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-/// Makes it a failure that Docker cannot be used, where it has to be: in CI.
-const REQUIRE: &str = "HOLLOWTREES_REQUIRE_DOCKER";
+use hollowtrees_harness::Missing;
 
 /// What there is to work with.
 #[derive(Debug)]
@@ -28,12 +27,9 @@ impl Docker {
     pub(crate) fn find() -> Option<Self> {
         match Self::look() {
             Ok(found) => Some(found),
-            Err(why) if env::var_os(REQUIRE).is_some_and(|value| value == "1") => {
-                panic!("{REQUIRE} is set, and Docker cannot be used: {why}")
-            }
             Err(why) => {
-                say(&format!(
-                    "SKIPPED: the test of the local stack: {why}; `.ci/docker` makes Docker usable"
+                Missing::Docker.skip(format!(
+                    "Docker cannot be used by the test of the local stack: {why}; `.ci/docker` makes it usable"
                 ));
                 None
             }
@@ -92,14 +88,6 @@ impl Docker {
             .env("COMPOSE_DOCKER_CLI_BUILD", "1");
         command
     }
-}
-
-/// Tells the person at the terminal, also where the test passes: what macros print is shown only when it fails.
-pub(crate) fn say(line: &str) {
-    use std::io::Write as _;
-    std::io::stderr()
-        .write_all(format!("\n{line}\n").as_bytes())
-        .unwrap();
 }
 
 /// Every file of this name on the PATH.

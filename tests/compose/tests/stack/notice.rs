@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use hollowtrees_harness::{control_plane::Client, eventually, http_get};
+use hollowtrees_harness::{Missing, control_plane::Client, eventually, http_get};
 use hollowtrees_local_cloud::{
     aws::{Aws, Member},
     nodes::{self, NAMESPACE},
@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    docker::{Docker, say, succeed, told},
+    docker::{Docker, succeed, told},
     images,
     stack::Stack,
 };
@@ -44,7 +44,8 @@ async fn a_notice_ends_in_an_empty_node_and_a_replacement() {
     if prometheus {
         services.push("prometheus");
     } else {
-        say("SKIPPED: Prometheus in the test of the local stack: there is no `prometheus` on the PATH");
+        Missing::Prometheus
+            .skip("Prometheus in the test of the local stack: there is no `prometheus` on the PATH");
     }
     let stack = Stack::up(&docker, &name, images, &services);
     let mut expected: BTreeSet<&str> = services.into_iter().collect();

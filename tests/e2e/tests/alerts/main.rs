@@ -18,13 +18,8 @@ use hollowtrees_bus::{
     topology::{self, Profile},
 };
 use hollowtrees_harness::{
-    ControlPlane, Error, Metadata, Nats, Worker,
-    control_plane::fixtures,
-    eventually, http_get,
-    metadata::Instance,
-    ports::Port,
-    prometheus::{MISSING, Prometheus},
-    scratch,
+    ControlPlane, Error, Metadata, Nats, Worker, control_plane::fixtures, eventually, http_get,
+    metadata::Instance, ports::Port, prometheus::Prometheus, scratch,
 };
 use hollowtrees_schemas::{
     envelope::Envelope,
@@ -143,7 +138,6 @@ async fn alert_notices(bus: &Bus, awaited: &str, prometheus: &Prometheus) -> Vec
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_of_a_real_prometheus_drains_the_node_and_its_end_withdraws_it() {
     let Some(program) = Prometheus::find() else {
-        println!("{MISSING}");
         return;
     };
     let nats = Nats::start().await.unwrap();

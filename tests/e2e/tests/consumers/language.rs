@@ -2,12 +2,11 @@
 
 use std::{
     env,
-    io::{self, Write as _},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use hollowtrees_harness::{Result, language};
+use hollowtrees_harness::{Missing, Result, language};
 
 /// A language the examples are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +34,6 @@ impl Example {
     }
 }
 
-/// Makes it a failure that Node.js is missing, where it has to be there: in CI.
-const REQUIRE_NODE: &str = "HOLLOWTREES_REQUIRE_NODE";
-
 impl Language {
     /// All that can run here: the servers need Rust, Go and Python anyway, and only one example needs Node.js.
     pub(crate) fn all() -> Vec<Self> {
@@ -48,14 +44,10 @@ impl Language {
         });
         match missing {
             None => all.push(Self::Node),
-            Some(program) if env::var_os(REQUIRE_NODE).is_some_and(|value| value == "1") => {
-                panic!("{REQUIRE_NODE} is set, and there is no `{program}` on the PATH")
-            }
             Some(program) => {
-                let line =
-                    format!("\nSKIPPED: the examples in Node.js: there is no `{program}` on the PATH\n");
-                // Past the capture of a test's output.
-                io::stderr().write_all(line.as_bytes()).unwrap();
+                Missing::Node.skip(format!(
+                    "there is no `{program}` on the PATH for the examples in Node.js"
+                ));
             }
         }
         all

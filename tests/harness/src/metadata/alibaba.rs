@@ -2,13 +2,17 @@
 //! metadata".
 
 use super::service::{Service, Shared, service};
-use super::{pages, tokens::Tokens};
+use super::{
+    pages::{self, When},
+    tokens::Tokens,
+};
 use crate::Result;
 use crate::http_server::{self, Body};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +26,7 @@ pub struct Alibaba(Service<State>);
 #[derive(Debug, Default)]
 struct State {
     tokens: Tokens,
-    released: Option<Timestamp>,
+    released: Option<When>,
 }
 
 service!(Alibaba);
@@ -36,9 +40,22 @@ impl Alibaba {
         Ok(Self(Service::start(None, State::default(), answer).await?))
     }
 
+    /// Starts one on a given address.
+    ///
+    /// # Errors
+    /// If the address is taken.
+    pub async fn start_on(addr: SocketAddr) -> Result<Self> {
+        Ok(Self(Service::start(Some(addr), State::default(), answer).await?))
+    }
+
     /// Announces the release of the instance in so much time from now.
     pub fn release(&self, after: Duration) {
-        self.0.state().released = Some(Timestamp::now() + after);
+        self.release_when(When::At(Timestamp::now() + after));
+    }
+
+    /// The same, with any time.
+    pub fn release_when(&self, when: When) {
+        self.0.state().released = Some(when);
     }
 
     /// Makes all tokens given out so far invalid: they answer 401.
@@ -62,7 +79,9 @@ async fn answer(shared: Arc<Shared<State>>, request: Request<Bytes>) -> Response
         return refuse(StatusCode::UNAUTHORIZED);
     }
     let text = match path {
-        "/latest/meta-data/instance/spot/termination-time" => state.released.map(pages::time),
+        "/latest/meta-data/instance/spot/termination-time" => state
+            .released
+            .map(|when| pages::time(when.time(Timestamp::now()))),
         "/latest/meta-data/instance/instance-type" => Some("ecs.g6e.large".to_owned()),
         "/latest/meta-data/instance-id" => Some("i-bp13znx0m0me8cquu123".to_owned()),
         "/latest/dynamic/instance-identity/document" => Some(

@@ -1,6 +1,7 @@
 //! A simulated Azure Instance Metadata Service with scheduled events, after Microsoft's pages "Azure Instance Metadata
 //! Service" and "Scheduled Events for Linux VMs".
 
+use super::pages::When;
 use super::service::{Service, Shared, service};
 use crate::Result;
 use crate::http_server::{self, Body};
@@ -22,6 +23,8 @@ struct State {
     vm_id: String,
     incarnation: u64,
     events: Vec<Value>,
+    /// An event whose `NotBefore` is so much after each request.
+    moving: Option<(Event, Duration)>,
     /// Ids of events that were approved, in order.
     approved: Vec<String>,
 }
@@ -61,17 +64,18 @@ impl Event {
     }
 
     fn json(&self) -> Value {
-        let not_before = self.after.map(|after| {
-            let time = Timestamp::now() + after;
-            time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
-        });
+        self.not_before(self.after.map(|after| Timestamp::now() + after))
+    }
+
+    fn not_before(&self, time: Option<Timestamp>) -> Value {
+        let text = |time: Timestamp| time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         json!({
             "EventId": self.id,
-            "EventStatus": if self.after.is_some() { "Scheduled" } else { "Started" },
+            "EventStatus": if time.is_some() { "Scheduled" } else { "Started" },
             "EventType": self.kind,
             "ResourceType": "VirtualMachine",
             "Resources": self.resources,
-            "NotBefore": not_before.unwrap_or_default(),
+            "NotBefore": time.map(text).unwrap_or_default(),
             "Description": "",
             "EventSource": "Platform",
             "DurationInSeconds": -1,
@@ -112,6 +116,7 @@ impl Azure {
             vm_id: vm_id.to_owned(),
             incarnation: 1,
             events: Vec::new(),
+            moving: None,
             approved: Vec::new(),
         };
         Ok(Self(Service::start(addr, state, answer).await?))
@@ -129,15 +134,27 @@ impl Azure {
 
     /// As [`schedule`](Self::schedule), with events as they are written.
     pub fn schedule_raw(&self, events: Vec<Value>) {
-        let mut state = self.0.state();
-        state.incarnation += 1;
-        state.events = events;
+        self.0.state().schedule(events, None);
+    }
+
+    /// As [`schedule`](Self::schedule), of one event with any time.
+    pub fn schedule_when(&self, event: &Event, when: When) {
+        match when {
+            When::At(time) => self.schedule_raw(vec![event.not_before(Some(time))]),
+            When::After(after) => self.0.state().schedule(Vec::new(), Some((event.clone(), after))),
+        }
     }
 }
 
 const EVENTS: &str = "/metadata/scheduledevents";
 
 impl State {
+    fn schedule(&mut self, events: Vec<Value>, moving: Option<(Event, Duration)>) {
+        self.incarnation += 1;
+        self.events = events;
+        self.moving = moving;
+    }
+
     /// Starts the events that `{"StartRequests": [{"EventId": "..."}]}` names; one that has started goes on as it is. None, if
     /// one of them is not there.
     fn approve(&mut self, body: &[u8]) -> Option<()> {
@@ -197,6 +214,10 @@ async fn answer(shared: Arc<Shared<State>>, request: Request<Bytes>) -> Response
     }
     let document = match path {
         EVENTS => {
+            if let Some((event, after)) = state.moving.clone() {
+                state.incarnation += 1;
+                state.events = vec![event.not_before(Some(Timestamp::now() + after))];
+            }
             json!({"DocumentIncarnation": state.incarnation, "Events": state.events})
         }
         "/metadata/instance/compute" => json!({

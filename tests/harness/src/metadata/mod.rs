@@ -15,7 +15,7 @@ pub use azure::{Azure, Event};
 pub use gcp::Gcp;
 pub use silent::Silent;
 
-pub use pages::{Instance, Notice};
+pub use pages::{Instance, Notice, When};
 
 use crate::Result;
 use crate::http_server::{self, Body, Server};
@@ -135,10 +135,9 @@ impl Metadata {
         self.shared.state().spot = Some(Notice::at(action, after));
     }
 
-    /// As [`interrupt`](Self::interrupt), but with a time that is always so much after the request, as if the service
-    /// could not make up its mind.
-    pub fn interrupt_moving(&self, action: &str, after: Duration) {
-        self.shared.state().spot = Some(Notice::moving(action, after));
+    /// As [`interrupt`](Self::interrupt), with any time.
+    pub fn interrupt_when(&self, action: &str, when: When) {
+        self.shared.state().spot = Some(Notice::of(action, when));
     }
 
     /// Takes the interruption notice back.

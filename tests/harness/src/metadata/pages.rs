@@ -103,41 +103,43 @@ pub struct Notice {
     when: When,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum When {
+/// What a document gives as the time at which the instance goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// This.
     At(Timestamp),
+    /// Always so much after the request, as if the service could not make up its mind.
     After(Duration),
+}
+
+impl When {
+    pub(super) fn time(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(time) => time,
+            Self::After(after) => now + after,
+        }
+    }
 }
 
 impl Notice {
     pub(super) fn at(action: &str, after: Duration) -> Self {
-        Self {
-            action: action.to_owned(),
-            when: When::At(Timestamp::now() + after),
-        }
+        Self::of(action, When::At(Timestamp::now() + after))
     }
 
-    pub(super) fn moving(action: &str, after: Duration) -> Self {
+    pub(super) fn of(action: &str, when: When) -> Self {
         Self {
             action: action.to_owned(),
-            when: When::After(after),
-        }
-    }
-
-    fn time(&self, now: Timestamp) -> Timestamp {
-        match self.when {
-            When::At(time) => time,
-            When::After(after) => now + after,
+            when,
         }
     }
 
     pub(super) fn json(&self, now: Timestamp) -> String {
-        json!({"action": self.action, "time": time(self.time(now))}).to_string()
+        json!({"action": self.action, "time": time(self.when.time(now))}).to_string()
     }
 
     /// The older page of the same notice, there for instances that will be terminated only.
     pub(super) fn termination_time(&self, now: Timestamp) -> Option<String> {
-        (self.action == "terminate").then(|| time(self.time(now)))
+        (self.action == "terminate").then(|| time(self.when.time(now)))
     }
 }
 

@@ -3,8 +3,10 @@
 use crate::Error;
 use crate::http_server::{self, Body};
 use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
 use jiff::Timestamp;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -64,6 +66,7 @@ enum Effect {
     Slow(Duration),
     Garbage,
     Truncated,
+    Stalled,
     NoAnswer,
     LostReply,
 }
@@ -98,6 +101,11 @@ impl Fault {
     /// Asks the service and ends the connection after half of its answer.
     pub fn truncated() -> Self {
         Self::new(Effect::Truncated)
+    }
+
+    /// Asks the service and sends half of its answer, then nothing more; the connection stays.
+    pub fn stalled() -> Self {
+        Self::new(Effect::Stalled)
     }
 
     /// Ends the connection without asking the service.
@@ -285,19 +293,10 @@ async fn affected<F: Future<Output = Response<Body>>>(
             &b"\x00\xff{]<\xfe garbage"[..],
         )),
         Effect::Truncated => {
-            let (mut head, body) = service(request).await.into_parts();
-            let body = body.collect().await.ok()?.to_bytes();
-            // The length of the whole is promised, half of it comes.
-            head.headers.insert(header::CONTENT_LENGTH, body.len().into());
-            head.headers.remove(header::TRANSFER_ENCODING);
-            let half = body.slice(..body.len() / 2);
-            let parts = [
-                Ok(hyper::body::Frame::data(half)),
-                Err(Error::new("cut off, as was asked for")),
-            ];
-            let body = http_body_util::StreamBody::new(futures::stream::iter(parts));
-            Some(Response::from_parts(head, BodyExt::boxed_unsync(body)))
+            let cut = stream::iter([Err(Error::new("cut off, as was asked for"))]);
+            half(service(request).await, cut).await
         }
+        Effect::Stalled => half(service(request).await, stream::pending()).await,
         Effect::NoAnswer => None,
         Effect::LostReply => {
             // Read to its end, so that the service has done all it does.
@@ -305,6 +304,20 @@ async fn affected<F: Future<Output = Response<Body>>>(
             None
         }
     }
+}
+
+/// The length of the whole is promised, half of it comes, and then this.
+async fn half(
+    answer: Response<Body>,
+    then: impl Stream<Item = Result<Frame<Bytes>, Error>> + Send + 'static,
+) -> Option<Response<Body>> {
+    let (mut head, body) = answer.into_parts();
+    let body = body.collect().await.ok()?.to_bytes();
+    head.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    head.headers.remove(header::TRANSFER_ENCODING);
+    let half = stream::iter([Ok(Frame::data(body.slice(..body.len() / 2)))]);
+    let body = StreamBody::new(half.chain(then));
+    Some(Response::from_parts(head, BodyExt::boxed_unsync(body)))
 }
 
 fn contains(body: &[u8], text: &[u8]) -> bool {

@@ -73,8 +73,8 @@ fn question(provider: Provider) -> Question<'static> {
     }
 }
 
-/// Whether only this provider's service says so.
-fn proves(provider: Provider, body: &[u8]) -> bool {
+/// Whether only this provider's service says so in answer to its probe.
+pub fn proves(provider: Provider, body: &[u8]) -> bool {
     let text = std::str::from_utf8(body).unwrap_or_default().trim();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match provider {

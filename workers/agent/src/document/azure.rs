@@ -32,7 +32,10 @@ pub fn events(body: &[u8], name: &str, pauses: Pauses) -> Result<Heard, Garbage>
     let Some(Value::Array(events)) = document.remove("Events") else {
         return Err(of.garbage("no list of `Events`", body));
     };
-    let mut heard = Heard::default();
+    let mut heard = Heard {
+        version: document.get("DocumentIncarnation").and_then(Value::as_u64),
+        ..Heard::default()
+    };
     for event in events {
         match event {
             Value::Object(detail) if !concerns(&detail, name) => {}
@@ -251,7 +254,16 @@ mod tests {
             );
         }
         let none = br#"{"DocumentIncarnation": 3, "Events": []}"#;
-        assert_eq!(events(none, "vm-spot", Pauses::Ignore), Ok(Heard::default()));
+        let nothing = Heard {
+            version: Some(3),
+            ..Heard::default()
+        };
+        assert_eq!(events(none, "vm-spot", Pauses::Ignore), Ok(nothing));
+        for odd in ["\"3\"", "-3", "3.5", "null"] {
+            let body = format!(r#"{{"DocumentIncarnation": {odd}, "Events": []}}"#);
+            let heard = events(body.as_bytes(), "vm-spot", Pauses::Ignore);
+            assert_eq!(heard, Ok(Heard::default()), "{odd}: of no known version");
+        }
     }
 
     #[test]

@@ -3,12 +3,15 @@
 //! Shapes: Google Cloud, "Spot VMs" (preemption process), "Query VM metadata" (waiting for updates), "Monitor and plan
 //! for a host maintenance event".
 
+use std::time::Duration;
+
+use hollowtrees_runtime::config::duration;
 use hollowtrees_schemas::names::{certainty, kind};
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
 use super::{Garbage, Heard, Identity, Of, Pauses, When, Word, is_word};
-use crate::provider::Provider;
+use crate::{provider::Provider, settings::LONGEST_NOTICE};
 
 /// `TRUE` once the instance is being taken back.
 pub const PREEMPTED: &str = "/computeMetadata/v1/instance/preempted";
@@ -57,6 +60,19 @@ pub fn preempted(body: &[u8], notice: Option<SignedDuration>) -> Result<Heard, G
         detail: Map::from_iter([("preempted".to_owned(), Value::from(text))]),
     };
     Ok(vec![word].into())
+}
+
+/// How long a preempted instance has, as its own attribute [`NOTICE`] says: `120s`.
+///
+/// # Errors
+/// It is no duration, or one of more than an hour: no provider gives a longer notice.
+pub fn notice(body: &[u8]) -> Result<Duration, Garbage> {
+    let of = Of(Provider::Gcp, NOTICE);
+    let notice = duration::parse(of.word(body)?).map_err(|error| of.garbage(&error, body))?;
+    if notice > LONGEST_NOTICE {
+        return Err(of.garbage("longer than an hour", body));
+    }
+    Ok(notice)
 }
 
 /// What maintenance of the host does: `NONE`, `MIGRATE_ON_HOST_MAINTENANCE`, `TERMINATE_ON_HOST_MAINTENANCE`. When is
@@ -144,6 +160,22 @@ mod tests {
             preempted(b"TRUE", Some(notice)).unwrap().words[0].when,
             When::In(notice)
         );
+    }
+
+    #[test]
+    fn notices() {
+        for (body, seconds) in [
+            ("120s", Some(120)),
+            ("2m\n", Some(120)),
+            ("1h", Some(3600)),
+            ("3601s", None),
+            ("99999999h", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let found = notice(body.as_bytes()).ok();
+            assert_eq!(found.map(|notice| notice.as_secs()), seconds, "{body}");
+        }
     }
 
     #[test]

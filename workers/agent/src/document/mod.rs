@@ -114,11 +114,16 @@ pub struct Heard {
     pub words: Vec<Word>,
     /// Something in it that could not: what was said before and is not among the words may be that.
     pub odd: Option<Garbage>,
+    /// The provider's number of this version of the document, which grows with every change.
+    pub version: Option<u64>,
 }
 
 impl From<Vec<Word>> for Heard {
     fn from(words: Vec<Word>) -> Self {
-        Self { words, odd: None }
+        Self {
+            words,
+            ..Self::default()
+        }
     }
 }
 

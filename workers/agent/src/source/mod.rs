@@ -1,5 +1,6 @@
 //! How each provider's documents are read: polled, or waited for.
 
+mod newest;
 mod poll;
 mod watch;
 

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::jittered;
+use super::{jittered, newest::Newest};
 use crate::{
     approve::{self, Pending},
     document::{Document, Heard, Identity, Pauses, alibaba, azure, ec2},
@@ -38,6 +38,8 @@ struct Poller {
     old_says: Heard,
     /// Azure has answered.
     answered: bool,
+    /// The newest list of Azure's events that was read.
+    newest: Newest,
     /// Azure's events that wait for an approval, where somebody gives one.
     pending: Option<watch::Sender<Vec<Pending>>>,
 }
@@ -76,6 +78,7 @@ pub(super) async fn run(
         old: Some(old).filter(|old| !old.every.is_zero()),
         old_says: Heard::default(),
         answered: false,
+        newest: Newest::default(),
         pending,
     };
     let identity = loop {
@@ -154,6 +157,14 @@ impl Poller {
         self.answered = true;
         let heard = document.map(|document| azure::events(&document.body, name, self.pauses));
         let heard = heard.transpose()?;
+        if let Some(version) = heard.as_ref().and_then(|heard| heard.version)
+            && self.newest.outdates(version, Instant::now())
+        {
+            return Err(Trouble::Outdated {
+                path: azure::EVENTS,
+                version,
+            });
+        }
         if let (Some(pending), Some(heard)) = (&self.pending, &heard) {
             let now = approve::pending(heard, name);
             pending.send_if_modified(|before| {

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use hollowtrees_runtime::config::duration;
 use jiff::SignedDuration;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -71,18 +70,11 @@ async fn identity(client: &mut Client) -> Result<Identity, Trouble> {
 /// How long the instance has after it was preempted: by its own attribute, or else by the settings.
 async fn notice(client: &mut Client, settings: &Settings) -> SignedDuration {
     let own = client.document(gcp::NOTICE).await.ok().flatten();
-    let own = own.and_then(|body| {
-        let text = String::from_utf8_lossy(&body).trim().to_owned();
-        match duration::parse(&text) {
-            Ok(notice) => Some(notice),
-            Err(error) => {
-                tracing::warn!(
-                    path = gcp::NOTICE,
-                    error,
-                    "The instance's own notice is no duration."
-                );
-                None
-            }
+    let own = own.and_then(|body| match gcp::notice(&body) {
+        Ok(notice) => Some(notice),
+        Err(error) => {
+            tracing::warn!(%error, "The instance's own notice is not used.");
+            None
         }
     });
     let notice = own.unwrap_or(settings.gcp.notice);

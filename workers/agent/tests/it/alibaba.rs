@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use hollowtrees_harness::{Nats, metadata::Alibaba, proxy::Fault};
+use hollowtrees_harness::{Nats, metadata::Alibaba};
 use jiff::Timestamp;
 
 use crate::rig::{Stream, agent, goes_at};
-
-const RELEASE: &str = "/latest/meta-data/instance/spot/termination-time";
 
 #[tokio::test]
 async fn a_spot_instance_that_is_released() {
@@ -15,25 +13,6 @@ async fn a_spot_instance_that_is_released() {
     let mut stream = Stream::of(&nats).await;
     let agent = agent(&service.url(), &nats.url(), &[("HT_PROVIDER", "alibaba")]);
     agent.ready().await;
-    for (fault, kind) in [
-        (Fault::status(503), "metadata_status"),
-        (Fault::status(401), "metadata_unauthorized"),
-        (Fault::status(403), "metadata_forbidden"),
-        (Fault::garbage(), "metadata_garbage"),
-        (Fault::status(200).body("soon"), "metadata_garbage"),
-        (Fault::truncated().method(http::Method::PUT), "metadata_status"),
-    ] {
-        service.inject(
-            if kind == "metadata_status" {
-                Fault::status(500)
-            } else {
-                fault
-            }
-            .path(RELEASE),
-        );
-        agent.meets(kind).await;
-        service.heal();
-    }
     service.expire_tokens();
     let after = Duration::from_secs(300);
     let at = Timestamp::now() + after;

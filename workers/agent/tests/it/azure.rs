@@ -173,11 +173,11 @@ async fn trouble_takes_nothing_back() {
         (Fault::status(429), "metadata_status"),
         (Fault::status(500), "metadata_status"),
         (
-            Fault::status(200).body("{\"DocumentIncarnation\": 9}"),
+            Fault::status(200).body("{\"DocumentIncarnation\": 2}"),
             "metadata_garbage",
         ),
         (
-            Fault::status(200).body("{\"DocumentIncarnation\": 9, \"Events\": [17]}"),
+            Fault::status(200).body("{\"DocumentIncarnation\": 2, \"Events\": [17]}"),
             "metadata_garbage",
         ),
         (Fault::garbage(), "metadata_garbage"),
@@ -214,6 +214,43 @@ async fn trouble_takes_nothing_back() {
         (cancelled.event_id.as_str(), cancelled.state.as_str()),
         ("E1", "cancelled")
     );
+    agent.ready().await;
+}
+
+#[tokio::test]
+async fn a_list_older_than_the_last_neither_cancels_nor_brings_back() {
+    let (nats, service) = (Nats::start().await.unwrap(), Azure::start(VM).await.unwrap());
+    let mut stream = Stream::of(&nats).await;
+    let agent = on_azure(&service, &nats, &[]);
+    agent.ready().await;
+    let answers = |incarnation: u64, events: &[serde_json::Value]| {
+        let body = json!({"DocumentIncarnation": incarnation, "Events": events});
+        service.heal();
+        service.inject(Fault::status(200).body(body.to_string()).path(EVENTS));
+    };
+    let event = |id: &str| json!({"EventId": id, "EventType": "Preempt", "EventStatus": "Scheduled", "Resources": [VM], "NotBefore": "Fri, 01 Jan 2100 00:00:00 GMT"});
+    let said = async |stream: &mut Stream, id: &str, state: &str| {
+        let notice = stream.next().await.data;
+        assert_eq!((notice.event_id.as_str(), notice.state.as_str()), (id, state));
+    };
+    answers(7, &[event("E1")]);
+    said(&mut stream, "E1", "active").await;
+    // An answer of before E1.
+    answers(6, &[]);
+    agent.meets("metadata_outdated").await;
+    stream.is_silent().await;
+    answers(8, &[]);
+    said(&mut stream, "E1", "cancelled").await;
+    // One of before it was cancelled.
+    answers(7, &[event("E1")]);
+    agent.meets("metadata_outdated").await;
+    stream.is_silent().await;
+    answers(8, &[]);
+    agent.ready().await;
+    // The service counts anew, as it may on another host: no eviction is lost by that.
+    answers(1, &[event("E2")]);
+    agent.meets("metadata_outdated").await;
+    said(&mut stream, "E2", "active").await;
     agent.ready().await;
 }
 

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use hollowtrees_harness::{
-    Metadata, Nats, eventually,
+    Metadata, Missing, Nats, eventually,
     metadata::{Alibaba, Azure, Gcp, Instance, Silent},
     ports::Port,
     proxy::Fault,
@@ -41,6 +41,12 @@ async fn found(agent: &Agent, provider: &str) {
             &format!("hollowtrees_agent_provider_info{{provider=\"{provider}\"}} 1"),
         )
         .await;
+}
+
+/// All have been asked once, and none has proved anything.
+async fn has_searched(agent: &Agent) {
+    let why = "set HT_PROVIDER, to `none` where nothing is to be heard";
+    agent.worker.logged(why, LIMIT).await.unwrap();
 }
 
 #[tokio::test]
@@ -155,11 +161,7 @@ async fn a_node_nothing_is_known_of_goes_on_looking() {
     let agent = searching(&format!("http://{}", port.addr()), &nats, &directory);
     agent.listens().await;
     found(&agent, "unknown").await;
-    agent
-        .worker
-        .logged("set HT_PROVIDER, to `none` where nothing is to be heard", LIMIT)
-        .await
-        .unwrap();
+    has_searched(&agent).await;
     eventually("the reason", LIMIT, || async {
         let (status, why) = agent.get("/readyz").await;
         if status == 503 && why.contains("provider: nothing in") {
@@ -169,7 +171,7 @@ async fn a_node_nothing_is_known_of_goes_on_looking() {
         }
     })
     .await;
-    // A service that answers rubbish, then slowly, proves nothing.
+    // A service that answers rubbish proves nothing.
     let service = Azure::start_on(port.addr(), "vm").await.unwrap();
     service.inject(Fault::garbage());
     let asked = |service: &Azure| service.count("/metadata/instance/compute");
@@ -192,6 +194,76 @@ async fn a_node_nothing_is_known_of_goes_on_looking() {
         Duration::from_secs(30),
     )]);
     assert_eq!(stream.next().await.data.event_id, "E1");
+}
+
+/// Takes connections, and never says a word.
+struct Mute(tokio::task::JoinHandle<()>);
+
+impl Mute {
+    async fn at(port: &Port) -> Self {
+        let listener = tokio::net::TcpListener::bind(port.addr()).await.unwrap();
+        Self(tokio::spawn(async move {
+            let mut taken = Vec::new();
+            loop {
+                taken.push(listener.accept().await.unwrap());
+            }
+        }))
+    }
+}
+
+impl Drop for Mute {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// All services are asked at once: those that hang cost the one that answers no time.
+#[tokio::test]
+async fn a_probe_that_hangs_keeps_no_other_waiting() {
+    let nats = Nats::start().await.unwrap();
+    let directory = firmware(&[]);
+    let dmi = directory.path().display().to_string();
+    // Far beyond what is awaited: each probe that hangs would take so long, twice with a token.
+    let env = [
+        ("HT_PROVIDER", "auto"),
+        ("HT_DETECT__DMI", dmi.as_str()),
+        ("HT_METADATA__TIMEOUT", "60s"),
+    ];
+    let service = Azure::start("vm").await.unwrap();
+    // Azure answers; whatever the others are asked hangs, the requests for tokens among them.
+    for path in ["/latest/", "/computeMetadata/", "/opc/", "/metadata/v1/"] {
+        service.inject(Fault::slow(Duration::from_secs(120)).path(path));
+    }
+    let started = std::time::Instant::now();
+    let agent = agent(&service.url(), &nats.url(), &env);
+    found(&agent, "azure").await;
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    // That they hang, and no service of theirs is there.
+    service.inject(Fault::slow(Duration::from_secs(120)).path("/metadata/instance"));
+    let agent = searching(&service.url(), &nats, &directory);
+    has_searched(&agent).await;
+    service.heal();
+    found(&agent, "azure").await;
+}
+
+/// Nobody waits for ever for an address that takes connections and says nothing.
+#[tokio::test]
+async fn each_probe_of_a_mute_address_has_its_limit() {
+    let nats = Nats::start().await.unwrap();
+    let directory = firmware(&[]);
+    let port = Port::reserve().unwrap();
+    let mute = Mute::at(&port).await;
+    let agent = searching(&format!("http://{}", port.addr()), &nats, &directory);
+    has_searched(&agent).await;
+    drop(mute);
+    let service = eventually("the port to be free", LIMIT, || {
+        Azure::start_on(port.addr(), "vm")
+    })
+    .await;
+    found(&agent, "azure").await;
+    agent.ready().await;
+    assert!(service.count("/metadata/instance/compute") > 0);
 }
 
 #[tokio::test]
@@ -222,7 +294,7 @@ async fn a_name_that_cannot_be_resolved_and_a_second_address() {
 
     // IPv4 is dead, IPv6 is not.
     let Ok(listener) = std::net::TcpListener::bind("[::1]:0") else {
-        println!("skipped: no IPv6 on this machine's loopback interface");
+        Missing::Ipv6.skip("this machine's loopback interface has no IPv6");
         return;
     };
     let addr = listener.local_addr().unwrap();

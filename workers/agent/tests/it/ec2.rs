@@ -4,10 +4,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use hollowtrees_harness::{
     Metadata, Nats, eventually, http_get,
-    metadata::{Instance, Mode},
+    metadata::{Instance, Mode, When},
     nats,
     ports::Port,
-    promtool::{MISSING, Promtool},
+    promtool::Promtool,
     proxy::{self, Fault},
 };
 use jiff::Timestamp;
@@ -112,7 +112,7 @@ async fn a_notice_is_one_message_however_often_it_is_read() {
 async fn a_time_that_moves_with_every_reading_is_one_message() {
     let (nats, service) = (Nats::start().await.unwrap(), instance().await);
     let mut stream = Stream::of(&nats).await;
-    service.interrupt_moving("terminate", TWO_MINUTES);
+    service.interrupt_when("terminate", When::After(TWO_MINUTES));
     let _agent = agent(&service.url(), &nats.url(), &[]);
     stream.next().await;
     eventually("two hundred readings", LIMIT, || async {
@@ -622,7 +622,6 @@ async fn promtool_finds_nothing_to_say() {
         );
     }
     let Some(promtool) = Promtool::find() else {
-        println!("{MISSING}");
         return;
     };
     let (content, said) = promtool.run(["check", "metrics"], &text).unwrap();

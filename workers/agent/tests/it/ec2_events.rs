@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use hollowtrees_harness::{Metadata, Nats, eventually, metadata::Instance, proxy::Fault};
+use hollowtrees_harness::{
+    Metadata, Nats, eventually,
+    metadata::{Instance, When},
+    proxy::Fault,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -180,7 +184,7 @@ async fn a_hibernation_has_no_two_minutes() {
     let mut stream = Stream::of(&nats).await;
     let agent = agent(&service.url(), &nats.url(), &[]);
     agent.ready().await;
-    service.interrupt_moving("hibernate", Duration::from_secs(120));
+    service.interrupt_when("hibernate", When::After(Duration::from_secs(120)));
     let notice = stream.next().await.data;
     assert_eq!(notice.provider_action, "hibernate");
     assert_eq!(notice.deadline, notice.noticed_at);

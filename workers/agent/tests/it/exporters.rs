@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, time::Duration};
 use hollowtrees_harness::{
     Metadata, Nats,
     metadata::{Azure, Event, Gcp, Instance},
-    promtool::{MISSING, Promtool},
+    promtool::Promtool,
 };
 
 use crate::rig::{Stream, agent};
@@ -150,11 +150,34 @@ async fn the_handlers_on_another_cloud() {
         .await;
 }
 
+/// A scrape that stays the same for ten seconds, and what `rules` (as `promtool` reads them) make of it after five.
+fn rules_say(promtool: &Promtool, prefixes: &[&str], scrape: &str, rules: &str, expected: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = format!("groups:\n- name: old\n  rules:\n{rules}");
+    fs::write(directory.path().join("rules.yml"), rules).unwrap();
+    let mut test =
+        "rule_files: [rules.yml]\nevaluation_interval: 1s\ntests:\n- interval: 1s\n  input_series:\n"
+            .to_owned();
+    let ours = |line: &&str| prefixes.iter().any(|prefix| line.starts_with(prefix));
+    for sample in scrape.lines().filter(ours) {
+        let (series, value) = sample.rsplit_once(' ').unwrap();
+        writeln!(test, "  - {{series: '{series}', values: '{value}x10'}}").unwrap();
+    }
+    writeln!(test, "  alert_rule_test:\n{expected}").unwrap();
+    let file = directory.path().join("test.yml");
+    fs::write(&file, &test).unwrap();
+    let (content, said) = promtool
+        .run(["test".into(), "rules".into(), file.into_os_string()], "")
+        .unwrap();
+    assert!(content, "{said}\n{test}");
+    let (content, said) = promtool.run(["check", "metrics"], scrape).unwrap();
+    assert!(content && said.trim().is_empty(), "{said}");
+}
+
 /// The rule the original published for its exporter, and what its readers made of the others', over what this agent shows.
 #[tokio::test]
 async fn old_alert_rules_fire_on_our_scrape() {
     let Some(promtool) = Promtool::find() else {
-        println!("{MISSING}");
         return;
     };
     let nats = Nats::start().await.unwrap();
@@ -172,37 +195,57 @@ async fn old_alert_rules_fire_on_our_scrape() {
     agent.shows("aws_instance_termination_imminent", &imminent).await;
     let (_, scrape) = agent.get("/metrics").await;
 
-    let directory = tempfile::tempdir().unwrap();
-    let rules = "groups:\n- name: spot\n  rules:\n\
+    let rules = "\
         \x20 - {alert: SpotTerminationNotice, expr: 'aws_instance_termination_imminent > 0', for: 1s}\n\
         \x20 - {alert: HandlerTerminationNotice, expr: 'sth_instance_termination_imminent > 0 and on(instance_id) sth_instance_termination_within_seconds < 300'}\n\
         \x20 - {alert: MetadataServiceAway, expr: 'aws_instance_metadata_service_available == 0'}\n";
-    fs::write(directory.path().join("rules.yml"), rules).unwrap();
-    let mut test =
-        "rule_files: [rules.yml]\nevaluation_interval: 1s\ntests:\n- interval: 1s\n  input_series:\n"
-            .to_owned();
-    for sample in scrape
-        .lines()
-        .filter(|line| line.starts_with("aws_") || line.starts_with("sth_"))
-    {
-        let (series, value) = sample.rsplit_once(' ').unwrap();
-        // As a scrape that stays the same for ten seconds.
-        writeln!(test, "  - {{series: '{series}', values: '{value}x10'}}").unwrap();
-    }
-    writeln!(
-        test,
-        "  alert_rule_test:\n\
+    let expected = format!(
+        "\
         \x20 - {{eval_time: 5s, alertname: SpotTerminationNotice, exp_alerts: [{{exp_labels: {{instance_action: terminate, instance_id: {INSTANCE}}}}}]}}\n\
         \x20 - {{eval_time: 5s, alertname: HandlerTerminationNotice, exp_alerts: [{{exp_labels: {{action: terminate, instance_id: {INSTANCE}}}}}]}}\n\
         \x20 - {{eval_time: 5s, alertname: MetadataServiceAway, exp_alerts: []}}"
-    )
-    .unwrap();
-    let file = directory.path().join("test.yml");
-    fs::write(&file, &test).unwrap();
-    let (content, said) = promtool
-        .run(["test".into(), "rules".into(), file.into_os_string()], "")
-        .unwrap();
-    assert!(content, "{said}\n{test}");
-    let (content, said) = promtool.run(["check", "metrics"], &scrape).unwrap();
-    assert!(content && said.trim().is_empty(), "{said}");
+    );
+    rules_say(&promtool, &["aws_", "sth_"], &scrape, rules, &expected);
+}
+
+/// The same of preemption-exporter's gauges, before and after.
+#[tokio::test]
+async fn old_alert_rules_of_preemptions_fire_on_our_scrape() {
+    let Some(promtool) = Promtool::find() else {
+        return;
+    };
+    let (nats, service) = (Nats::start().await.unwrap(), Gcp::start().await.unwrap());
+    let mut stream = Stream::of(&nats).await;
+    let env = [
+        ("HT_PROVIDER", "gcp"),
+        ("HT_EXPORTERS__PREEMPTION_EXPORTER", "true"),
+    ];
+    let agent = agent(&service.url(), &nats.url(), &env);
+    agent.ready().await;
+    let rules = "\
+        \x20 - {alert: Preempted, expr: 'gcp_instance_termination_imminent > 0', for: 1s}\n\
+        \x20 - {alert: GoesSoon, expr: 'gcp_instance_termination_in < 60'}\n\
+        \x20 - {alert: MetadataServiceAway, expr: 'gcp_instance_metadata_service_available == 0'}\n";
+    let says = |name: &str, alerts: &str| {
+        format!("  - {{eval_time: 5s, alertname: {name}, exp_alerts: [{alerts}]}}\n")
+    };
+    let quiet = ["Preempted", "GoesSoon", "MetadataServiceAway"]
+        .map(|name| says(name, ""))
+        .concat();
+    let (_, calm) = agent.get("/metrics").await;
+    assert!(calm.contains("gcp_instance_termination_imminent{"), "{calm}");
+    rules_say(&promtool, &["gcp_"], &calm, rules, &quiet);
+
+    service.preempt();
+    stream.next().await;
+    let imminent = "gcp_instance_termination_imminent{instance_id=\"4520031799277581759\",instance_name=\"pool-1-abc\"} 1";
+    agent.shows("gcp_instance_termination_imminent", imminent).await;
+    let (_, scrape) = agent.get("/metrics").await;
+    let goes = "{exp_labels: {instance_id: '4520031799277581759', instance_name: pool-1-abc}}";
+    let expected = [
+        says("Preempted", goes),
+        says("GoesSoon", goes),
+        says("MetadataServiceAway", ""),
+    ];
+    rules_say(&promtool, &["gcp_"], &scrape, rules, &expected.concat());
 }

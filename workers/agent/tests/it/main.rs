@@ -15,5 +15,6 @@ mod detect;
 mod ec2;
 mod ec2_events;
 mod exporters;
+mod faults;
 mod gcp;
 mod rig;

@@ -28,7 +28,7 @@ async fn each_curl_command_of_the_page_is_taken() {
     let commands = commands();
     assert_eq!(commands.len(), 3, "{commands:?}");
     if Command::new("curl").arg("--version").output().is_err() {
-        println!("SKIPPED: curl is missing; install the package `curl`");
+        hollowtrees_harness::Missing::Curl.skip("curl is missing; install the package `curl`");
         return;
     }
     let world = World::new().await;
