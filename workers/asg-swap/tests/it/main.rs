@@ -18,6 +18,7 @@ mod faults;
 mod ground;
 mod happy;
 mod health;
+mod kills;
 mod kinds;
 mod late;
 mod left_alone;

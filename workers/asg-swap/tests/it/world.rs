@@ -1,6 +1,6 @@
 //! A bus, an AWS, and workers between them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hollowtrees_asg_swap::{
     config,
@@ -14,8 +14,10 @@ use hollowtrees_bus::{
 };
 use hollowtrees_cluster::{Limits, Nodes, Sight};
 use hollowtrees_harness::{
-    Aws, Nats,
+    Aws, Nats, Worker,
     aws::{Instance, NewGroup, Service},
+    ports::Port,
+    process::Builder,
 };
 use hollowtrees_runtime::{
     config::Loader,
@@ -43,7 +45,7 @@ pub(crate) const REGION: &str = "us-east-1";
 
 /// Everything a test needs, by one name.
 pub(crate) struct World {
-    pub(crate) aws: Aws,
+    pub(crate) aws: Arc<Aws>,
     pub(crate) bus: Bus,
     outcomes: Deliveries,
     pub(crate) settings: config::Settings,
@@ -76,8 +78,13 @@ impl World {
 
     /// With these variables of the environment.
     pub(crate) async fn with(env: &[(&str, &str)]) -> Self {
-        let (nats, aws) = tokio::join!(Nats::start(), Aws::start());
-        let (nats, aws) = (nats.unwrap(), aws.unwrap());
+        let aws = Aws::start().await.unwrap();
+        Self::beside(Arc::new(aws), env).await
+    }
+
+    /// With a bus of its own, beside others on one AWS.
+    pub(crate) async fn beside(aws: Arc<Aws>, env: &[(&str, &str)]) -> Self {
+        let nats = Nats::start().await.unwrap();
         let bus = Bus::connect(&Options::new(nats.url())).await.unwrap();
         let env = [("HT_SWAP__POLL", "100ms")].iter().chain(env);
         let env = env.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -137,6 +144,18 @@ impl World {
                 async move { serve(bus, swapper, settings, process, &metrics, stopped, |_| {}).await },
             );
         Running { stop, task }
+    }
+
+    /// The process itself, to be started, signing with this key, serving `/readyz` and `/metrics` there.
+    pub(crate) fn process(&self, key: &str, listen: &Port) -> Builder {
+        Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
+            .env("AWS_ENDPOINT_URL", self.aws.url())
+            .env("AWS_ACCESS_KEY_ID", key)
+            .env("AWS_SECRET_ACCESS_KEY", "testbed")
+            .env("AWS_REGION", REGION)
+            .env("HT_SWAP__POLL", "200ms")
+            .env("HT_NATS__URL", self.nats.url())
+            .env("HT_HEALTH__LISTEN", listen.addr().to_string())
     }
 
     /// Makes a group and forgets the calls for it; its members' ids.
