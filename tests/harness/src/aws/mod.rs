@@ -7,16 +7,18 @@
 //!
 //! What it leaves out of AWS: health checks (a group knows at once of an instance that ends), warm pools, scaling policies,
 //! the beginning of a hook's wait in a launch or termination (see [`Aws::wait_in_hook`]; how it ends is as in AWS). An
-//! answer shows all that was done before, unless reads of groups are told to lag ([`Aws::set_read_lag`]).
+//! answer shows all that was done before, unless told to lag ([`Aws::set_read_lag`], [`Aws::set_instance_lag`]).
 
 mod balancers;
 mod configurations;
+mod edits;
 mod group_params;
 mod groups;
 mod groups_xml;
 mod images;
 mod interfaces;
 mod knobs;
+mod late;
 mod launches;
 mod lifecycle;
 mod moto;

@@ -66,6 +66,14 @@ impl Call {
             .collect()
     }
 
+    /// The service it was made to, by the version of its API; none of those that speak JSON.
+    pub fn service(&self) -> Option<Service> {
+        let version = self.get("Version")?;
+        Service::ALL
+            .into_iter()
+            .find(|service| service.version() == version)
+    }
+
     /// Whether it changes something, by AWS's own naming: all but what begins with `Describe`, `Get` or `List`.
     pub fn writes(&self) -> bool {
         !["Describe", "Get", "List"]
@@ -76,6 +84,15 @@ impl Call {
     pub(super) fn number(&self, name: &str) -> Option<u32> {
         self.get(name)?.parse().ok()
     }
+}
+
+impl Service {
+    const ALL: [Self; 4] = [
+        Self::Ec2,
+        Self::AutoScaling,
+        Self::Balancing,
+        Self::ClassicBalancing,
+    ];
 }
 
 /// The action of a call of SQS, which speaks JSON.

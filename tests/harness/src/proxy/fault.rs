@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -36,6 +37,7 @@ pub struct Fault {
     skip: usize,
     times: usize,
     chance: Option<Chance>,
+    struck: Arc<AtomicUsize>,
 }
 
 /// Requests that [`Fault::held_before`] or [`Fault::held_after`] holds. Dropped, it ends their connections without an answer.
@@ -182,6 +184,7 @@ impl Fault {
             skip: 0,
             times: usize::MAX,
             chance: None,
+            struck: Arc::default(),
         }
     }
 
@@ -258,6 +261,11 @@ impl Fault {
         self
     }
 
+    /// How many requests it struck so far, its clones included.
+    pub fn struck(&self) -> usize {
+        self.struck.load(Ordering::Relaxed)
+    }
+
     /// Whether it strikes this request; counts it.
     fn strikes(&mut self, method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> bool {
         let matches = self.times > 0
@@ -279,6 +287,7 @@ impl Fault {
         if matches && self.times != usize::MAX {
             self.times -= 1;
         }
+        self.struck.fetch_add(usize::from(matches), Ordering::Relaxed);
         matches
     }
 }

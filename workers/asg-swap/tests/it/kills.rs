@@ -4,10 +4,9 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
-use hollowtrees_domain::swap::balance;
 use hollowtrees_harness::{
     Aws,
-    aws::{Delays, NewGroup, Service},
+    aws::{Delays, Service},
     eventually,
     ports::Port,
     proxy::{Fault, Held},
@@ -15,11 +14,11 @@ use hollowtrees_harness::{
 use hollowtrees_schemas::proto;
 use serde_json::json;
 
-use crate::world::{BOUND, World, params};
+use crate::{
+    whole::{self, SIZES, ZONES},
+    world::{BOUND, World, params},
+};
 
-/// All groups are of two members and full.
-const SIZES: (u32, u32, u32) = (2, 2, 2);
-const ZONES: [&str; 2] = ["us-east-1a", "us-east-1b"];
 /// Processes at once.
 const AT_ONCE: usize = 16;
 
@@ -85,6 +84,7 @@ fn cases() -> Vec<(Way, At)> {
         (Way::Forward, At::Told("launched")),
         (Way::Forward, At::Told("attached")),
         (Way::Forward, At::After("DescribeTargetHealth", 0)),
+        (Way::Forward, At::After("DescribeInstanceHealth", 0)),
     ]);
     cases
 }
@@ -97,59 +97,37 @@ impl Way {
 
     /// What it changes, from its beginning to its end.
     fn changes(self) -> Vec<&'static str> {
-        const JOINED: [&str; 4] = [
-            "RunInstances",
-            "UpdateAutoScalingGroup",
-            "SuspendProcesses",
-            "AttachInstances",
-        ];
+        let joined = &whole::CHANGES[..4];
         const BACK: [&str; 2] = ["UpdateAutoScalingGroup", "ResumeProcesses"];
         let between: &[&str] = match self {
-            Self::Forward => {
-                let between = ["SetInstanceProtection", "DetachInstances"];
-                return [&JOINED[..], &between, &BACK, &["TerminateInstances"]].concat();
-            }
-            Self::Unattached => return [&JOINED[..3], &["TerminateInstances"], &BACK].concat(),
+            Self::Forward => return whole::CHANGES.to_vec(),
+            Self::Unattached => return [&joined[..3], &["TerminateInstances"], &BACK].concat(),
             Self::Attached | Self::Spared => &["TerminateInstanceInAutoScalingGroup"],
             Self::Lowered(_) => &["SetDesiredCapacity"],
             Self::Terminate => return vec!["TerminateInstanceInAutoScalingGroup"],
             Self::Detach => return vec!["DetachInstances", "TerminateInstances"],
         };
-        [&JOINED[..], between, &BACK].concat()
+        [joined, between, &BACK].concat()
     }
 
     /// A group; the instance that goes.
     async fn group(self, aws: &Aws, name: &str) -> String {
-        let instance_type = match self {
-            Self::Lowered(instance_type) => instance_type,
-            _ => "m5.large",
+        let types = match self {
+            Self::Forward => return whole::group(aws, name).await,
+            Self::Lowered(instance_type) => [instance_type],
+            _ => ["m5.large"],
         };
-        let mut group = NewGroup::new(name)
-            .zones(&ZONES)
-            .types(&[instance_type])
-            .sizes(SIZES.0, SIZES.1, SIZES.2)
-            .spot();
-        if self == Self::Forward {
-            let arn = aws.create_target_group(name, "instance").await.unwrap();
-            group = group.target_group(&arn);
-        }
-        let (old, _) = aws.create(&group).await.unwrap().members.remove(0);
-        if self == Self::Forward {
-            let params = [
-                ("AutoScalingGroupName", name),
-                ("InstanceIds.member.1", old.as_str()),
-                ("ProtectedFromScaleIn", "true"),
-            ];
-            aws.call(Service::AutoScaling, "SetInstanceProtection", &params)
-                .await
-                .unwrap();
-        }
-        old
+        aws.create(&whole::full(name, &types))
+            .await
+            .unwrap()
+            .members
+            .remove(0)
+            .0
     }
 
     fn action(self, world: &World, old: &str) -> proto::Action {
         let said = match self {
-            Self::Forward => json!({"wait_for_targets": "5m"}),
+            Self::Forward => return whole::action(world, old),
             Self::Terminate => json!({"strategy": "terminate"}),
             Self::Detach => json!({"strategy": "detach"}),
             _ => json!({}),
@@ -195,20 +173,8 @@ impl Way {
 
     /// Each thing was done once, and all is as if nobody had died.
     async fn assert_end(self, world: &World, name: &str, old: &str) {
-        let all = world.aws.instances().await.unwrap();
-        let of_it = |tag: &str, value: &str| {
-            let has = |tags: &std::collections::BTreeMap<String, String>| {
-                tags.get(tag).is_some_and(|of| of == value)
-            };
-            all.iter().filter(|found| has(&found.tags)).collect::<Vec<_>>()
-        };
-        let launched = of_it("hollowtrees.io/replaces", old);
         let launches = self.changes().contains(&"RunInstances");
-        assert_eq!(launched.len(), usize::from(launches), "{launched:?}");
-        for instance in launched {
-            let orphan = instance.state != "terminated" && instance.group.is_none();
-            assert!(!orphan, "{instance:?}");
-        }
+        assert_eq!(whole::launched(world, old).await, usize::from(launches));
         match self {
             Self::Unattached | Self::Attached => {
                 world.unswapped(name, old, SIZES).await;
@@ -230,21 +196,7 @@ impl Way {
         let stays = matches!(self, Self::Unattached | Self::Attached);
         let state = if stays { "running" } else { "terminated" };
         assert_eq!(world.instance(old).await.state, state, "the old one");
-        let params = [("AutoScalingGroupNames.member.1", name)];
-        let shown = world
-            .aws
-            .call(Service::AutoScaling, "DescribeAutoScalingGroups", &params);
-        assert!(!shown.await.unwrap().contains(balance::REBALANCE));
-        let record = world.record(name).await;
-        assert_eq!(
-            (
-                record.lease,
-                record.pending,
-                record.written_max,
-                record.rebalance_suspended
-            ),
-            (None, None, 0, false)
-        );
+        whole::assert_at_rest(world, name).await;
     }
 }
 
@@ -280,7 +232,7 @@ fn group_of(number: usize) -> String {
 /// One death; the calls that changed something, in their order.
 async fn dies(number: usize, way: Way, at: At, aws: Arc<Aws>, old: String) -> Vec<String> {
     let (name, key) = (group_of(number), format!("kill{number}"));
-    let mut world = World::beside(aws, &[]).await;
+    let mut world = World::beside(aws, &key, &[]).await;
     let held = at.hold(&world.aws, &key);
     if way == Way::Unattached {
         let throttled = Service::AutoScaling.fault("Throttling", 400);
@@ -288,7 +240,7 @@ async fn dies(number: usize, way: Way, at: At, aws: Arc<Aws>, old: String) -> Ve
         world.aws.inject(throttled.signed_with(&key));
     }
     let port = Port::reserve().unwrap();
-    let process = world.process(&key, &port).start().unwrap();
+    let process = world.process(&port).start().unwrap();
     world.undrained(&old).await;
     world.send(&way.action(&world, &old)).await;
     way.happens(&mut world, &name, &old).await;

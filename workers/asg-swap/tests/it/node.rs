@@ -192,7 +192,7 @@ async fn dead_in_the_wait_for_a_node() {
 /// The process, that sees this cluster and waits so long for a node.
 fn seeing(world: &World, listen: &Port, kubeconfig: &Path, wait: &str) -> Worker {
     world
-        .process("testbed", listen)
+        .process(listen)
         .env("HT_CLUSTER__NAME", CLUSTER)
         .env("HT_CLUSTER__KUBECONFIG", kubeconfig)
         .env("HT_SWAP__WAIT_FOR_NODE", wait)

@@ -18,7 +18,7 @@ async fn the_process_gets_ready_swaps_counts_and_goes() {
     let mut world = World::new().await;
     let old = world.group(&NewGroup::new("g")).await.remove(0);
     let port = Port::reserve().unwrap();
-    let process = world.process("testbed", &port).start().unwrap();
+    let process = world.process(&port).start().unwrap();
     let url = |path: &str| format!("http://{}{path}", port.addr());
     process.ready(&url("/readyz"), BOUND).await.unwrap();
     // Its region comes from the environment.

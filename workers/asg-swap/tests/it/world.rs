@@ -50,6 +50,8 @@ pub(crate) struct World {
     outcomes: Deliveries,
     pub(crate) settings: config::Settings,
     pub(crate) nats: Nats,
+    /// What its workers sign with.
+    pub(crate) key: String,
 }
 
 /// A worker in this process.
@@ -79,11 +81,11 @@ impl World {
     /// With these variables of the environment.
     pub(crate) async fn with(env: &[(&str, &str)]) -> Self {
         let aws = Aws::start().await.unwrap();
-        Self::beside(Arc::new(aws), env).await
+        Self::beside(Arc::new(aws), "testbed", env).await
     }
 
-    /// With a bus of its own, beside others on one AWS.
-    pub(crate) async fn beside(aws: Arc<Aws>, env: &[(&str, &str)]) -> Self {
+    /// With a bus of its own, beside others on one AWS; its workers sign with this key.
+    pub(crate) async fn beside(aws: Arc<Aws>, key: &str, env: &[(&str, &str)]) -> Self {
         let nats = Nats::start().await.unwrap();
         let bus = Bus::connect(&Options::new(nats.url())).await.unwrap();
         let env = [("HT_SWAP__POLL", "100ms")].iter().chain(env);
@@ -106,6 +108,7 @@ impl World {
             outcomes,
             settings,
             nats,
+            key: key.to_owned(),
         }
     }
 
@@ -115,7 +118,7 @@ impl World {
         let metrics = Metrics::new(&identity).unwrap();
         let access = AwsOptions {
             endpoint: Some(self.aws.url()),
-            keys: Some(Keys::new("testbed", "testbed")),
+            keys: Some(Keys::new(self.key.as_str(), "testbed")),
             ..self.settings.access()
         };
         let aws = hollowtrees_aws::Aws::connect(&access).await.unwrap();
@@ -146,11 +149,11 @@ impl World {
         Running { stop, task }
     }
 
-    /// The process itself, to be started, signing with this key, serving `/readyz` and `/metrics` there.
-    pub(crate) fn process(&self, key: &str, listen: &Port) -> Builder {
+    /// The process itself, to be started, serving `/readyz` and `/metrics` there.
+    pub(crate) fn process(&self, listen: &Port) -> Builder {
         Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
             .env("AWS_ENDPOINT_URL", self.aws.url())
-            .env("AWS_ACCESS_KEY_ID", key)
+            .env("AWS_ACCESS_KEY_ID", &self.key)
             .env("AWS_SECRET_ACCESS_KEY", "testbed")
             .env("AWS_REGION", REGION)
             .env("HT_SWAP__POLL", "200ms")
