@@ -28,6 +28,7 @@ mod meanwhile;
 mod node;
 mod policies;
 mod process;
+mod replicas;
 mod rights;
 mod scale_in;
 mod strategies;

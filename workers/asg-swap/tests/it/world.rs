@@ -54,22 +54,41 @@ pub(crate) struct World {
     pub(crate) key: String,
 }
 
-/// A worker in this process.
-pub(crate) struct Running {
+/// How many replicas a test's worker stands for; none said: one. See [`crate::replicas`].
+pub(crate) const REPLICAS: &str = "HOLLOWTREES_SWAP_REPLICAS";
+
+/// As many as that.
+pub(crate) fn replicas() -> usize {
+    let said = std::env::var(REPLICAS);
+    said.map_or(1, |said| said.parse().expect("a number of replicas"))
+}
+
+/// A worker in this process, or its replicas.
+pub(crate) struct Running(Vec<Replica>);
+
+struct Replica {
     stop: CancellationToken,
     task: JoinHandle<Result<(), ServeError>>,
 }
 
 impl Running {
     pub(crate) async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap().unwrap();
+        for replica in &self.0 {
+            replica.stop.cancel();
+        }
+        for replica in self.0 {
+            replica.task.await.unwrap().unwrap();
+        }
     }
 
     /// As a crash: no word to anyone.
     pub(crate) async fn crash(self) {
-        self.task.abort();
-        assert!(self.task.await.unwrap_err().is_cancelled());
+        for replica in &self.0 {
+            replica.task.abort();
+        }
+        for replica in self.0 {
+            assert!(replica.task.await.unwrap_err().is_cancelled());
+        }
     }
 }
 
@@ -112,8 +131,13 @@ impl World {
         }
     }
 
-    /// Starts a worker.
+    /// Starts a worker, in as many replicas as there are to be.
     pub(crate) async fn worker(&self) -> Running {
+        let started = (0..replicas()).map(|_| self.replica());
+        Running(futures::future::join_all(started).await)
+    }
+
+    async fn replica(&self) -> Replica {
         let identity = Identity::new("asg-swap", "0.0.0");
         let metrics = Metrics::new(&identity).unwrap();
         let access = AwsOptions {
@@ -146,7 +170,7 @@ impl World {
             tokio::spawn(
                 async move { serve(bus, swapper, settings, process, &metrics, stopped, |_| {}).await },
             );
-        Running { stop, task }
+        Replica { stop, task }
     }
 
     /// The process itself, to be started, serving `/readyz` and `/metrics` there.
