@@ -67,6 +67,9 @@ struct Arguments {
     /// How many of these runs are played at once.
     #[arg(long, default_value_t = 4)]
     lanes: usize,
+    /// Processes of the swap worker on one bus, in the rows swaps and capacity.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    replicas: u8,
     /// How long the agent is left idle before it is measured, and how long its processor time is taken.
     #[arg(long, default_value_t = 600)]
     agent_seconds: u64,
@@ -141,12 +144,13 @@ impl Arguments {
             Rows::Floors => Box::pin(burst::floors(nodes, pods)).await,
             Rows::Peers => Box::pin(burst::peers(nodes, pods)).await,
             Rows::Sqs => Box::pin(sqs::sqs(self.messages)).await,
-            Rows::Swaps => Box::pin(swaps::swaps(self.swaps)).await,
+            Rows::Swaps => Box::pin(swaps::swaps(self.swaps, self.replicas.into())).await,
             Rows::Capacity => {
                 let asked = capacity::Asked {
                     runs: self.runs,
                     seed: self.seed,
                     lanes: self.lanes,
+                    replicas: self.replicas.into(),
                 };
                 capacity::capacity(&asked).await
             }

@@ -31,15 +31,16 @@ const GROUPS: u32 = 20;
 /// Longest time for either.
 const BOUND: Duration = Duration::from_secs(900);
 
-/// All members of twenty groups replaced. The floor goes before and after ours, and the mean of both counts.
-pub(crate) async fn swaps(count: u32) -> Result<()> {
+/// All members of twenty groups replaced, by so many replicas of the worker. The floor goes before and after ours, and the mean
+/// of both counts.
+pub(crate) async fn swaps(count: u32, replicas: usize) -> Result<()> {
     let each = (count / GROUPS).max(1);
     let before = floor(each).await?;
-    let (ours, calls) = ours(each).await?;
+    let (ours, calls) = ours(each, replicas).await?;
     let after = floor(each).await?;
     let swaps = each * GROUPS;
     ratio_row(
-        &format!("{swaps} swaps of {GROUPS} groups at once"),
+        &format!("{swaps} swaps of {GROUPS} groups at once{}", by(replicas)),
         ours,
         (before + after) / 2,
         Some(2.0),
@@ -50,7 +51,9 @@ pub(crate) async fn swaps(count: u32) -> Result<()> {
         .map(|(_, made)| made.count)
         .sum();
     let per_swap = f64::from(others) / f64::from(swaps);
-    limit_row("calls a swap, apart from launches", per_swap, "calls", Some(2.0));
+    let row = format!("calls a swap, apart from launches{}", by(replicas));
+    // Each replica reads for its own swaps: the bar is one's.
+    limit_row(&row, per_swap, "calls", (replicas == 1).then_some(2.0));
     println!();
     println!("| call | made | first | last |");
     println!("|---|---|---|---|");
@@ -86,17 +89,28 @@ async fn groups(cloud: &harness::Aws, each: u32) -> Result<Vec<String>> {
     Ok(olds)
 }
 
+/// What a row says of it; nothing of one.
+fn by(replicas: usize) -> String {
+    match replicas {
+        1 => String::new(),
+        more => format!(", {more} replicas"),
+    }
+}
+
 fn name(number: u32) -> String {
     format!("group-{number}")
 }
 
 /// From the first action to the last outcome, and the calls that were made.
-async fn ours(each: u32) -> Result<(Duration, BTreeMap<String, Made>)> {
+async fn ours(each: u32, replicas: usize) -> Result<(Duration, BTreeMap<String, Made>)> {
     let cloud = harness::Aws::start().await?;
     let olds = groups(&cloud, each).await?;
     let setup = Setup::start().await?;
     let env = aws_env(&cloud, REGION);
-    let _worker = setup.process(Role::AsgSwap, &env).await?;
+    let mut workers = Vec::new();
+    for _ in 0..replicas {
+        workers.push(setup.process(Role::AsgSwap, &env).await?);
+    }
     cloud.forget_calls();
     let began = Instant::now();
     for old in &olds {
@@ -122,6 +136,7 @@ async fn ours(each: u32) -> Result<(Duration, BTreeMap<String, Made>)> {
         }
     }
     let took = began.elapsed();
+    drop(workers);
     let mut calls: BTreeMap<String, Made> = BTreeMap::new();
     for (at, call) in cloud.timed_calls() {
         let made = calls.entry(call.action).or_default();

@@ -525,6 +525,32 @@ async fn it_does_what_aws_does_by_itself() {
     assert!(used.contains("IdempotentInstanceTerminated"), "{used}");
 }
 
+#[tokio::test]
+async fn a_group_is_edited_as_it_was_made() {
+    let aws = Aws::start().await.unwrap();
+    let group = NewGroup::new("group").zones(&["us-east-1a", "us-east-1b"]);
+    aws.create(&group).await.unwrap();
+    let other = aws.create(&NewGroup::new("other").zones(&["us-east-1b"])).await;
+    let id = run(&aws, "t", "us-east-1a").await.unwrap();
+    let other = other.unwrap().members.remove(0).0;
+    let all = aws.instances().await.unwrap();
+    let subnet = &all.iter().find(|found| found.id == other).unwrap().subnet;
+    let edit = [
+        ("VPCZoneIdentifier", subnet.as_str()),
+        ("LaunchTemplate.LaunchTemplateName", "other"),
+        ("LaunchTemplate.Version", "1"),
+    ];
+    asg(&aws, "UpdateAutoScalingGroup", "", &edit).await.unwrap();
+    assert_eq!(aws.group("group").await.unwrap().zones, ["us-east-1b"]);
+    let shown = aws
+        .call(Service::AutoScaling, "DescribeAutoScalingGroups", &[])
+        .await
+        .unwrap();
+    assert_eq!(shown.matches("<LaunchTemplateName>other<").count(), 2, "{shown}");
+    let refused = asg(&aws, "AttachInstances", &id, &[]).await.unwrap_err();
+    assert!(refused.contains("no availability zone of group"), "{refused}");
+}
+
 /// A client that is killed in the middle of a launch has launched, or not; told again, it is the same instance.
 #[tokio::test]
 async fn a_launch_whose_client_goes_away_is_one_launch() {
@@ -558,6 +584,31 @@ async fn reads_of_groups_lag_when_they_are_told_to() {
     asg(&aws, "SetDesiredCapacity", "", &wanted).await.unwrap();
     eventually("the change to show", Duration::from_secs(10), async || {
         reads("2").await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_launched_shows_later_when_it_is_told_to() {
+    let aws = Aws::start().await.unwrap();
+    let first = run(&aws, "before", "us-east-1a").await.unwrap();
+    aws.set_instance_lag(Duration::from_secs(2));
+    let second = run(&aws, "after", "us-east-1a").await.unwrap();
+    let list = async || aws.call(Service::Ec2, "DescribeInstances", &[]).await.unwrap();
+    let shown = list().await;
+    assert!(shown.contains(&first) && !shown.contains(&second), "{shown}");
+    let named = [("InstanceId.1", second.as_str())];
+    for call in ["DescribeInstances", "TerminateInstances"] {
+        let refused = aws.call(Service::Ec2, call, &named).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("InvalidInstanceID.NotFound"),
+            "{refused}"
+        );
+    }
+    // Its token knows it.
+    assert_eq!(run(&aws, "after", "us-east-1a").await.unwrap(), second);
+    eventually("it to show", Duration::from_secs(10), async || {
+        list().await.contains(&second)
     })
     .await;
 }

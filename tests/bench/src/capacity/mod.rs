@@ -27,6 +27,8 @@ pub(crate) struct Asked {
     pub(crate) runs: u64,
     pub(crate) seed: u64,
     pub(crate) lanes: usize,
+    /// Processes of the worker in each lane.
+    pub(crate) replicas: usize,
 }
 
 /// Plays runs and prints what came of them, by class.
@@ -37,7 +39,8 @@ pub(crate) async fn capacity(asked: &Asked) -> Result<()> {
     let mut lanes = JoinSet::new();
     for _ in 0..asked.lanes {
         let next = Arc::clone(&next);
-        lanes.spawn(async move { Box::pin(lane(&next, end)).await });
+        let replicas = asked.replicas;
+        lanes.spawn(async move { Box::pin(lane(&next, end, replicas)).await });
     }
     let mut played = Vec::new();
     while let Some(ended) = lanes.join_next().await {
@@ -45,10 +48,11 @@ pub(crate) async fn capacity(asked: &Asked) -> Result<()> {
     }
     played.sort_by_key(|played| played.case.seed);
     println!(
-        "Seeds {} to {}, {} lanes, a second for {SCALE}; took {:.0?}.",
+        "Seeds {} to {}, {} lanes, replicas in each: {}, a second for {SCALE}; took {:.0?}.",
         asked.seed,
         end.saturating_sub(1),
         asked.lanes,
+        asked.replicas,
         began.elapsed()
     );
     println!();
@@ -58,9 +62,9 @@ pub(crate) async fn capacity(asked: &Asked) -> Result<()> {
     Ok(())
 }
 
-/// One AWS, one bus, one worker: runs until there are none left.
-async fn lane(next: &AtomicU64, end: u64) -> Result<Vec<Played>> {
-    let lane = Lane::start().await?;
+/// One AWS, one bus, the worker's replicas: runs until there are none left.
+async fn lane(next: &AtomicU64, end: u64, replicas: usize) -> Result<Vec<Played>> {
+    let lane = Lane::start(replicas).await?;
     let mut played = Vec::new();
     loop {
         let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

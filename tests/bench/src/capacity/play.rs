@@ -45,13 +45,13 @@ const CLOSES: f64 = 595.0;
 /// Outcomes that came, by action.
 type Outcomes = Arc<Mutex<BTreeMap<String, proto::Outcome>>>;
 
-/// An AWS, a bus, and the swap worker between them.
+/// An AWS, a bus, and the swap worker's replicas between them.
 pub(super) struct Lane {
     cloud: harness::Aws,
     setup: Setup,
     outcomes: Outcomes,
     reading: JoinHandle<()>,
-    _worker: Process,
+    _workers: Vec<Process>,
 }
 
 /// A run that was played.
@@ -77,7 +77,7 @@ impl Drop for Lane {
 }
 
 impl Lane {
-    pub(super) async fn start() -> Result<Self> {
+    pub(super) async fn start(replicas: usize) -> Result<Self> {
         let cloud = harness::Aws::start().await?;
         let setup = Setup::with(work_consumer()).await?;
         let mut env = aws_env(&cloud, REGION);
@@ -88,7 +88,10 @@ impl Lane {
             ("HT_SWAP__RUNNING_WITHIN", "9s".to_owned()),
             ("HT_SWAP__IN_SERVICE_WITHIN", "30s".to_owned()),
         ]);
-        let worker = setup.process(Role::AsgSwap, &env).await?;
+        let mut workers = Vec::new();
+        for _ in 0..replicas {
+            workers.push(setup.process(Role::AsgSwap, &env).await?);
+        }
         let outcomes = Outcomes::default();
         let reading = tokio::spawn(read(setup.bus.clone(), Arc::clone(&outcomes)));
         Ok(Self {
@@ -96,7 +99,7 @@ impl Lane {
             setup,
             outcomes,
             reading,
-            _worker: worker,
+            _workers: workers,
         })
     }
 

@@ -381,15 +381,11 @@ impl Asg {
             max,
         };
         rules::resize(sizes, None, Some(sizes.desired), None)?;
-        let subnets = call.get("VPCZoneIdentifier").unwrap_or_default().split(',');
         Ok(Self {
             region: call.region.clone(),
             name: call.get("AutoScalingGroupName").unwrap_or_default().to_owned(),
             sizes,
-            subnets: subnets
-                .filter(|id| !id.is_empty())
-                .map(|id| (id.to_owned(), String::new()))
-                .collect(),
+            subnets: subnets(call),
             source: group_params::source(call)?,
             capacity_rebalance: call.get("CapacityRebalance") == Some("true"),
             said: group_params::as_said(call),
@@ -436,4 +432,11 @@ impl Asg {
                 .collect(),
         }
     }
+}
+
+/// Subnets as they come in a call, their zones not known yet.
+pub(super) fn subnets(call: &Call) -> Vec<(String, String)> {
+    let subnets = call.get("VPCZoneIdentifier").unwrap_or_default().split(',');
+    let named = subnets.filter(|id| !id.is_empty());
+    named.map(|id| (id.to_owned(), String::new())).collect()
 }

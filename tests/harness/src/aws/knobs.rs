@@ -20,6 +20,8 @@ pub(super) struct Knobs {
     pub(super) reserved: BTreeMap<String, u32>,
     /// How old what is read of groups may be.
     pub(super) lag: Duration,
+    /// How long what is launched does not show.
+    pub(super) instance_lag: Duration,
 }
 
 /// So many calls at once, and so many a second (EC2 API reference, "request throttling").

@@ -256,7 +256,7 @@ mod tests {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
             region: "us-east-1".to_owned(),
-            service: "autoscaling".to_owned(),
+            signed_for: "autoscaling".to_owned(),
             key: String::new(),
         };
         let earlier = began.checked_sub(Duration::from_secs(60)).unwrap();

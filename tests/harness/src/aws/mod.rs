@@ -6,11 +6,13 @@
 //! detaching and sizes ([`rules`]), weights, markets, and the launches and terminations a group makes by itself.
 //!
 //! What it leaves out of AWS: health checks (a group knows at once of an instance that ends), the filling of warm pools, scaling
-//! policies, the beginning of a hook's wait (see [`Aws::wait_in_hook`]; how it ends is as in AWS). Reads may lag ([`Aws::set_read_lag`]).
+//! policies, the beginning of a hook's wait (see [`Aws::wait_in_hook`]; how it ends is as in AWS). Reads may lag
+//! ([`Aws::set_read_lag`], [`Aws::set_instance_lag`]).
 
 mod balancers;
 mod configurations;
 mod credentials;
+mod edits;
 mod group_params;
 mod groups;
 mod groups_xml;
@@ -18,6 +20,7 @@ mod images;
 mod interfaces;
 mod interruptions;
 mod knobs;
+mod late;
 mod launches;
 mod lifecycle;
 mod moto;

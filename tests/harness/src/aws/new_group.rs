@@ -247,7 +247,7 @@ impl NewGroup {
             action: "CreateLaunchConfiguration".to_owned(),
             params,
             region: region.to_owned(),
-            service: "autoscaling".to_owned(),
+            signed_for: "autoscaling".to_owned(),
             key: String::new(),
         }
     }
@@ -352,7 +352,7 @@ impl NewGroup {
             action: "CreateAutoScalingGroup".to_owned(),
             params: self.params(&subnets),
             region: region.to_owned(),
-            service: "autoscaling".to_owned(),
+            signed_for: "autoscaling".to_owned(),
             key: String::new(),
         };
         strict.create_group(&call).await?;

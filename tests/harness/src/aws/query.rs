@@ -17,7 +17,7 @@ pub struct Call {
     /// The region it was made to.
     pub region: String,
     /// The service it was signed for, as rights name it: `ec2`, `autoscaling`.
-    pub service: String,
+    pub signed_for: String,
     /// The id of the access key it was signed with.
     pub key: String,
 }
@@ -52,7 +52,7 @@ impl Call {
             action,
             params,
             region,
-            service: part(3).unwrap_or_default().to_owned(),
+            signed_for: part(3).unwrap_or_default().to_owned(),
             key: key.map(|(_, key)| key.to_owned()).unwrap_or_default(),
         })
     }
@@ -71,7 +71,15 @@ impl Call {
 
     /// The right it needs: `ec2:RunInstances`.
     pub fn right(&self) -> String {
-        format!("{}:{}", self.service, self.action)
+        format!("{}:{}", self.signed_for, self.action)
+    }
+
+    /// The service it was made to, by the version of its API; none of those that speak JSON.
+    pub fn service(&self) -> Option<Service> {
+        let version = self.get("Version")?;
+        Service::ALL
+            .into_iter()
+            .find(|service| service.version() == version)
     }
 
     /// Whether it changes something, by AWS's own naming: all but what begins with `Describe`, `Get` or `List`.
@@ -84,6 +92,15 @@ impl Call {
     pub(super) fn number(&self, name: &str) -> Option<u32> {
         self.get(name)?.parse().ok()
     }
+}
+
+impl Service {
+    const ALL: [Self; 4] = [
+        Self::Ec2,
+        Self::AutoScaling,
+        Self::Balancing,
+        Self::ClassicBalancing,
+    ];
 }
 
 /// The action of a call of SQS, which speaks JSON.

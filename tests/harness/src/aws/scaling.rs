@@ -1,7 +1,7 @@
 //! Auto Scaling, over moto's EC2.
 
 use super::group_params;
-use super::groups::{self, Asg, Joining};
+use super::groups::{Asg, Joining};
 use super::query::{self, Call, Refusal};
 use super::rules::{self, Candidate};
 use super::strict::{Stop, Strict, World};
@@ -114,56 +114,10 @@ impl Strict {
             let message = format!("AutoScalingGroup by this name already exists: {}", group.name);
             return Err(Refusal::new("AlreadyExists", message).into());
         }
-        for template in group.templates() {
-            let by = match template.id.as_str() {
-                "" => ("LaunchTemplateName", template.name.clone()),
-                id => ("LaunchTemplateId", id.to_owned()),
-            };
-            let version = template.version.as_deref().unwrap_or("$Default");
-            let found = self.moto.template(&call.region, (by.0, &by.1), version).await?;
-            (template.id, template.name) = (found.id, found.name);
-        }
-        for (template, of) in group.by_requirements() {
-            self.fit(&call.region, &template, of).await?;
-        }
-        for (subnet, zone) in &mut group.subnets {
-            *zone = self
-                .moto
-                .zone_of_subnet(&call.region, subnet)
-                .await?
-                .ok_or_else(|| Refusal::validation(format!("The subnet ID '{subnet}' does not exist")))?;
-        }
+        self.resolve(&mut group).await?;
         let name = group.name.clone();
         world.groups.push(group);
         self.settle(world, &call.region, &name).await
-    }
-
-    /// Learns the types that meet an override's requirements and run its image.
-    async fn fit(
-        &self,
-        region: &str,
-        template: &groups::Template,
-        of: &mut groups::Override,
-    ) -> Result<(), Stop> {
-        let version = template.version.as_deref().unwrap_or("$Default");
-        let by = ("LaunchTemplateId", template.id.as_str());
-        let image = match of.image.clone() {
-            Some(own) => Some(own),
-            None => self.moto.template(region, by, version).await?.image,
-        };
-        let image = image.ok_or_else(|| Refusal::validation("requirements without an image"))?;
-        let (architecture, virtualization) = self.moto.platform(region, &image).await?;
-        // In EC2's names; what a type may cost is not judged.
-        let asked = of.requirements.iter().filter_map(|(name, value)| {
-            let name = name.replace("s.member.", ".");
-            (!name.contains("Price")).then(|| (name, value.clone()))
-        });
-        let asked = asked.collect();
-        of.fitting = self
-            .types
-            .meeting(&self.moto, region, &asked, &[architecture], &[virtualization])
-            .await?;
-        Ok(())
     }
 
     async fn delete(&self, world: &mut World, call: &Call) -> Result<(), Stop> {
@@ -190,9 +144,12 @@ impl Strict {
         let group = world.of(call)?;
         let [min, desired, max] = ["MinSize", "DesiredCapacity", "MaxSize"].map(|name| call.number(name));
         rules::resize(group.sizes, min, desired, max)?;
-        group.sizes = rules::resized(group.sizes, min, desired, max);
-        group.said.extend(group_params::as_said(call));
+        let mut edited = group.clone();
+        edited.sizes = rules::resized(group.sizes, min, desired, max);
+        edited.said.extend(group_params::as_said(call));
         let name = group.name.clone();
+        self.edit(&mut edited, call).await?;
+        *world.of(call)? = edited;
         self.settle(world, &call.region, &name).await
     }
 
@@ -200,7 +157,8 @@ impl Strict {
         let ids = call.list("InstanceIds");
         let mut found = Vec::new();
         for id in &ids {
-            let mut instance = self.moto.instance(&call.region, id).await?;
+            let known = !self.is_hidden(id);
+            let mut instance = self.moto.instance(&call.region, id).await?.filter(|_| known);
             if let Some(instance) = instance.as_mut().filter(|_| self.starts_still(id)) {
                 instance.state = "pending".to_owned();
             }

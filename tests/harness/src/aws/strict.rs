@@ -38,6 +38,8 @@ pub(super) struct Strict {
     pub(super) types: Types,
     /// When instances run that were launched with a delay.
     running_at: Mutex<HashMap<String, Instant>>,
+    /// When instances begin to show that do not at first.
+    pub(super) shown_at: Mutex<HashMap<String, Instant>>,
     /// Held while the messages of a queue change: moto forgets one of two changes at the same time, so that a message that
     /// was deleted is there again, or one that was sent is not.
     pub(super) queues: tokio::sync::Mutex<()>,
@@ -86,6 +88,7 @@ impl Strict {
             configurations: Mutex::default(),
             types: Types::default(),
             running_at: Mutex::default(),
+            shown_at: Mutex::default(),
             queues: tokio::sync::Mutex::default(),
             world: tokio::sync::Mutex::default(),
         }
@@ -122,6 +125,7 @@ impl Strict {
         *self.configurations() = Configurations::default();
         *self.lifecycle() = Lifecycle::default();
         lock(&self.running_at).clear();
+        lock(&self.shown_at).clear();
         self.faults.heal();
         self.moto.reset().await
     }
@@ -274,6 +278,7 @@ impl Strict {
             return Ok(answer.map(http_server::whole));
         }
         self.starting(&ids_in(&text)?);
+        self.show_later(&ids_in(&text)?);
         if let Some(token) = token {
             world.launches.insert(token, (asked, text.clone()));
         }
@@ -371,6 +376,7 @@ impl Strict {
     }
 
     async fn describe_instances(&self, call: &Call, request: Request<Bytes>) -> Result<Response<Body>, Stop> {
+        self.all_shown(call)?;
         let page = self.knobs().page;
         let request = match page {
             Some(page) if call.get("InstanceId.1").is_none() && call.get("MaxResults").is_none() => {
@@ -381,14 +387,15 @@ impl Strict {
         let mut answer = self.moto.pass(request).await?;
         // The body may change its length.
         answer.headers_mut().remove(header::CONTENT_LENGTH);
-        Ok(answer.map(|body| {
-            let xml = self.as_starting(String::from_utf8_lossy(&body).into_owned());
-            http_server::whole(self.with_prefixes(xml))
-        }))
+        let (head, body) = answer.into_parts();
+        let xml = self.without_hidden(String::from_utf8_lossy(&body).into_owned())?;
+        let xml = self.with_prefixes(self.as_starting(xml));
+        Ok(Response::from_parts(head, http_server::whole(xml)))
     }
 
     /// Ends instances; their groups lose them, and see to it.
     async fn terminate(&self, call: &Call, request: Request<Bytes>) -> Result<Response<Body>, Stop> {
+        self.all_shown(call)?;
         let mut world = self.world.lock().await;
         let answer = self.moto.pass(request).await?;
         if answer.status().is_success() {

@@ -4,12 +4,14 @@ use crate::Error;
 use crate::http_server::{self, Body};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use jiff::Timestamp;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// A request that came through, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +35,57 @@ pub struct Fault {
     method: Option<Method>,
     path: Option<String>,
     containing: Vec<String>,
+    header: Option<(&'static str, String)>,
     skip: usize,
     times: usize,
     chance: Option<Chance>,
+    struck: Arc<AtomicUsize>,
+}
+
+/// Requests that [`Fault::held_before`] or [`Fault::held_after`] holds. Dropped, it ends their connections without an answer.
+#[derive(Debug)]
+pub struct Held(Arc<Holding>);
+
+#[derive(Debug)]
+struct Holding {
+    /// A permit for each request that is held and was not waited for.
+    reached: Semaphore,
+    /// Closed once nothing is held any more.
+    over: Semaphore,
+}
+
+impl Held {
+    fn new() -> (Self, Arc<Holding>) {
+        let holding = Arc::new(Holding {
+            reached: Semaphore::new(0),
+            over: Semaphore::new(0),
+        });
+        (Self(Arc::clone(&holding)), holding)
+    }
+
+    /// Waits until one is held that was not waited for before.
+    pub async fn reached(&self) {
+        self.0
+            .reached
+            .acquire()
+            .await
+            .expect("it is never closed")
+            .forget();
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.over.close();
+    }
+}
+
+impl Holding {
+    async fn hold(&self) {
+        self.reached.add_permits(1);
+        // Nobody gives a permit.
+        self.over.acquire().await.ok();
+    }
 }
 
 /// So many of a hundred, by dice.
@@ -69,6 +119,8 @@ enum Effect {
     Stalled,
     NoAnswer,
     LostReply,
+    HeldBefore(Arc<Holding>),
+    HeldAfter(Arc<Holding>),
 }
 
 impl Fault {
@@ -118,15 +170,29 @@ impl Fault {
         Self::new(Effect::LostReply)
     }
 
+    /// Holds a request without asking the service, and never asks it.
+    pub fn held_before() -> (Self, Held) {
+        let (held, holding) = Held::new();
+        (Self::new(Effect::HeldBefore(holding)), held)
+    }
+
+    /// Asks the service, then holds its answer, and never gives it.
+    pub fn held_after() -> (Self, Held) {
+        let (held, holding) = Held::new();
+        (Self::new(Effect::HeldAfter(holding)), held)
+    }
+
     fn new(effect: Effect) -> Self {
         Self {
             effect,
             method: None,
             path: None,
             containing: Vec::new(),
+            header: None,
             skip: 0,
             times: usize::MAX,
             chance: None,
+            struck: Arc::default(),
         }
     }
 
@@ -169,6 +235,19 @@ impl Fault {
         self
     }
 
+    /// Only for requests with a header of this name that contains this text.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.header = Some((name, text.into()));
+        self
+    }
+
+    /// Only for requests to AWS that are signed with this access key.
+    #[must_use]
+    pub fn signed_with(self, key: &str) -> Self {
+        self.with_header("authorization", format!("Credential={key}/"))
+    }
+
     /// Not for the first so many that match.
     #[must_use]
     pub fn skip(mut self, requests: usize) -> Self {
@@ -190,15 +269,24 @@ impl Fault {
         self
     }
 
+    /// How many requests it struck so far, its clones included.
+    pub fn struck(&self) -> usize {
+        self.struck.load(Ordering::Relaxed)
+    }
+
     /// Whether it strikes this request; counts it.
-    fn strikes(&mut self, method: &Method, path: &str, body: &[u8]) -> bool {
+    fn strikes(&mut self, method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> bool {
         let matches = self.times > 0
             && self.method.as_ref().is_none_or(|wanted| wanted == method)
             && self.path.as_ref().is_none_or(|wanted| path.contains(wanted))
             && self
                 .containing
                 .iter()
-                .all(|wanted| contains(body, wanted.as_bytes()));
+                .all(|wanted| contains(body, wanted.as_bytes()))
+            && self.header.as_ref().is_none_or(|(name, wanted)| {
+                let found = headers.get(*name);
+                found.is_some_and(|found| contains(found.as_bytes(), wanted.as_bytes()))
+            });
         let matches = matches && self.chance.as_mut().is_none_or(Chance::hits);
         if matches && self.skip > 0 {
             self.skip -= 1;
@@ -207,6 +295,7 @@ impl Fault {
         if matches && self.times != usize::MAX {
             self.times -= 1;
         }
+        self.struck.fetch_add(usize::from(matches), Ordering::Relaxed);
         matches
     }
 }
@@ -245,7 +334,7 @@ impl Faults {
             .map_or_else(|| "/".to_owned(), ToString::to_string);
         let effect = lock(&self.faults).iter_mut().find_map(|fault| {
             fault
-                .strikes(&method, &path, request.body())
+                .strikes(&method, &path, request.headers(), request.body())
                 .then(|| fault.effect.clone())
         });
         let faulty = effect.is_some();
@@ -301,6 +390,15 @@ async fn affected<F: Future<Output = Response<Body>>>(
         Effect::LostReply => {
             // Read to its end, so that the service has done all it does.
             service(request).await.into_body().collect().await.ok();
+            None
+        }
+        Effect::HeldBefore(holding) => {
+            holding.hold().await;
+            None
+        }
+        Effect::HeldAfter(holding) => {
+            service(request).await.into_body().collect().await.ok();
+            holding.hold().await;
             None
         }
     }

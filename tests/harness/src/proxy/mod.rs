@@ -5,6 +5,6 @@ mod http;
 mod tcp;
 
 pub(crate) use fault::Faults;
-pub use fault::{Fault, Seen};
+pub use fault::{Fault, Held, Seen};
 pub use http::Http;
 pub use tcp::Tcp;

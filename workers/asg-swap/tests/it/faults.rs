@@ -1,9 +1,6 @@
 //! AWS has none, wants to be left alone, or does not answer.
 
-use hollowtrees_harness::{
-    aws::{NewGroup, Service},
-    proxy::Fault,
-};
+use hollowtrees_harness::aws::{NewGroup, Service};
 use hollowtrees_schemas::{
     id::IncidentKey,
     key,
@@ -59,98 +56,32 @@ async fn a_pool_without_capacity_is_followed_by_the_next_and_the_last_by_the_end
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_launch_whose_answer_is_lost_is_one_launch() {
+async fn whichever_word_ec2_has_for_it_a_pool_without_capacity_is_passed_over() {
     let mut world = World::new().await;
-    let old = world.group(&NewGroup::new("lost").sizes(1, 1, 1)).await.remove(0);
-    // More often than the SDK repeats by itself.
-    for action in [
-        "RunInstances",
-        "AttachInstances",
-        "DetachInstances",
-        "UpdateAutoScalingGroup",
+    let worker = world.worker().await;
+    for (name, code, status) in [
+        ("insufficient", "InsufficientInstanceCapacity", 500),
+        ("unfulfillable", "UnfulfillableCapacity", 400),
+        ("host", "InsufficientCapacityOnHost", 500),
     ] {
-        let times = if action == "RunInstances" { 4 } else { 1 };
-        let fault = Fault::lost_reply()
-            .containing(format!("Action={action}&"))
-            .times(times);
-        world.aws.inject(fault);
+        let group = NewGroup::new(name)
+            .types(&["m5.large", "m4.large"])
+            .sizes(1, 1, 1);
+        let old = world.group(&group).await.remove(0);
+        let none = Service::Ec2
+            .fault(code, status)
+            .containing("Action=RunInstances&");
+        let none = none.containing("InstanceType=m5.large&");
+        world.aws.inject(none.clone());
+        world.send(&world.action(&old, "certain")).await;
+        let outcome = world.end().await;
+        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+        let new = world.swapped(name, &old, (1, 1, 1)).await;
+        assert_eq!((new.instance_type.as_str(), none.struck()), ("m4.large", 1));
+        let why = detail(&outcome)["refused"][0]["why"].to_string();
+        assert!(why.contains(code), "{why}");
+        world.aws.heal();
     }
-    let worker = world.worker().await;
-    world.send(&world.action(&old, "certain")).await;
-    let outcome = world.end().await;
-    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
-    world.swapped("lost", &old, (1, 1, 1)).await;
-    let all = world.aws.instances().await.unwrap();
-    assert_eq!(all.len(), 2, "{all:?}");
-    worker.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn throttling_is_waited_out() {
-    let mut world = World::new().await;
-    let old = world.group(&NewGroup::new("slow").sizes(1, 1, 1)).await.remove(0);
-    let throttle = |service: Service, code: &str, status: u16, action: &str, times: usize| {
-        let fault = service.fault(code, status);
-        world
-            .aws
-            .inject(fault.containing(format!("Action={action}&")).times(times));
-    };
-    throttle(Service::Ec2, "RequestLimitExceeded", 503, "RunInstances", 4);
-    throttle(Service::Ec2, "RequestLimitExceeded", 503, "DescribeInstances", 4);
-    throttle(
-        Service::AutoScaling,
-        "Throttling",
-        400,
-        "DescribeAutoScalingGroups",
-        4,
-    );
-    throttle(Service::AutoScaling, "Throttling", 400, "AttachInstances", 2);
-    throttle(
-        Service::AutoScaling,
-        "ScalingActivityInProgress",
-        400,
-        "DetachInstances",
-        2,
-    );
-    throttle(
-        Service::AutoScaling,
-        "ResourceContention",
-        500,
-        "UpdateAutoScalingGroup",
-        1,
-    );
-    let worker = world.worker().await;
-    world.send(&world.action(&old, "certain")).await;
-    let outcome = world.end().await;
-    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
-    world.swapped("slow", &old, (1, 1, 1)).await;
-    worker.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_denied_is_undone_and_said() {
-    let mut world = World::new().await;
-    let old = world
-        .group(&NewGroup::new("denied").sizes(1, 1, 1))
-        .await
-        .remove(0);
-    let fault = Service::AutoScaling
-        .fault("AccessDenied", 403)
-        .containing("Action=AttachInstances&");
-    world.aws.inject(fault);
-    let worker = world.worker().await;
-    world.send(&world.action(&old, "certain")).await;
-    let outcome = world.end().await;
-    assert_eq!(
-        (outcome.result.as_str(), outcome.reason.as_str()),
-        ("failed", "denied"),
-        "{outcome:?}"
-    );
-    assert!(
-        outcome.message.contains("What was launched was ended."),
-        "{outcome:?}"
-    );
-    world.unswapped("denied", &old, (1, 1, 1)).await;
     worker.stop().await;
 }
 

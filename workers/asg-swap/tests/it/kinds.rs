@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     rights::listed,
-    world::{BOUND, World, detail, params},
+    world::{BOUND, World, detail, params, replicas},
 };
 
 /// "#!/bin/sh" and "exit"
@@ -352,13 +352,14 @@ async fn a_group_by_requirements_gets_the_cheapest_type_that_meets_them() {
         assert_eq!((new.instance_type.as_str(), new.spot), ("m5.large", true));
     }
     assert_eq!(world.sizes("small").await, (2, 2, 3));
-    // Three swaps asked once; there are pages.
+    // Three swaps of a process asked once; there are pages.
     let first_pages = world
         .aws
         .calls()
         .into_iter()
         .filter(|call| call.action == REQUIREMENTS && call.get("NextToken").is_none());
-    assert_eq!(first_pages.count(), 1);
+    let asked = first_pages.count();
+    assert!((1..=replicas()).contains(&asked), "{asked}");
     worker.stop().await;
 }
 

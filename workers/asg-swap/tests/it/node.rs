@@ -1,6 +1,9 @@
 //! The replacement is attached when its node is Ready, or when that was waited for long enough.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use hollowtrees_harness::{
     Error, Worker,
@@ -158,16 +161,17 @@ async fn what_is_withdrawn_in_the_wait_is_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_in_the_wait_for_a_node() {
     let ground = ground("node-dead").await;
-    let (mut world, old) = world(&ground, &[("HT_SWAP__WAIT_FOR_NODE", "90s")]).await;
+    let (mut world, old) = world(&ground, &[]).await;
     let action = world.action(&old, "certain");
-    let first = world.worker().await;
+    let port = Port::reserve().unwrap();
+    let process = seeing(&world, &port, &ground.kubeconfig, "90s");
     world.send(&action).await;
     let new = launched(&mut world, &old).await;
     looks(&world, 3).await;
     let began = world.checkpoint(&action, "running_at").await;
     assert!(began.as_f64().unwrap() > 0.0, "{began}");
-    first.crash().await;
-    let second = world.worker().await;
+    process.kill();
+    process.restart().unwrap();
     // Whoever takes it up waits on, and from the same moment.
     looks(&world, 5).await;
     assert_eq!(world.checkpoint(&action, "running_at").await, began);
@@ -183,7 +187,17 @@ async fn dead_in_the_wait_for_a_node() {
     assert_eq!(world.swapped("g", &old, (1, 1, 2)).await.id, new.id);
     assert_eq!(detail(&outcome)["node"]["found"], "ready");
     assert_eq!(world.aws.instances().await.unwrap().len(), 2);
-    second.stop().await;
+}
+
+/// The process, that sees this cluster and waits so long for a node.
+fn seeing(world: &World, listen: &Port, kubeconfig: &Path, wait: &str) -> Worker {
+    world
+        .process(listen)
+        .env("HT_CLUSTER__NAME", CLUSTER)
+        .env("HT_CLUSTER__KUBECONFIG", kubeconfig)
+        .env("HT_SWAP__WAIT_FOR_NODE", wait)
+        .start()
+        .unwrap()
 }
 
 /// The worker waits by its configuration for nodes of its cluster only; a rule may ask for more, less, or what it cannot do.
@@ -263,19 +277,7 @@ async fn without_an_api_server_it_is_ready_says_so_and_swaps() {
     let mut world = World::new().await;
     let old = world.group(&NewGroup::new("g").sizes(1, 1, 2)).await.remove(0);
     let port = Port::reserve().unwrap();
-    let process = Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
-        .env("AWS_ENDPOINT_URL", world.aws.url())
-        .env("AWS_ACCESS_KEY_ID", "testbed")
-        .env("AWS_SECRET_ACCESS_KEY", "testbed")
-        .env("AWS_REGION", "us-east-1")
-        .env("HT_CLUSTER__NAME", CLUSTER)
-        .env("HT_CLUSTER__KUBECONFIG", &via)
-        .env("HT_SWAP__WAIT_FOR_NODE", "2s")
-        .env("HT_SWAP__POLL", "200ms")
-        .env("HT_NATS__URL", world.nats.url())
-        .env("HT_HEALTH__LISTEN", port.addr().to_string())
-        .start()
-        .unwrap();
+    let process = seeing(&world, &port, &via, "2s");
     let url = |path: &str| format!("http://{}{path}", port.addr());
     process.ready(&url("/readyz"), BOUND).await.unwrap();
     eventually("the trouble to be told", BOUND, async || {

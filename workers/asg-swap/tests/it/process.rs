@@ -18,16 +18,7 @@ async fn the_process_gets_ready_swaps_counts_and_goes() {
     let mut world = World::new().await;
     let old = world.group(&NewGroup::new("g")).await.remove(0);
     let port = Port::reserve().unwrap();
-    let process = Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
-        .env("AWS_ENDPOINT_URL", world.aws.url())
-        .env("AWS_ACCESS_KEY_ID", "testbed")
-        .env("AWS_SECRET_ACCESS_KEY", "testbed")
-        .env("AWS_REGION", "us-east-1")
-        .env("HT_SWAP__POLL", "200ms")
-        .env("HT_NATS__URL", world.nats.url())
-        .env("HT_HEALTH__LISTEN", port.addr().to_string())
-        .start()
-        .unwrap();
+    let process = world.process(&port).start().unwrap();
     let url = |path: &str| format!("http://{}{path}", port.addr());
     process.ready(&url("/readyz"), BOUND).await.unwrap();
     // Its region comes from the environment.

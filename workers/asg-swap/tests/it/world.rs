@@ -1,6 +1,6 @@
 //! A bus, an AWS, and workers between them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hollowtrees_asg_swap::{
     config,
@@ -14,8 +14,10 @@ use hollowtrees_bus::{
 };
 use hollowtrees_cluster::{Limits, Nodes, Sight};
 use hollowtrees_harness::{
-    Aws, Nats,
+    Aws, Nats, Worker,
     aws::{Instance, NewGroup, Service},
+    ports::Port,
+    process::Builder,
 };
 use hollowtrees_runtime::{
     config::Loader,
@@ -43,29 +45,50 @@ pub(crate) const REGION: &str = "us-east-1";
 
 /// Everything a test needs, by one name.
 pub(crate) struct World {
-    pub(crate) aws: Aws,
+    pub(crate) aws: Arc<Aws>,
     pub(crate) bus: Bus,
     outcomes: Deliveries,
     pub(crate) settings: config::Settings,
     pub(crate) nats: Nats,
+    /// What its workers sign with.
+    pub(crate) key: String,
 }
 
-/// A worker in this process.
-pub(crate) struct Running {
+/// How many replicas a test's worker stands for; none said: one. See [`crate::replicas`].
+pub(crate) const REPLICAS: &str = "HOLLOWTREES_SWAP_REPLICAS";
+
+/// As many as that.
+pub(crate) fn replicas() -> usize {
+    let said = std::env::var(REPLICAS);
+    said.map_or(1, |said| said.parse().expect("a number of replicas"))
+}
+
+/// A worker in this process, or its replicas.
+pub(crate) struct Running(Vec<Replica>);
+
+struct Replica {
     stop: CancellationToken,
     task: JoinHandle<Result<(), ServeError>>,
 }
 
 impl Running {
     pub(crate) async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap().unwrap();
+        for replica in &self.0 {
+            replica.stop.cancel();
+        }
+        for replica in self.0 {
+            replica.task.await.unwrap().unwrap();
+        }
     }
 
     /// As a crash: no word to anyone.
     pub(crate) async fn crash(self) {
-        self.task.abort();
-        assert!(self.task.await.unwrap_err().is_cancelled());
+        for replica in &self.0 {
+            replica.task.abort();
+        }
+        for replica in self.0 {
+            assert!(replica.task.await.unwrap_err().is_cancelled());
+        }
     }
 }
 
@@ -76,8 +99,13 @@ impl World {
 
     /// With these variables of the environment.
     pub(crate) async fn with(env: &[(&str, &str)]) -> Self {
-        let (nats, aws) = tokio::join!(Nats::start(), Aws::start());
-        let (nats, aws) = (nats.unwrap(), aws.unwrap());
+        let aws = Aws::start().await.unwrap();
+        Self::beside(Arc::new(aws), "testbed", env).await
+    }
+
+    /// With a bus of its own, beside others on one AWS; its workers sign with this key.
+    pub(crate) async fn beside(aws: Arc<Aws>, key: &str, env: &[(&str, &str)]) -> Self {
+        let nats = Nats::start().await.unwrap();
         let bus = Bus::connect(&Options::new(nats.url())).await.unwrap();
         let env = [("HT_SWAP__POLL", "100ms")].iter().chain(env);
         let env = env.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -99,16 +127,22 @@ impl World {
             outcomes,
             settings,
             nats,
+            key: key.to_owned(),
         }
     }
 
-    /// Starts a worker.
+    /// Starts a worker, in as many replicas as there are to be.
     pub(crate) async fn worker(&self) -> Running {
+        let started = (0..replicas()).map(|_| self.replica());
+        Running(futures::future::join_all(started).await)
+    }
+
+    async fn replica(&self) -> Replica {
         let identity = Identity::new("asg-swap", "0.0.0");
         let metrics = Metrics::new(&identity).unwrap();
         let access = AwsOptions {
             endpoint: Some(self.aws.url()),
-            keys: Some(Keys::new("testbed", "testbed")),
+            keys: Some(Keys::new(self.key.as_str(), "testbed")),
             ..self.settings.access()
         };
         let aws = hollowtrees_aws::Aws::connect(&access).await.unwrap();
@@ -136,7 +170,19 @@ impl World {
             tokio::spawn(
                 async move { serve(bus, swapper, settings, process, &metrics, stopped, |_| {}).await },
             );
-        Running { stop, task }
+        Replica { stop, task }
+    }
+
+    /// The process itself, to be started, serving `/readyz` and `/metrics` there.
+    pub(crate) fn process(&self, listen: &Port) -> Builder {
+        Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
+            .env("AWS_ENDPOINT_URL", self.aws.url())
+            .env("AWS_ACCESS_KEY_ID", &self.key)
+            .env("AWS_SECRET_ACCESS_KEY", "testbed")
+            .env("AWS_REGION", REGION)
+            .env("HT_SWAP__POLL", "200ms")
+            .env("HT_NATS__URL", self.nats.url())
+            .env("HT_HEALTH__LISTEN", listen.addr().to_string())
     }
 
     /// Makes a group and forgets the calls for it; its members' ids.

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use hollowtrees_asg_swap::config::Orphans;
 use hollowtrees_domain::swap::balance;
-use hollowtrees_harness::{
-    aws::{Delays, NewGroup, Service},
-    proxy::Fault,
-};
+use hollowtrees_harness::aws::{Delays, NewGroup, Service};
 use hollowtrees_schemas::{
     key,
     names::result,
@@ -17,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     sweep::{Replica, over},
-    world::{ACCOUNT, BOUND, REGION, World, detail},
+    world::{ACCOUNT, REGION, World, detail},
 };
 
 const ZONES: [&str; 2] = ["us-east-1a", "us-east-1b"];
@@ -125,40 +122,6 @@ async fn a_role_without_the_right_swaps_all_the_same_and_says_so() {
     );
     assert_eq!(told["restored"], true);
     assert!(!world.record("even").await.rebalance_suspended);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn dead_after_zones_were_left_alone_another_one_has_them_evened_out() {
-    let mut world = World::new().await;
-    let old = even(&world).await;
-    // Done, and the answer is lost in the death.
-    world.aws.inject(
-        Fault::lost_reply()
-            .containing("Action=SuspendProcesses&")
-            .times(1),
-    );
-    world.aws.set_delays(Delays {
-        in_service: Duration::from_secs(2),
-        ..Delays::default()
-    });
-    let first = world.worker().await;
-    world.send(&world.action(&old, "certain")).await;
-    hollowtrees_harness::eventually("zones to be left alone", BOUND, async || {
-        is_suspended(&world).await
-    })
-    .await;
-    first.crash().await;
-    assert!(
-        world.record("even").await.rebalance_suspended,
-        "it was noted before"
-    );
-    let second = world.worker().await;
-    let outcome = world.end().await;
-    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
-    world.swapped("even", &old, (2, 2, 3)).await;
-    assert!(!is_suspended(&world).await);
-    assert!(!world.record("even").await.rebalance_suspended);
-    second.stop().await;
 }
 
 /// A record that says it was suspended, with a swap of this result.

@@ -1,0 +1,56 @@
+//! The same tests where each worker is two or three replicas on one bus.
+//!
+//! Every test of this program runs so with `HOLLOWTREES_SWAP_REPLICAS=2` in its environment. Here are those in which it matters who
+//! does what: the plain swap; what replicas share through records, which is limits, shares and batches; and all faults, those that
+//! pass with three and those that do not with two, for what is asked again may be asked by another one.
+
+use std::process::Command;
+
+use crate::world::REPLICAS;
+
+const RUNS: [(&str, &[&str]); 2] = [
+    (
+        "2",
+        &[
+            "happy::",
+            "kinds::",
+            "policies::",
+            "mass::two_hundred",
+            "matrix::what_is_refused",
+        ],
+    ),
+    (
+        "3",
+        &[
+            "happy::",
+            "policies::an_account",
+            "policies::as_many",
+            "mass::two_hundred",
+            "matrix::whatever_passes",
+        ],
+    ),
+];
+
+#[test]
+fn two_and_three_replicas_do_what_one_does() {
+    // Not of itself.
+    if std::env::var_os(REPLICAS).is_some() {
+        return;
+    }
+    for (replicas, tests) in RUNS {
+        let run = Command::new(std::env::current_exe().unwrap())
+            .args(tests)
+            .env(REPLICAS, replicas)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        let told = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success(), "{replicas} replicas:\n{said}\n{told}");
+        for test in tests {
+            let ran = said
+                .lines()
+                .any(|line| line.contains(test) && line.ends_with(" ok"));
+            assert!(ran, "{test} is no test:\n{said}");
+        }
+    }
+}
