@@ -5,7 +5,7 @@ use hollowtrees_domain::swap::{
     forecast::Call,
     joint::Write,
     placement::{Reserved, Target},
-    world::{Blueprint, Launch},
+    world::{Blueprint, Launch, SpotMarket},
 };
 use serde_json::{Value, json};
 
@@ -39,57 +39,74 @@ pub(crate) fn told(call: &Call, group: &str) -> Value {
 }
 
 fn changed(write: &Write, group: &str) -> Value {
-    let mut told = match write {
-        Write::SetMax { to } => json!({"MaxSize": to}),
-        Write::Attach { instances } => json!({"InstanceIds": instances}),
-        Write::Protect { instances } => json!({"InstanceIds": instances, "ProtectedFromScaleIn": true}),
-        Write::Detach { instances, decrement } => {
-            json!({"InstanceIds": instances, "ShouldDecrementDesiredCapacity": decrement})
-        }
-        Write::SetDesired { to } => json!({"DesiredCapacity": to, "HonorCooldown": false}),
-        Write::Rebalance { .. } => json!({"ScalingProcesses": [REBALANCE]}),
+    let name = ("AutoScalingGroupName", json!(group));
+    match write {
+        Write::SetMax { to } => of([name, ("MaxSize", json!(to))]),
+        Write::Attach { instances } => of([name, ("InstanceIds", json!(instances))]),
+        Write::Protect { instances } => of([
+            name,
+            ("InstanceIds", json!(instances)),
+            ("ProtectedFromScaleIn", json!(true)),
+        ]),
+        Write::Detach { instances, decrement } => of([
+            name,
+            ("InstanceIds", json!(instances)),
+            ("ShouldDecrementDesiredCapacity", json!(decrement)),
+        ]),
+        Write::SetDesired { to } => of([
+            name,
+            ("DesiredCapacity", json!(to)),
+            ("HonorCooldown", json!(false)),
+        ]),
+        Write::Rebalance { .. } => of([name, ("ScalingProcesses", json!([REBALANCE]))]),
         // Of whichever group it is a member.
-        Write::TerminateMember { instance, decrement } => {
-            return json!({"InstanceId": instance, "ShouldDecrementDesiredCapacity": decrement});
-        }
-    };
-    told["AutoScalingGroupName"] = json!(group);
-    told
+        Write::TerminateMember { instance, decrement } => of([
+            ("InstanceId", json!(instance)),
+            ("ShouldDecrementDesiredCapacity", json!(decrement)),
+        ]),
+    }
 }
 
 fn launched(launch: &Launch) -> Value {
-    let mut told = json!({
-        "MinCount": 1,
-        "MaxCount": 1,
-        "InstanceType": launch.instance_type,
-        "SubnetId": launch.subnet,
-        "ClientToken": launch.token,
-        "Tags": launch.tags,
-    });
-    match &launch.blueprint {
-        Blueprint::Template(template) => {
-            told["LaunchTemplate"] = json!({"LaunchTemplateId": template.id, "Version": template.version});
-        }
-        Blueprint::Configuration(configuration) => {
-            told["LaunchConfiguration"] = json!(configuration.name);
-        }
+    let blueprint = match &launch.blueprint {
+        Blueprint::Template(template) => (
+            "LaunchTemplate",
+            json!({"LaunchTemplateId": template.id, "Version": template.version}),
+        ),
+        Blueprint::Configuration(configuration) => ("LaunchConfiguration", json!(configuration.name)),
+    };
+    let always = [
+        ("MinCount", json!(1)),
+        ("MaxCount", json!(1)),
+        ("InstanceType", json!(launch.instance_type)),
+        ("SubnetId", json!(launch.subnet)),
+        ("ClientToken", json!(launch.token)),
+        ("Tags", json!(launch.tags)),
+        blueprint,
+    ];
+    let image = launch.image.as_ref().map(|image| ("ImageId", json!(image)));
+    let group = launch.placement_group.as_ref();
+    let placement = group.map(|group| ("Placement", json!({"GroupName": group})));
+    let reserved = launch.reserved.as_ref();
+    let reserved = reserved.map(|of| ("CapacityReservationSpecification", specification(of)));
+    let market = launch
+        .spot
+        .as_ref()
+        .map(|spot| ("InstanceMarketOptions", market(spot)));
+    of(always
+        .into_iter()
+        .chain([image, placement, reserved, market].into_iter().flatten()))
+}
+
+fn of(parameters: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    parameters.into_iter().collect()
+}
+
+fn market(spot: &SpotMarket) -> Value {
+    match &spot.max_price {
+        None => json!({"MarketType": "spot"}),
+        Some(price) => json!({"MarketType": "spot", "SpotOptions": {"MaxPrice": price}}),
     }
-    if let Some(image) = &launch.image {
-        told["ImageId"] = json!(image);
-    }
-    if let Some(group) = &launch.placement_group {
-        told["Placement"] = json!({"GroupName": group});
-    }
-    if let Some(reserved) = &launch.reserved {
-        told["CapacityReservationSpecification"] = specification(reserved);
-    }
-    if let Some(spot) = &launch.spot {
-        told["InstanceMarketOptions"] = json!({"MarketType": "spot"});
-        if let Some(price) = &spot.max_price {
-            told["InstanceMarketOptions"]["SpotOptions"] = json!({"MaxPrice": price});
-        }
-    }
-    told
 }
 
 fn specification(reserved: &Reserved) -> Value {
