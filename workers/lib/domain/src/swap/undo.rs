@@ -143,11 +143,13 @@ fn kept(checkpoint: &Checkpoint, seen: &Seen) -> End {
 }
 
 fn end(checkpoint: &Checkpoint, seen: &Seen, why: &Undo) -> End {
-    let touched = checkpoint.launched.is_some() || !checkpoint.refused.is_empty();
-    let undone = if touched {
+    let undone = if checkpoint.launched.is_some() {
         " What was launched was ended."
-    } else {
+    } else if checkpoint.refused.is_empty() {
         " Nothing was launched."
+    } else {
+        // Of a pool that was given up it is not known whether it gave an instance.
+        " Nothing that was launched runs on."
     };
     let left = leftovers(checkpoint);
     let old = &seen.old_id;
