@@ -104,8 +104,7 @@ impl Saga<'_> {
         };
         // What open swaps have added is none of what the group wants.
         let record = self.place(&group.name).read(self.job.bus()).await?;
-        let added = record.swaps.iter().map(|swap| swap.surplus).sum::<u32>();
-        let desired = group.sizes.desired.saturating_sub(added);
+        let desired = group.sizes.desired.saturating_sub(book::added(&record));
         let kept = Room {
             most: maintenance.beside(desired, source::weight(group, old)),
             of: OF_MAINTENANCE,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hollowtrees_domain::swap::{Seen, rebalance::Watch};
+use hollowtrees_domain::swap::{Seen, book, rebalance::Watch};
 use hollowtrees_runtime::worker::Failure;
 use hollowtrees_schemas::proto::time;
 use jiff::SignedDuration;
@@ -22,7 +22,7 @@ impl Saga<'_> {
         let at_risk = futures::future::try_join_all(asked).await?;
         let record = self.place(&group.name).read(self.job.bus()).await?;
         seen.at_risk = at_risk.into_iter().flatten().collect();
-        seen.added = record.swaps.iter().map(|swap| swap.surplus).sum();
+        seen.added = book::added(&record);
         Ok(())
     }
 

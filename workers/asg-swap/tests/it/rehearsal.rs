@@ -7,9 +7,10 @@ use hollowtrees_harness::aws::NewGroup;
 use hollowtrees_schemas::proto;
 use serde_json::{Value, json};
 
-use crate::world::{World, detail, params};
-
-const ZONES: [&str; 2] = ["us-east-1a", "us-east-1b"];
+use crate::{
+    whole,
+    world::{World, detail, params},
+};
 
 /// As the query of the call has them: `{"A": ["x"], "B": {"C": 1}}` is `A.member.1=x` and `B.C=1`; of EC2 `A.1=x`.
 fn flat(prefix: &str, value: &Value, list: &str, into: &mut BTreeMap<String, String>) {
@@ -106,12 +107,6 @@ async fn check(world: &mut World, group: &str, old: &str, certainty: &str, more:
     }
 }
 
-/// What ends an instance waits for its pods.
-async fn drained(world: &World, old: &str) {
-    world.incident(old, "open").await;
-    world.drain(old, "done", "succeeded").await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_swap_where_there_is_room() {
     let mut world = World::new().await;
@@ -128,26 +123,11 @@ async fn of_a_swap_where_there_is_room() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_swap_that_needs_everything() {
     let mut world = World::new().await;
-    let group = NewGroup::new("all").zones(&ZONES).sizes(2, 2, 2).spot();
-    let old = world.group(&group).await.remove(0);
-    for zone in ZONES {
-        world.aws.set_spot_price("m5.large", zone, 0.03);
-    }
-    world.protect(&old).await;
-    drained(&world, &old).await;
+    let old = whole::group(&world.aws, "all").await;
+    world.undrained(&old).await;
     let worker = world.worker().await;
-    let calls = [
-        "RunInstances",
-        "UpdateAutoScalingGroup",
-        "SuspendProcesses",
-        "AttachInstances",
-        "SetInstanceProtection",
-        "DetachInstances",
-        "UpdateAutoScalingGroup",
-        "ResumeProcesses",
-        "TerminateInstances",
-    ];
-    check(&mut world, "all", &old, "advisory", json!({}), &calls).await;
+    let waits = json!({"wait_for_targets": "5m"});
+    check(&mut world, "all", &old, "advisory", waits, &whole::CHANGES).await;
     worker.stop().await;
 }
 
@@ -160,7 +140,7 @@ async fn of_the_other_strategies() {
         ("terminate", ["TerminateInstanceInAutoScalingGroup"]),
     ] {
         let old = world.group(&NewGroup::new(strategy)).await.remove(0);
-        drained(&world, &old).await;
+        world.undrained(&old).await;
         let params = json!({"strategy": strategy});
         check(&mut world, strategy, &old, "certain", params, &calls).await;
     }

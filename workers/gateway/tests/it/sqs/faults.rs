@@ -91,15 +91,9 @@ async fn sqs_refuses_connections_for_longer_than_messages_are_hidden() {
     let bodies: Vec<_> = more.iter().map(|id| spot(id)).collect();
     ground.send(&bodies).await;
     ids.extend(more);
-    eventually("what was taken to come out again", LONG, async || {
-        let depth = ground.aws.queue_depth(R, &ground.queue).await.unwrap();
-        if depth.taken == 0 {
-            Ok(())
-        } else {
-            Err(format!("{depth:?}"))
-        }
-    })
-    .await;
+    ground
+        .queue_is("what was taken to come out again", LONG, |depth| depth.taken == 0)
+        .await;
     let series = "hollowtrees_sqs_calls_total{call=\"ReceiveMessage\",result=\"unclear\"}";
     ground.counted(&gateway, series, 2.0).await;
     wire.heal();
@@ -121,15 +115,9 @@ async fn the_bus_is_slow_and_loses_acknowledgements_and_nothing_comes_out_meanwh
         .await;
     // More than a second for each acknowledgement: fifteen and more for all.
     wire.latency(Duration::from_millis(600));
-    eventually("all to be taken", LONG, async || {
-        let depth = ground.aws.queue_depth(R, &ground.queue).await.unwrap();
-        if depth.waiting == 0 {
-            Ok(())
-        } else {
-            Err(format!("{depth:?}"))
-        }
-    })
-    .await;
+    ground
+        .queue_is("all to be taken", LONG, |depth| depth.waiting == 0)
+        .await;
     let mut slow = 0;
     while ground.stored().await < ids.len() / 2 {
         slow += 1;
@@ -163,15 +151,9 @@ async fn the_bus_is_away_for_twenty_seconds_and_nothing_comes_again_meanwhile() 
     let gateway = ground.gateway(&[]).await;
     ground.stored_at_least(20).await;
     ground.world.nats.kill();
-    eventually("all others to be taken", LONG, async || {
-        let depth = ground.aws.queue_depth(R, &ground.queue).await.unwrap();
-        if depth.waiting == 0 {
-            Ok(())
-        } else {
-            Err(format!("{depth:?}"))
-        }
-    })
-    .await;
+    ground
+        .queue_is("all others to be taken", LONG, |depth| depth.waiting == 0)
+        .await;
     // Five times as long as a message is hidden: that they stay hidden is what is tested.
     let mut seen = Vec::new();
     for _ in 0..20 {
@@ -206,31 +188,19 @@ async fn told_to_end_it_gives_back_what_it_holds() {
     let gateway = ground.gateway(&[hidden, ("HT_SHUTDOWN__GRACE", "6s")]).await;
     ground.stored_at_least(1).await;
     ground.world.nats.kill();
-    eventually("all others to be taken", LONG, async || {
-        let depth = ground.aws.queue_depth(R, &ground.queue).await.unwrap();
-        if depth.waiting == 0 {
-            Ok(())
-        } else {
-            Err(format!("{depth:?}"))
-        }
-    })
-    .await;
+    ground
+        .queue_is("all others to be taken", LONG, |depth| depth.waiting == 0)
+        .await;
     let held = ground.aws.queue_depth(R, &ground.queue).await.unwrap().taken;
     assert!(held > 0, "it was over before the bus went");
     gateway.worker.terminate(LONG).await.unwrap();
-    eventually(
-        "what was held to be given back",
-        Duration::from_secs(10),
-        async || {
-            let depth = ground.aws.queue_depth(R, &ground.queue).await.unwrap();
-            if depth.taken == 0 {
-                Ok(())
-            } else {
-                Err(format!("{depth:?}"))
-            }
-        },
-    )
-    .await;
+    ground
+        .queue_is(
+            "what was held to be given back",
+            Duration::from_secs(10),
+            |depth| depth.taken == 0,
+        )
+        .await;
     ground.bus_back().await;
     let _another = ground.gateway(&[hidden]).await;
     ground.all_told_once(&ids).await;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hollowtrees_bus::read::{From, Until};
-use hollowtrees_harness::{Aws, eventually};
+use hollowtrees_harness::{Aws, aws::QueueDepth, eventually};
 use hollowtrees_schemas::{envelope::Envelope, names::Stream, proto};
 use serde_json::{Value, json};
 
@@ -62,6 +62,19 @@ impl Ground {
 
     pub(crate) async fn send(&self, bodies: &[String]) {
         self.aws.send(R, &self.queue, bodies).await.unwrap();
+    }
+
+    /// Waits until the queue is so.
+    pub(crate) async fn queue_is(&self, what: &str, within: Duration, is: impl Fn(&QueueDepth) -> bool) {
+        eventually(what, within, async || {
+            let depth = self.aws.queue_depth(R, &self.queue).await.unwrap();
+            if is(&depth) {
+                Ok(())
+            } else {
+                Err(format!("{depth:?}"))
+            }
+        })
+        .await;
     }
 
     /// Waits until the queue holds nothing, taken or not. Asked twice: a message that is being taken while the server

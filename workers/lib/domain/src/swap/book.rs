@@ -332,6 +332,12 @@ pub(super) fn awaits_attachment(swap: &proto::GroupSwap) -> bool {
     is_open(swap) && (swap.replacement.is_empty() || swap.attaching > 0)
 }
 
+/// Units of desired that swaps have added and not taken back.
+#[must_use]
+pub fn added(record: &proto::Group) -> u32 {
+    record.swaps.iter().map(|swap| swap.surplus).sum()
+}
+
 /// Whether other swaps are open that need room in MaxSize, or have raised desired.
 #[must_use]
 pub fn others_under_way(record: &proto::Group, action: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The calls that a swap would make: for a dry run.
 //!
-//! The same decisions as in earnest, on a group that does what it is asked: the first pool gives an instance, the instance is in
-//! service at once, its node Ready and its targets healthy, and nobody else touches the group.
+//! The same decisions as in earnest, on a group that does what it is asked: the first pool gives an instance, what is waited for comes,
+//! and nobody else touches the group.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,9 @@ use hollowtrees_schemas::proto;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Answer, Checkpoint, Drain, Next, Node, Orders, Seen, book,
+    Answer, Checkpoint, Drain, Next, Orders, Seen, book,
     choice::Claim,
     decide, fresh,
-    health::Health,
     joint::{Joint, Wish, Write, join},
     note,
     world::{Group, Instance, Launch, Life, Member, Standing},
@@ -86,19 +85,8 @@ impl<'a> World<'a> {
             swaps: vec![swap],
             ..proto::Group::default()
         };
-        let is_asked = |node: Node| node != Node::NotAsked && node != Node::Unseen;
         let seen = Seen {
             ours: Vec::new(),
-            node: if is_asked(seen.node) {
-                Node::Ready
-            } else {
-                seen.node
-            },
-            health: if seen.health == Health::Waiting {
-                Health::Healthy
-            } else {
-                seen.health
-            },
             ..seen.clone()
         };
         Self {
