@@ -17,7 +17,7 @@ use cloud::Cloud;
 /// So many agents at once: more would take the processor from each other, and from the other tests.
 const AT_ONCE: usize = 8;
 /// How long nobody listens at a service's address.
-const REFUSED: Duration = Duration::from_secs(65);
+const REFUSED: Duration = Duration::from_secs(125);
 
 /// Later than anybody waits.
 const LATE: Duration = Duration::from_secs(60);
