@@ -20,6 +20,14 @@ pub fn ready(cluster: &str, event: &str) -> String {
     join("ready", &[Some(cluster), Some(event)])
 }
 
+/// Where a process takes actions that others of its kind, which serve the same cluster (`None`: all), give to it. Stored nowhere.
+pub fn forward(cluster: Option<&str>, worker: &str, process: &str) -> String {
+    join(
+        "forward",
+        &[Some(cluster.unwrap_or_default()), Some(worker), Some(process)],
+    )
+}
+
 /// All notices of a cluster.
 pub fn notices(cluster: Option<&str>) -> String {
     join("notice", &[cluster, None, None])

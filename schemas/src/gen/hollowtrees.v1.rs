@@ -641,6 +641,9 @@ pub struct Liveness {
     pub serves: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "3")]
     pub started_at: ::core::option::Option<::pbjson_types::Timestamp>,
+    /// Subject on which processes of the same consumer give it actions that it is to do; empty: it takes none so.
+    #[prost(string, tag = "4")]
+    pub takes_at: ::prost::alloc::string::String,
 }
 impl ::prost::Name for Liveness {
     const NAME: &'static str = "Liveness";

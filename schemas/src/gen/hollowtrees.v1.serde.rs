@@ -3446,6 +3446,9 @@ impl serde::Serialize for Liveness {
         if self.started_at.is_some() {
             len += 1;
         }
+        if !self.takes_at.is_empty() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.Liveness", len)?;
         if let Some(v) = self.worker.as_ref() {
             struct_ser.serialize_field("worker", v)?;
@@ -3455,6 +3458,9 @@ impl serde::Serialize for Liveness {
         }
         if let Some(v) = self.started_at.as_ref() {
             struct_ser.serialize_field("startedAt", &crate::proto::json::Time(v))?;
+        }
+        if !self.takes_at.is_empty() {
+            struct_ser.serialize_field("takesAt", &self.takes_at)?;
         }
         struct_ser.end()
     }
@@ -3470,6 +3476,8 @@ impl<'de> serde::Deserialize<'de> for Liveness {
             "serves",
             "started_at",
             "startedAt",
+            "takes_at",
+            "takesAt",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -3477,6 +3485,7 @@ impl<'de> serde::Deserialize<'de> for Liveness {
             Worker,
             Serves,
             StartedAt,
+            TakesAt,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -3502,6 +3511,7 @@ impl<'de> serde::Deserialize<'de> for Liveness {
                             "worker" => Ok(GeneratedField::Worker),
                             "serves" => Ok(GeneratedField::Serves),
                             "startedAt" | "started_at" => Ok(GeneratedField::StartedAt),
+                            "takesAt" | "takes_at" => Ok(GeneratedField::TakesAt),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -3524,6 +3534,7 @@ impl<'de> serde::Deserialize<'de> for Liveness {
                 let mut worker__ = None;
                 let mut serves__ = None;
                 let mut started_at__ = None;
+                let mut takes_at__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Worker => {
@@ -3544,6 +3555,12 @@ impl<'de> serde::Deserialize<'de> for Liveness {
                             }
                             started_at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
                         }
+                        GeneratedField::TakesAt => {
+                            if takes_at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("takesAt"));
+                            }
+                            takes_at__ = map_.next_value()?;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -3553,6 +3570,7 @@ impl<'de> serde::Deserialize<'de> for Liveness {
                     worker: worker__,
                     serves: serves__.unwrap_or_default(),
                     started_at: started_at__,
+                    takes_at: takes_at__.unwrap_or_default(),
                 })
             }
         }

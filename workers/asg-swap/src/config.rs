@@ -17,9 +17,9 @@ pub const DEFAULTS: &str = include_str!("../asg-swap.toml");
 /// Kept of a handler's time, so that it says itself how it ended: the longest call (see `aws.operation_timeout`) and 5 s.
 pub(crate) const LAST_WORDS: Duration = OPERATION_MAX.saturating_add(Duration::from_secs(5));
 /// The longest a call may take.
+const OPERATION_MAX: Duration = Duration::from_secs(20);
 /// A record holds a few more.
 const MAX_OPEN_ACCOUNT: u32 = 200;
-const OPERATION_MAX: Duration = Duration::from_secs(20);
 
 /// Everything the swap worker can be told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -97,6 +97,8 @@ pub struct Swap {
     pub group_replaces_within: Duration,
     /// The way of groups without a tag.
     pub strategy: Strategy,
+    /// Whether one process of all works the swaps of a region of an account, as far as it has room for them.
+    pub affinity: bool,
     /// Swaps of one account that may be open at once, over all groups and processes; 0: as many as come.
     pub max_open_account: u32,
     /// How long after what fell back to on demand was launched, or last tried, it is tried to have it on spot; zero: never.
@@ -201,6 +203,7 @@ impl Settings {
             running: swap.running,
             time_limit: swap.time_limit + swap.drain_wait + LAST_WORDS,
             grace,
+            affinity: swap.affinity,
             format: swap.format.into(),
             ..worker::Settings::new("asg-swap", vec![Kind::with_dry_run(kind::ASG_SWAP).saga()])
         }

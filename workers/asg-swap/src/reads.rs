@@ -150,8 +150,10 @@ trait Kind: Send + Sync + 'static {
     type Found: Clone + Send;
     /// The name of the call, for metrics.
     const CALL: &'static str;
-    /// As many as a call takes.
+    /// As many as a call takes; or, where there is no call for several, calls side by side.
     const AT_ONCE: usize;
+    /// As many as wait for nothing else: more of them would have to wait for the next call anyway.
+    const FULL: usize = Self::AT_ONCE;
 
     fn call(
         region: &Region,
@@ -234,7 +236,7 @@ impl<K: Kind> Line<K> {
 impl<K: Kind> State<K> {
     fn next_call(&self, spacing: Duration) -> Instant {
         // What is full gains nothing by waiting.
-        let spacing = if self.waiting.len() < K::AT_ONCE {
+        let spacing = if self.waiting.len() < K::FULL {
             spacing
         } else {
             Duration::ZERO
@@ -290,6 +292,22 @@ mod tests {
         assert_eq!(line.state().take().len(), 1);
         assert!(line.state().take().is_empty());
         assert!(ask("d"), "nobody serves it any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_the_same_is_waited_for_where_each_is_a_call() {
+        let line = Line::<Templates>::default();
+        line.state().called_at = Some(Instant::now());
+        let mut asked = 0;
+        let mut wait = |keys: u32| {
+            for _ in 0..keys {
+                line.put(&asked.to_string(), oneshot::channel().0);
+                asked += 1;
+            }
+            line.state().next_call(spacing(200)) - Instant::now()
+        };
+        assert_eq!(wait(39), Duration::from_millis(250));
+        assert_eq!(wait(1), Duration::ZERO);
     }
 
     #[test]

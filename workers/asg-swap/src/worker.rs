@@ -11,7 +11,7 @@ use std::{
 use hollowtrees_aws::Aws;
 use hollowtrees_cluster::Sight;
 use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
-use hollowtrees_schemas::proto;
+use hollowtrees_schemas::{key, proto};
 
 pub use crate::cloud::Health;
 use crate::{
@@ -127,7 +127,17 @@ impl Handler for Swapper {
                 ),
             ));
         }
-        let reads = self.reads(job.action(), &self.region_of(job.action())?);
+        let region = self.region_of(job.action())?;
+        // What is throttled together is best asked for together.
+        let account = job
+            .action()
+            .target
+            .as_ref()
+            .map_or("", |target| target.account.as_str());
+        if let Some(elsewhere) = job.elsewhere(&key::region(account, &region)) {
+            return Err(elsewhere);
+        }
+        let reads = self.reads(job.action(), &region);
         let _open = (self.telemetry.open(), Open::count(&self.open));
         let end = asked.end;
         let saga = Saga::new(self, job, reads, asked).await?;

@@ -64,6 +64,7 @@ impl Part {
             worker: Some(worker.clone()),
             serves: Vec::new(),
             started_at: Some(time::to_proto(Timestamp::now())),
+            takes_at: String::new(),
         };
         let lease = Lease::register(&bus, &liveness).await?;
 

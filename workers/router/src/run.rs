@@ -54,6 +54,7 @@ pub async fn run(context: Context<Settings>) -> Result<(), Failure> {
         worker: Some(me.clone()),
         serves: Vec::new(),
         started_at: Some(proto::time::to_proto(Timestamp::now())),
+        takes_at: String::new(),
     };
     let core = Arc::new(Core {
         lease: Lease::register(&bus, &liveness).await?,

@@ -8,6 +8,7 @@
     reason = "helpers of tests: what they cannot do fails the test"
 )]
 
+mod affinity;
 mod endings;
 mod faults;
 mod order;

@@ -82,6 +82,8 @@ impl Kind for Templates {
     const CALL: &'static str = "describe-template";
     /// There is no call for several: so many calls side by side.
     const AT_ONCE: usize = 20;
+    /// Who asks the same a little later needs no call.
+    const FULL: usize = 2 * Self::AT_ONCE;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Template>, Refusal> {
         let each = keys.iter().map(|key| async move {
@@ -102,6 +104,8 @@ impl Kind for TargetHealth {
     const CALL: &'static str = "describe-target-health";
     /// There is no call for several: so many calls side by side.
     const AT_ONCE: usize = 8;
+    /// Who asks the same a little later needs no call.
+    const FULL: usize = 2 * Self::AT_ONCE;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Self::Found>, Refusal> {
         let each = keys
@@ -117,6 +121,8 @@ impl Kind for ClassicHealth {
     const CALL: &'static str = "describe-instance-health";
     /// There is no call for several: so many calls side by side.
     const AT_ONCE: usize = 8;
+    /// Who asks the same a little later needs no call.
+    const FULL: usize = 2 * Self::AT_ONCE;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Self::Found>, Refusal> {
         let each = keys
@@ -151,6 +157,8 @@ impl Kind for FittingTypes {
     const CALL: &'static str = "types-by-requirements";
     /// There is no call for several: so many calls side by side.
     const AT_ONCE: usize = 5;
+    /// Who asks the same a little later needs no call.
+    const FULL: usize = 2 * Self::AT_ONCE;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Vec<Fitting>>, Refusal> {
         let each = keys.iter().map(|key| async move {

@@ -1,31 +1,30 @@
 //! The same tests where each worker is two or three replicas on one bus.
 //!
-//! Every test of this program runs so with `HOLLOWTREES_SWAP_REPLICAS=2` in its environment. Here are those in which it matters who
-//! does what: the plain swap; what replicas share through records, which is limits, shares and batches; and all faults, those that
-//! pass with three and those that do not with two, for what is asked again may be asked by another one.
+//! Every test of this program runs so with `HOLLOWTREES_SWAP_REPLICAS=2` in its environment; with `HOLLOWTREES_SWAP_APART=1`
+//! besides, each replica works what comes to it. Here are those in which it matters who does what: where one works all, the plain swap,
+//! batches and limits; where each works its own, what they share through records, which is limits, shares and leases, and all
+//! faults, those that pass with three and those that do not with two, for what is asked again may be asked by another one.
 
 use std::process::Command;
 
-use crate::world::REPLICAS;
+use crate::world::{APART, REPLICAS};
 
-const RUNS: [(&str, &[&str]); 2] = [
+/// How many, whether apart, and which tests.
+const RUNS: [(&str, bool, &[&str]); 4] = [
+    ("2", false, &["happy::", "mass::two_hundred"]),
+    ("3", false, &["policies::as_many", "mass::two_hundred"]),
     (
         "2",
-        &[
-            "happy::",
-            "kinds::",
-            "policies::",
-            "mass::two_hundred",
-            "matrix::what_is_refused",
-        ],
+        true,
+        &["kinds::", "policies::", "together::", "matrix::what_is_refused"],
     ),
     (
         "3",
+        true,
         &[
             "happy::",
             "policies::an_account",
             "policies::as_many",
-            "mass::two_hundred",
             "matrix::whatever_passes",
         ],
     ),
@@ -37,15 +36,19 @@ fn two_and_three_replicas_do_what_one_does() {
     if std::env::var_os(REPLICAS).is_some() {
         return;
     }
-    for (replicas, tests) in RUNS {
-        let run = Command::new(std::env::current_exe().unwrap())
-            .args(tests)
-            .env(REPLICAS, replicas)
-            .output()
-            .unwrap();
+    for (replicas, apart, tests) in RUNS {
+        let mut run = Command::new(std::env::current_exe().unwrap());
+        run.args(tests).env(REPLICAS, replicas);
+        if apart {
+            run.env(APART, "1");
+        }
+        let run = run.output().unwrap();
         let said = String::from_utf8_lossy(&run.stdout);
         let told = String::from_utf8_lossy(&run.stderr);
-        assert!(run.status.success(), "{replicas} replicas:\n{said}\n{told}");
+        assert!(
+            run.status.success(),
+            "{replicas} replicas, apart {apart}:\n{said}\n{told}"
+        );
         for test in tests {
             let ran = said
                 .lines()

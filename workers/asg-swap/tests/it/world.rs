@@ -57,6 +57,9 @@ pub(crate) struct World {
 /// How many replicas a test's worker stands for; none said: one. See [`crate::replicas`].
 pub(crate) const REPLICAS: &str = "HOLLOWTREES_SWAP_REPLICAS";
 
+/// Whether each of these does what comes to it, instead of one of them all.
+pub(crate) const APART: &str = "HOLLOWTREES_SWAP_APART";
+
 /// As many as that.
 pub(crate) fn replicas() -> usize {
     let said = std::env::var(REPLICAS);
@@ -107,7 +110,9 @@ impl World {
     pub(crate) async fn beside(aws: Arc<Aws>, key: &str, env: &[(&str, &str)]) -> Self {
         let nats = Nats::start().await.unwrap();
         let bus = Bus::connect(&Options::new(nats.url())).await.unwrap();
-        let env = [("HT_SWAP__POLL", "100ms")].iter().chain(env);
+        let apart = [("HT_SWAP__AFFINITY", "false")];
+        let apart = apart.iter().take(usize::from(std::env::var_os(APART).is_some()));
+        let env = [("HT_SWAP__POLL", "100ms")].iter().chain(apart).chain(env);
         let env = env.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let loader = Loader::new(config::DEFAULTS).env(env.collect());
         let settings = loader.load::<config::Settings>().unwrap().own;

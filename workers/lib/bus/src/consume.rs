@@ -7,6 +7,8 @@
 //! cannot read is looked for, and handed out in a form that no decoder takes
 //! (`docs/decisions/0003-unreadable-messages.md`).
 
+pub mod forward;
+
 mod pull;
 mod rescue;
 mod slots;
@@ -16,7 +18,6 @@ use std::{
     time::Duration,
 };
 
-use async_nats::jetstream::message::Acker;
 use hollowtrees_schemas::codec::Wire;
 use tokio::{sync::watch, time::Instant};
 
@@ -280,6 +281,7 @@ impl Deliveries {
         };
         let parts = Parts {
             subject: message.subject.to_string(),
+            settles_at: message.reply.clone()?,
             stream: info.stream.to_owned(),
             consumer: info.consumer.to_owned(),
             sequence: info.stream_sequence,
@@ -290,8 +292,7 @@ impl Deliveries {
                 body: message.payload.clone(),
             },
         };
-        let acker = Acker::new(self.bus.context().clone(), message.reply.clone());
-        Some(Delivery::new(parts, acker, Slot::take(&self.held)))
+        Some(Delivery::new(parts, self.bus.context(), Slot::take(&self.held)))
     }
 
     /// The pull is made anew, after a wait that doubles until something comes.

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use async_nats::jetstream::{AckKind, message::Acker};
+use async_nats::{
+    Subject,
+    jetstream::{AckKind, Context, message::Acker},
+};
 use hollowtrees_schemas::codec::Wire;
 use jiff::Timestamp;
 
@@ -38,6 +41,7 @@ pub struct Delivery {
     pub stored_at: Timestamp,
     /// When it reached this process.
     pub received_at: Timestamp,
+    settles_at: Subject,
     acker: Option<Arc<Acker>>,
     /// Set when it was settled for good, for who found it and must know.
     settled: Option<Arc<AtomicBool>>,
@@ -64,10 +68,16 @@ pub(crate) struct Parts {
     pub(crate) sequence: u64,
     pub(crate) delivered: u64,
     pub(crate) stored_at: Timestamp,
+    /// Its reply subject.
+    pub(crate) settles_at: Subject,
 }
 
+/// What a delivery is known by to other processes of its consumer ([`Bus::forward`](crate::Bus::forward)).
+#[derive(Clone, Debug)]
+pub struct Slip(pub(crate) String);
+
 impl Delivery {
-    pub(crate) fn new(parts: Parts, acker: Acker, slot: Slot) -> Self {
+    pub(crate) fn new(parts: Parts, context: &Context, slot: Slot) -> Self {
         let Parts {
             subject,
             wire,
@@ -76,7 +86,9 @@ impl Delivery {
             sequence,
             delivered,
             stored_at,
+            settles_at,
         } = parts;
+        let acker = Acker::new(context.clone(), Some(settles_at.clone()));
         Self {
             subject,
             wire,
@@ -86,6 +98,7 @@ impl Delivery {
             delivered,
             stored_at,
             received_at: Timestamp::now(),
+            settles_at,
             acker: Some(Arc::new(acker)),
             settled: None,
             _slot: slot,
@@ -133,6 +146,11 @@ impl Delivery {
     /// Keeps the message ours while the work goes on; `None` once it was settled.
     pub fn keepalive(&self) -> Option<Keepalive> {
         self.acker.clone().map(Keepalive)
+    }
+
+    /// What it is known by.
+    pub fn slip(&self) -> Slip {
+        Slip(self.settles_at.to_string())
     }
 
     async fn settle(mut self, kind: AckKind) {

@@ -89,8 +89,19 @@ struct Written {
 struct Peers {
     synced: bool,
     seen: HashMap<String, Instant>,
+    /// Where processes take what others give them, by their key.
+    takers: HashMap<String, Taker>,
     /// Kinds of action and when someone last said that it serves them.
     serving: HashMap<String, Instant>,
+}
+
+/// A process that takes deliveries from others of its consumer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taker {
+    /// It.
+    pub worker: proto::Worker,
+    /// The subject for [`Bus::forward`].
+    pub at: String,
 }
 
 struct Tasks(Vec<JoinHandle<()>>);
@@ -211,6 +222,26 @@ impl Lease {
             .is_some_and(|seen| seen.elapsed() < LIVENESS_MAX_AGE)
     }
 
+    /// Live processes that take what is given to them on a subject with this beginning, this one included; none while not all
+    /// may be known.
+    pub fn takers(&self, beginning: &str) -> Vec<Taker> {
+        let peers = lock(&self.shared.peers);
+        if !peers.synced {
+            return Vec::new();
+        }
+        let is_alive = |key: &str| {
+            peers
+                .seen
+                .get(key)
+                .is_some_and(|seen| seen.elapsed() < LIVENESS_MAX_AGE)
+        };
+        let takers = peers.takers.iter();
+        takers
+            .filter(|(key, taker)| taker.at.starts_with(beginning) && is_alive(key))
+            .map(|(_, taker)| taker.clone())
+            .collect()
+    }
+
     /// Our clock minus the server's; positive where ours is ahead. Good to a few milliseconds.
     pub fn clock_offset(&self) -> SignedDuration {
         SignedDuration::from_micros(self.shared.offset_micros.load(Ordering::Relaxed))
@@ -268,18 +299,27 @@ async fn observe(shared: Arc<Shared>) {
             Change::Put(key, entry) => {
                 if key == shared.key {
                     shared.measure_offset(entry.revision, entry.stored_at);
-                    lock(&shared.peers)
-                        .seen
-                        .retain(|_, seen| seen.elapsed() < LIVENESS_MAX_AGE);
+                    let mut peers = lock(&shared.peers);
+                    let Peers { seen, takers, .. } = &mut *peers;
+                    seen.retain(|_, seen| seen.elapsed() < LIVENESS_MAX_AGE);
+                    takers.retain(|key, _| seen.contains_key(key));
                 }
                 let mut peers = lock(&shared.peers);
+                if let Some(worker) = entry.value.worker
+                    && !entry.value.takes_at.is_empty()
+                {
+                    let at = entry.value.takes_at;
+                    peers.takers.insert(key.clone(), Taker { worker, at });
+                }
                 peers
                     .serving
                     .extend(entry.value.serves.into_iter().map(|kind| (kind, Instant::now())));
                 peers.seen.insert(key, Instant::now());
             }
             Change::Removed(key) => {
-                lock(&shared.peers).seen.remove(&key);
+                let mut peers = lock(&shared.peers);
+                peers.seen.remove(&key);
+                peers.takers.remove(&key);
             }
             Change::Unreadable(error) => tracing::debug!(%error, "A liveness record was skipped."),
             Change::Synced => lock(&shared.peers).synced = true,

@@ -76,7 +76,7 @@ impl Record for proto::Liveness {
 
 /// Position of a value in its bucket: what a compare-and-set compares, and the fencing token of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Revision(u64);
+pub struct Revision(pub(crate) u64);
 
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,10 +14,13 @@ use std::{
     time::Duration,
 };
 
-use async_nats::jetstream::{
-    AckKind,
-    consumer::{Consumer as Handle, pull},
-    message::Acker,
+use async_nats::{
+    Subject,
+    jetstream::{
+        AckKind,
+        consumer::{Consumer as Handle, pull},
+        message::Acker,
+    },
 };
 
 use crate::{
@@ -100,7 +103,7 @@ impl Rescue {
             let settled = self.known.get(&sequence).cloned().unwrap_or_default();
             if settled.load(Ordering::Acquire) {
                 // Its holder's word may have been lost with a connection.
-                let acker = acker(bus, declared, sequence, dseq, 0);
+                let acker = acker(bus, declared, sequence, dseq);
                 acker
                     .ack_with(AckKind::Term)
                     .await
@@ -110,7 +113,7 @@ impl Rescue {
             }
             // Two here and one in the delivery: it is in good hands.
             if Arc::strong_count(&settled) > 2 {
-                let acker = acker(bus, declared, sequence, dseq, 0);
+                let acker = acker(bus, declared, sequence, dseq);
                 let parked = acker.ack_with(AckKind::Nak(Some(PARK))).await;
                 parked.map_err(|error| error.to_string())?;
                 search.again.pop_front();
@@ -154,9 +157,9 @@ impl Rescue {
             delivered: 1,
             stored_at: message.stored_at,
             wire,
+            settles_at: settles_at(declared, message.sequence, dseq, stored_nanos),
         };
-        let acker = acker(bus, declared, message.sequence, dseq, stored_nanos);
-        self.ready = Some(Delivery::new(parts, acker, Slot::take(held)).flagging(settled));
+        self.ready = Some(Delivery::new(parts, bus.context(), Slot::take(held)).flagging(settled));
         Ok(Step::Looking)
     }
 
@@ -185,8 +188,12 @@ impl Rescue {
     }
 }
 
-fn acker(bus: &Bus, declared: &Consumer, sequence: u64, dseq: u64, stored_nanos: i128) -> Acker {
+fn acker(bus: &Bus, declared: &Consumer, sequence: u64, dseq: u64) -> Acker {
+    let reply = settles_at(declared, sequence, dseq, 0);
+    Acker::new(bus.context().clone(), Some(reply))
+}
+
+fn settles_at(declared: &Consumer, sequence: u64, dseq: u64, stored_nanos: i128) -> Subject {
     let (stream, consumer) = (declared.stream.name(), &declared.name);
-    let reply = format!("$JS.ACK.{stream}.{consumer}.1.{sequence}.{dseq}.{stored_nanos}.0");
-    Acker::new(bus.context().clone(), Some(reply.into()))
+    format!("$JS.ACK.{stream}.{consumer}.1.{sequence}.{dseq}.{stored_nanos}.0").into()
 }

@@ -2,12 +2,23 @@
 
 use std::sync::{Arc, OnceLock};
 
-use hollowtrees_bus::{StoreError, Versioned};
+use hollowtrees_bus::{Revision, StoreError, Versioned};
 use hollowtrees_schemas::{names::state, proto};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{claim::Claim, job::Control, order::Order, parcel::Parcel};
+
+/// Whether an action may be given to another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stays {
+    /// It may.
+    No,
+    /// It was offered before.
+    Offered,
+    /// It was given to this one; whose it is stands in the ledger since this revision.
+    Given(Revision),
+}
 
 /// One action that is ours to try, kept over its tries.
 pub(crate) struct Attempt {
@@ -24,6 +35,8 @@ pub(crate) struct Attempt {
     pub(crate) incident_heard: bool,
     /// Several starts of it broke off: it runs in its turn among its like. The number of its next start.
     pub(crate) suspect: Option<u32>,
+    /// It was given to this process, by the record as of then; or was offered to another one: it is not given away any more.
+    pub(crate) stays: Stays,
     /// An answer alone was not enough: it waits for a slot, whatever else is heard of it.
     pub(crate) needs_slot: bool,
 }

@@ -28,6 +28,8 @@ const SUSPECT_AFTER: u32 = 2;
 pub(crate) const BUSY_DELAY: Duration = Duration::from_secs(2);
 /// That long after the owner's word has aged: the server drops it a little late.
 const AGED_DELAY: Duration = Duration::from_millis(200);
+/// A record that was written elsewhere is read again after this, so many times, until this replica of the bus shows it.
+const NOT_YET: (Duration, u32) = (Duration::from_millis(25), 20);
 /// First and longest wait before an unanswered write is tried again.
 const RETRY_FLOOR: Duration = Duration::from_millis(50);
 const RETRY_CAP: Duration = Duration::from_secs(1);
@@ -69,6 +71,8 @@ pub(crate) struct Turn {
     pub(crate) has_slot: bool,
     /// It runs in its turn among the suspects.
     pub(crate) apart: bool,
+    /// Another process gave it to this one by this write.
+    pub(crate) given: Option<Revision>,
 }
 
 /// Why it could not be told whether an action is ours.
@@ -163,17 +167,20 @@ pub(crate) async fn take(
             state,
         }))
     };
-    match store.create(&order.ledger_key, &fresh).await {
-        Ok(revision) => return Ok(ours(fresh, revision)),
-        Err(WriteError::Conflict { .. }) => {}
-        Err(error) => return Err(error.into()),
+    // What was given has its record.
+    if turn.given.is_none() {
+        match store.create(&order.ledger_key, &fresh).await {
+            Ok(revision) => return Ok(ours(fresh, revision)),
+            Err(WriteError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     // Absence after a conflict is a stale read: someone else's record is on its way to this replica.
     let Some(Versioned {
         value: found,
         revision,
         ..
-    }) = store.get(&order.ledger_key).await?
+    }) = read(&store, &order.ledger_key, turn.given).await?
     else {
         return Ok(Taken::Busy { again: BUSY_DELAY });
     };
@@ -194,6 +201,11 @@ pub(crate) async fn take(
             return Ok(Taken::Busy { again });
         }
         Move::Reopen => fresh,
+        // No start of it broke off: who gave it away had only looked.
+        Move::TakeOver { .. } if turn.given == Some(revision) && standing.is_none() => proto::LedgerEntry {
+            nonce: fresh.nonce.clone(),
+            ..found
+        },
         // Nothing is written before its turn: who dies meanwhile did not die of it.
         Move::TakeOver { .. } if !turn.has_slot => return Ok(Taken::NoSlot),
         Move::TakeOver { attempt }
@@ -218,6 +230,27 @@ pub(crate) async fn take(
         Ok(revision) => Ok(ours(next, revision)),
         Err(WriteError::Conflict { .. }) => Ok(Taken::Busy { again: BUSY_DELAY }),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The record as of this write or a later one, as far as it is shown in time.
+async fn read(
+    store: &Store<proto::LedgerEntry>,
+    key: &str,
+    given: Option<Revision>,
+) -> Result<Option<Versioned<proto::LedgerEntry>>, StoreError> {
+    let mut left = NOT_YET.1;
+    loop {
+        let found = store.get(key).await?;
+        let is_old = given.is_some_and(|given| found.as_ref().is_none_or(|found| found.revision < given));
+        if !is_old {
+            return Ok(found);
+        }
+        left = left.saturating_sub(1);
+        if left == 0 {
+            return Ok(None);
+        }
+        tokio::time::sleep(NOT_YET.0).await;
     }
 }
 
@@ -298,6 +331,16 @@ impl Claim {
             }
         })
         .await
+    }
+
+    /// Says that it is this process's from now on, and at which revision that stands.
+    pub(crate) async fn give(&self, to: proto::Worker) -> Result<Revision, ClaimError> {
+        self.write(|state| proto::LedgerEntry {
+            owner: Some(to),
+            ..state.entry.clone()
+        })
+        .await?;
+        Ok(self.state.lock().await.revision)
     }
 
     /// Ends the claim with an outcome: from here on it is this one, whatever happens.

@@ -13,7 +13,8 @@ use jiff::Timestamp;
 
 use super::{
     Failure, Handler, Job, Report, Settings,
-    attempt::Attempt,
+    affinity::Affinity,
+    attempt::{Attempt, Stays},
     bounded::{self, AbortOnDrop, later},
     claim::{self, Claim, ClaimError, Taken, Turn},
     order::Mode,
@@ -40,6 +41,8 @@ pub(crate) struct Core<H> {
     pub(crate) handler: Arc<H>,
     pub(crate) settings: Settings,
     pub(crate) telemetry: Telemetry,
+    /// Where actions that belong together may be given; none: nowhere.
+    pub(crate) affinity: Option<Arc<Affinity>>,
 }
 
 /// What the loop has to do about it afterwards.
@@ -120,6 +123,10 @@ impl<H: Handler> Core<H> {
         let turn = Turn {
             has_slot,
             apart: attempt.suspect.is_some(),
+            given: match attempt.stays {
+                Stays::Given(revision) => Some(revision),
+                Stays::No | Stays::Offered => None,
+            },
         };
         let (taken, incident) = tokio::join!(
             claim::take(
@@ -203,6 +210,7 @@ impl<H: Handler> Core<H> {
             started_at,
             limit: most,
             open_saga,
+            affinity: self.affinity.clone().filter(|_| attempt.stays == Stays::No),
         };
         let handler = Arc::clone(&self.handler);
         // A task of its own: a panic in a handler must not take the loop with it.
@@ -217,6 +225,7 @@ impl<H: Handler> Core<H> {
                     .await
             }
             Ok(Ok(Ok(report))) => self.conclude(&attempt, &claim, start, report).await,
+            Ok(Ok(Err(Failure::Elsewhere(to)))) => self.give(attempt, &claim, *to).await,
             Ok(Ok(Err(Failure::Lost))) => self.lost(&attempt),
             Ok(Ok(Err(Failure::Rejected { reason, cause }))) => {
                 self.give_up(&attempt, &claim, start, Class::Rejected, (reason, cause))
@@ -418,7 +427,7 @@ impl<H: Handler> Core<H> {
         }
     }
 
-    fn lost(&self, attempt: &Attempt) -> Ended {
+    pub(super) fn lost(&self, attempt: &Attempt) -> Ended {
         tracing::warn!(action = %attempt.order.id, "The claim on an action was lost; its new owner goes on.");
         self.telemetry.claim_lost(&attempt.order.action.kind);
         if let Some(delivery) = attempt.parcel.take() {

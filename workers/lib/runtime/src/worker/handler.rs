@@ -2,6 +2,7 @@
 
 use std::{fmt, future::Future, time::Duration};
 
+use hollowtrees_bus::liveness::Taker;
 use hollowtrees_schemas::names::result;
 use jiff::Timestamp;
 use pbjson_types::Struct;
@@ -140,6 +141,10 @@ pub enum Failure {
         /// What is wrong with it, and the remedy.
         cause: String,
     },
+    /// Another process does what this belongs to, as [`Job::elsewhere`] says; given to it, or started here again where it does not
+    /// take it.
+    #[error("{} does what this belongs to", .0.worker.process)]
+    Elsewhere(Box<Taker>),
     /// The claim is someone else's now; whatever was going on is theirs to finish.
     #[error("the claim on this action was lost")]
     Lost,

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     Failure,
+    affinity::{self, Affinity},
     bounded::later,
     claim::Claim,
     order::{Mode, Order},
@@ -38,12 +39,22 @@ pub struct Job {
     /// How long a start may take, whenever its outcome is due.
     pub(crate) limit: Duration,
     pub(crate) open_saga: bool,
+    /// Where processes that it may be given to take it: what their subjects begin with, and this one's own. None: it stays.
+    pub(crate) affinity: Option<Arc<Affinity>>,
 }
 
 impl Job {
     /// The action.
     pub fn action(&self) -> &proto::Action {
         &self.order.action
+    }
+
+    /// Whether another process does what belongs to `what`, some key that many actions have in common: then the answer of the
+    /// handler, which is to have done nothing yet. Without [`super::Settings::affinity`] none does, and nothing is given twice.
+    pub fn elsewhere(&self, what: &str) -> Option<Failure> {
+        let affinity = self.affinity.as_ref()?;
+        let home = affinity::home(what, self.author.lease.takers(&affinity.beginning))?;
+        (home.at != affinity.own).then(|| Failure::Elsewhere(Box::new(home)))
     }
 
     /// The bus, for records of the worker's own and those it reads.

@@ -13,12 +13,16 @@
 //!   that wait are ordered by deadline and kept from others by in-progress;
 //! - one live process runs an action at a time, by a claim in the ledger with liveness behind it;
 //! - an action ends with one outcome, written to the ledger before it is told and told before the ack;
+//! - with [`Settings::affinity`], actions of which a handler says that they belong together ([`Job::elsewhere`]) are done by
+//!   one process, as far as it takes them;
 //! - `test` never reaches a handler, `dry-run` only one that knows it.
 
+mod affinity;
 mod attempt;
 mod bounded;
 mod claim;
 mod execute;
+mod give;
 mod handler;
 mod hear;
 mod job;

@@ -2,7 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use hollowtrees_bus::{Delivery, delivery::Keepalive};
+use hollowtrees_bus::{
+    Delivery,
+    delivery::{Keepalive, Slip},
+};
 
 /// Holds at most one delivery. When the server hands the same action out again (the bus was away for longer
 /// than `ack_wait`), the newer delivery takes the older one's place and nothing is started.
@@ -34,6 +37,11 @@ impl Parcel {
     /// What keeps the delivery ours, while there is one.
     pub(crate) fn keepalive(&self) -> Option<Keepalive> {
         self.lock().as_ref().and_then(Delivery::keepalive)
+    }
+
+    /// What the delivery is known by, while there is one.
+    pub(crate) fn slip(&self) -> Option<Slip> {
+        self.lock().as_ref().map(Delivery::slip)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Delivery>> {

@@ -1,5 +1,6 @@
 //! The loop itself: takes, orders, starts, keeps alive, and stops in order.
 
+mod accept;
 mod stop;
 
 use std::{
@@ -8,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use hollowtrees_bus::{Bus, Delivery, WriteError, consume::ConsumeError, liveness::Lease};
+use hollowtrees_bus::{
+    Bus, WriteError,
+    consume::{ConsumeError, forward::Forwards},
+    liveness::Lease,
+};
 use hollowtrees_schemas::proto;
 use jiff::Timestamp;
 use tokio::{
@@ -22,7 +27,8 @@ use crate::metrics::{self, Metrics};
 
 use super::{
     Handler, Settings,
-    attempt::{Attempt, observe},
+    affinity::Affinity,
+    attempt::{Attempt, Stays, observe},
     claim::Claim,
     execute::{Core, Ended},
     hear::Hearing,
@@ -83,10 +89,21 @@ pub async fn serve<H: Handler>(
     let consumer = settings.consumer();
     let deliveries = bus.consume(&consumer, settings.accepted).await?;
     let trouble = deliveries.trouble();
+    let affinity = settings
+        .affinity
+        .then(|| Affinity::of(&settings, &process.process));
+    let given = match &affinity {
+        Some(affinity) => given_on(&deliveries, affinity).await,
+        None => None,
+    };
     let liveness = proto::Liveness {
         worker: Some(process.clone()),
         serves: settings.kinds.iter().map(|kind| kind.name.clone()).collect(),
         started_at: Some(proto::time::to_proto(Timestamp::now())),
+        takes_at: affinity
+            .as_ref()
+            .filter(|_| given.is_some())
+            .map_or_else(String::new, |affinity| affinity.own.clone()),
     };
     let lease = Lease::register(&bus, &liveness).await?;
     let telemetry = Telemetry::register(metrics, &settings)?;
@@ -102,9 +119,20 @@ pub async fn serve<H: Handler>(
         handler: Arc::new(handler),
         settings,
         telemetry,
+        affinity: affinity.filter(|_| given.is_some()).map(Arc::new),
     });
     serving(trouble);
-    Loop::new(core).run(deliveries, stop).await
+    Loop::new(core).run(deliveries, given, stop).await
+}
+
+/// What others give to this process; none where it cannot hear them, and so gives nothing to them either.
+async fn given_on(deliveries: &hollowtrees_bus::Deliveries, affinity: &Affinity) -> Option<Forwards> {
+    let given = deliveries.forwards(affinity.own.clone()).await;
+    given
+        .inspect_err(|error| {
+            tracing::warn!(%error, "Actions that belong together are done where they come; see docs/nats-permissions.md.");
+        })
+        .ok()
 }
 
 struct Loop<H> {
@@ -151,9 +179,11 @@ impl<H: Handler> Loop<H> {
     async fn run(
         mut self,
         from: hollowtrees_bus::Deliveries,
+        given: Option<Forwards>,
         stop: CancellationToken,
     ) -> Result<(), ServeError> {
         let (mut deliveries, taking) = take::deliveries(from, stop.clone());
+        let (mut given, _refusing) = take::forwards(given, stop.clone());
         let (mut incidents, watching) =
             take::incidents(self.core.bus.incidents(), self.core.settings.cluster.as_deref());
         let mut keepalive = tokio::time::interval(KEEPALIVE_EVERY);
@@ -172,10 +202,11 @@ impl<H: Handler> Loop<H> {
                 _ = keepalive.tick() => self.keep_alive(),
                 Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => self.ended(ended),
                 delivery = deliveries.recv() => match delivery {
-                    Some(delivery) => self.accept(delivery),
+                    Some(delivery) => self.accept(delivery, Stays::No),
                     None if stop.is_cancelled() => break Ok(()),
                     None => break Err(ServeError::Ended("taking")),
                 },
+                Some(forwarded) = given.recv() => self.accept_given(forwarded),
                 change = incidents.recv() => match change {
                     Some((key, incident)) => self.incident_changed(&key, &incident),
                     None => break Err(ServeError::Ended("watching")),
@@ -189,6 +220,10 @@ impl<H: Handler> Loop<H> {
             }
         };
 
+        given.close();
+        while let Some(forwarded) = given.recv().await {
+            take::refuse(forwarded).await;
+        }
         deliveries.close();
         // What is handed back must not come to this process once more: its pull has to be gone first.
         let taken = taking.await;
@@ -201,65 +236,6 @@ impl<H: Handler> Loop<H> {
             return Err(ServeError::Ended("taking"));
         }
         result
-    }
-
-    fn accept(&mut self, delivery: Delivery) {
-        let order = match Order::parse(&delivery) {
-            Ok(order) => order,
-            Err(bad) => {
-                tokio::spawn(refuse(Arc::clone(&self.core), delivery, bad));
-                return;
-            }
-        };
-        let id = order.id.to_string();
-        if let Some(held) = self.held.get(&id) {
-            if order.redrive > held.order.redrive {
-                // The first one has to end before it can be done once more.
-                tokio::spawn(delivery.nak(REDRIVE_DELAY));
-                return;
-            }
-            self.core.telemetry.adopted(&order.action.kind);
-            if let Some(settled_meanwhile) = held.parcel.adopt(delivery) {
-                tokio::spawn(settled_meanwhile.nak(SETTLED_DELAY));
-            }
-            return;
-        }
-        let order = Arc::new(order);
-        let parcel = Arc::new(Parcel::new(delivery));
-        let claim = Arc::default();
-        let (control, _) = watch::channel(Control {
-            deadline: order.deadline,
-            cancelled: false,
-            stopping: false,
-            changes: 0,
-        });
-        self.held.insert(
-            id.clone(),
-            Held {
-                order: Arc::clone(&order),
-                parcel: Arc::clone(&parcel),
-                control: control.clone(),
-                claim: Arc::clone(&claim),
-            },
-        );
-        self.by_incident
-            .entry(order.incident_key.clone())
-            .or_default()
-            .insert(id.clone());
-        let not_before = order.starts_later(self.core.author.now());
-        let attempt = Attempt {
-            order,
-            parcel,
-            control,
-            claim,
-            tries: 0,
-            first_started_at: None,
-            incident_heard: false,
-            suspect: None,
-            needs_slot: false,
-        };
-        self.hearing.came(&id);
-        self.wait(id, attempt, not_before);
     }
 
     fn wait(&mut self, id: String, attempt: Attempt, not_before: Option<Timestamp>) {

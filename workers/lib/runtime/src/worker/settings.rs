@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hollowtrees_schemas::envelope::DataFormat;
+use hollowtrees_schemas::{envelope::DataFormat, proto};
 
 use super::Kind;
 
@@ -25,6 +25,8 @@ pub struct Settings {
     pub poison_after: u32,
     /// How long running handlers may go on once the process is told to stop.
     pub grace: Duration,
+    /// Whether actions may be given to another process of its consumer, where a handler says so ([`super::Job::elsewhere`]).
+    pub affinity: bool,
     /// How the data of outcomes is written.
     pub format: DataFormat,
 }
@@ -41,6 +43,7 @@ impl Settings {
             time_limit: Duration::from_secs(15 * 60),
             poison_after: 5,
             grace: Duration::from_secs(20),
+            affinity: false,
             format: DataFormat::Json,
         }
     }
@@ -53,6 +56,15 @@ impl Settings {
         self.kinds
             .iter()
             .any(|served| served.name == kind && served.dry_run)
+    }
+
+    /// Whether an action is of a kind and a cluster that it serves.
+    pub(crate) fn serves(&self, action: &proto::Action) -> bool {
+        let is_its_cluster = self
+            .cluster
+            .as_ref()
+            .is_none_or(|cluster| *cluster == action.cluster);
+        is_its_cluster && self.kinds.iter().any(|served| served.name == action.kind)
     }
 
     pub(crate) fn is_saga(&self, kind: &str) -> bool {

@@ -1,10 +1,16 @@
 //! The tasks that feed the loop, each over a bounded channel: a `select!` that drops a half-made pull or
 //! watch would make it anew for ever.
 
-use hollowtrees_bus::{Deliveries, Delivery, Store, watch::Change};
+use hollowtrees_bus::{
+    Deliveries, Delivery, Store,
+    consume::forward::{Forwarded, Forwards},
+    watch::Change,
+};
 use hollowtrees_schemas::{proto, token};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+
+use super::bounded::AbortOnDrop;
 
 /// Deliveries on their way to the loop: it takes them at once.
 const DELIVERIES: usize = 16;
@@ -33,6 +39,34 @@ pub(crate) fn deliveries(
         from.stop().await;
     });
     (receiver, task)
+}
+
+/// Takes what others give until `stop`, and refuses it from then on until the guard is dropped.
+pub(crate) fn forwards(
+    from: Option<Forwards>,
+    stop: CancellationToken,
+) -> (mpsc::Receiver<Forwarded>, AbortOnDrop<()>) {
+    let (sender, receiver) = mpsc::channel(DELIVERIES);
+    let task = tokio::spawn(async move {
+        let Some(mut from) = from else { return };
+        while let Some(forwarded) = from.next().await {
+            let refused = if stop.is_cancelled() {
+                Some(forwarded)
+            } else {
+                sender.send(forwarded).await.err().map(|unsent| unsent.0)
+            };
+            if let Some(forwarded) = refused {
+                refuse(forwarded).await;
+            }
+        }
+    });
+    (receiver, AbortOnDrop(task))
+}
+
+/// What is given to a process that ends stays where it was.
+pub(crate) async fn refuse(forwarded: Forwarded) {
+    forwarded.delivery.abandon();
+    forwarded.word.refused("it ends").await;
 }
 
 /// Follows the incidents of one cluster, or of all.

@@ -1,6 +1,6 @@
 //! What a worker loop counts. Each method is one noteworthy event.
 
-use hollowtrees_bus::dead::Class;
+use hollowtrees_bus::{consume::forward::Answer, dead::Class};
 use hollowtrees_schemas::proto::{self, time};
 use prometheus::Gauge;
 
@@ -21,6 +21,11 @@ pub const OUTCOMES_PUBLISHED: Definition = Definition::new(
 pub const RETRIES: Definition = Definition::new(
     "hollowtrees_worker_retries_total",
     "Handlers that will be started again after a failure that may pass.",
+);
+/// Actions given to who does what they belong to.
+pub const OFFERED: Definition = Definition::new(
+    "hollowtrees_worker_actions_offered_total",
+    "Actions offered to the process that does what they belong to, by kind of action and answer: taken, refused, silent.",
 );
 /// Deliveries that took the place of an older one.
 pub const REDELIVERIES: Definition = Definition::new(
@@ -64,6 +69,7 @@ pub(crate) struct Telemetry {
     outcomes: Counters<2>,
     outcomes_published: Counters<2>,
     retries: Counters<1>,
+    offered: Counters<2>,
     redeliveries: Counters<1>,
     claims_lost: Counters<1>,
     handlers_broken: Counters<1>,
@@ -80,6 +86,7 @@ impl Telemetry {
             outcomes: metrics.counters(OUTCOMES, ["action", "result"])?,
             outcomes_published: metrics.counters(OUTCOMES_PUBLISHED, ["action", "stored"])?,
             retries: metrics.counters(RETRIES, ["action"])?,
+            offered: metrics.counters(OFFERED, ["action", "answer"])?,
             redeliveries: metrics.counters(REDELIVERIES, ["action"])?,
             claims_lost: metrics.counters(CLAIMS_LOST, ["action"])?,
             handlers_broken: metrics.counters(HANDLERS_BROKEN, ["action"])?,
@@ -116,6 +123,15 @@ impl Telemetry {
 
     pub(crate) fn retried(&self, kind: &str) {
         self.retries.increment([self.kind(kind)]);
+    }
+
+    pub(crate) fn offered(&self, kind: &str, answer: &Answer) {
+        let answer = match answer {
+            Answer::Taken => "taken",
+            Answer::Refused(_) => "refused",
+            Answer::Silent(_) => "silent",
+        };
+        self.offered.increment([self.kind(kind), answer]);
     }
 
     pub(crate) fn adopted(&self, kind: &str) {
