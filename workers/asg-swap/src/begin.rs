@@ -136,8 +136,14 @@ impl Saga<'_> {
                     |room| room.reached(open, ASKS_AGAIN),
                 ))
             }
-            // Asked again, it is waited for.
-            Err(Busy::Other { .. }) => Ok(None),
+            // Of an action that goes on, or that left a unit of desired to a sweep.
+            Err(Busy::Other { .. }) => {
+                self.leave_account(result::SKIPPED).await?;
+                Err(Failure::Transient {
+                    cause: "another swap of the instance is open in the group's record".to_owned(),
+                    after: Some(ASKS_AGAIN),
+                })
+            }
             Err(Busy::Full) => Err(Failure::transient(format!(
                 "{} has as many open swaps as its record holds",
                 group.name

@@ -40,6 +40,10 @@ impl Place {
         }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn key(&self) -> String {
         key::group(&self.account, &self.region, &self.name)
     }

@@ -32,6 +32,7 @@
 //! | `again` | of which instances is told that they may go back to spot |
 //! | [`sweep`] | what swaps left behind is looked for, and told or ended |
 //! | [`exporter`] | how groups are manned and what their spot instances cost, under the names of the original exporter |
+//! | `leftovers` | what they left in groups is taken back |
 //! | `zones` | AZRebalance of groups whose swaps did not resume it |
 //! | `cloud` | calls of AWS, counted |
 //! | [`telemetry`] | what is counted |
@@ -56,6 +57,7 @@ mod end;
 mod finish;
 mod group;
 mod launches;
+mod leftovers;
 mod look;
 mod params;
 mod policy;

@@ -51,7 +51,7 @@ impl Saga<'_> {
         Ok(book::others_open(&record, &self.job.action().id, &ended))
     }
 
-    /// Whether the account, and then the group, may have one more open swap, and this is the next.
+    /// Whether the group, and then the account, may have one more open swap, and this is the next.
     ///
     /// # Errors
     /// It may not: the action is tried again while there is time until its deadline.
@@ -61,9 +61,24 @@ impl Saga<'_> {
         policy: &Policy,
         room: Option<Room>,
     ) -> Result<(), Failure> {
-        if let (Some(most), account) = self.account_limit() {
-            self.wait_for_room(&account, most, OF_ACCOUNT).await?;
+        let (most, account) = self.account_limit();
+        if let Err(refused) = self.wait_for_group(place, policy, room).await {
+            // Who waits for its group holds up no other one of its account.
+            self.swapper.waiting.leave(&account.key(), &self.job.action().id);
+            return Err(refused);
         }
+        match most {
+            Some(most) => self.wait_for_room(&account, most, OF_ACCOUNT).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn wait_for_group(
+        &self,
+        place: &Place,
+        policy: &Policy,
+        room: Option<Room>,
+    ) -> Result<(), Failure> {
         if room.is_none() && policy.cooldown.is_none() {
             return Ok(());
         }

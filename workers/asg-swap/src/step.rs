@@ -7,7 +7,7 @@ use hollowtrees_domain::swap::{Answer, Next, balance::REBALANCE, joint::Write};
 use hollowtrees_runtime::worker::Failure;
 use jiff::Timestamp;
 
-use crate::saga::Saga;
+use crate::{cloud::Cloud, saga::Saga};
 
 impl Saga<'_> {
     /// A step that needs no lease.
@@ -82,24 +82,28 @@ impl Saga<'_> {
 
     /// A call under the lease, for one swap or several.
     pub(crate) async fn write(&self, write: &Write) -> Result<(), Refusal> {
-        let (cloud, group) = (self.cloud(), &self.checkpoint.group);
-        let region = &cloud.region;
-        match write {
-            Write::SetMax { to } => cloud.told("set-max", region.set_max(group, *to).await),
-            Write::Attach { instances } => cloud.told("attach", region.attach(group, instances).await),
-            Write::Protect { instances } => cloud.told("protect", region.protect(group, instances).await),
-            Write::Detach { instances, decrement } => {
-                cloud.told("detach", region.detach(group, instances, *decrement).await)
-            }
-            Write::SetDesired { to } => cloud.told("set-desired", region.set_desired(group, *to).await),
-            Write::Rebalance { suspend } => {
-                let word = if *suspend { "suspend" } else { "resume" };
-                cloud.told(word, region.suspend(group, REBALANCE, *suspend).await)
-            }
-            Write::TerminateMember { instance, decrement } => cloud.told(
-                "terminate-member",
-                region.terminate_member(instance, *decrement).await,
-            ),
+        self::write(self.cloud(), &self.checkpoint.group, write).await
+    }
+}
+
+/// A call that changes a group, made by who holds its lease.
+pub(crate) async fn write(cloud: &Cloud, group: &str, write: &Write) -> Result<(), Refusal> {
+    let region = &cloud.region;
+    match write {
+        Write::SetMax { to } => cloud.told("set-max", region.set_max(group, *to).await),
+        Write::Attach { instances } => cloud.told("attach", region.attach(group, instances).await),
+        Write::Protect { instances } => cloud.told("protect", region.protect(group, instances).await),
+        Write::Detach { instances, decrement } => {
+            cloud.told("detach", region.detach(group, instances, *decrement).await)
         }
+        Write::SetDesired { to } => cloud.told("set-desired", region.set_desired(group, *to).await),
+        Write::Rebalance { suspend } => {
+            let word = if *suspend { "suspend" } else { "resume" };
+            cloud.told(word, region.suspend(group, REBALANCE, *suspend).await)
+        }
+        Write::TerminateMember { instance, decrement } => cloud.told(
+            "terminate-member",
+            region.terminate_member(instance, *decrement).await,
+        ),
     }
 }

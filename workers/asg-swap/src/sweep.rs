@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 use hollowtrees_aws::{Aws, Machine, Region};
 use hollowtrees_bus::{Bus, Options, StoreError, watch::Change};
 use hollowtrees_domain::swap::{
-    TAG_ACTION, TAG_CLUSTER, TAG_REPLACES, book,
+    TAG_ACTION, TAG_CLUSTER, TAG_REPLACES,
     orphan::{Author, Launched, Verdict, judge},
     turn,
 };
@@ -38,8 +38,8 @@ const LISTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Looks for what swaps left behind.
 pub struct Sweeper {
-    aws: Aws,
-    settings: config::Sweep,
+    pub(crate) aws: Aws,
+    pub(crate) settings: config::Sweep,
     again: Again,
     telemetry: Telemetry,
     health: Health,
@@ -54,8 +54,10 @@ pub struct Swept {
     pub ended: Vec<String>,
     /// Nobody knows what came of their action.
     pub unclaimed: Vec<String>,
-    /// Open swaps of groups whose action has ended.
+    /// Open swaps of groups whose action has ended, and of which something is left.
     pub stale: Vec<String>,
+    /// Those of which nothing is left any more.
+    pub settled: Vec<String>,
     /// Of which instances something was told of an attempt to bring them back to spot: `begun` or `over`.
     pub again: Vec<String>,
     /// Groups whose AZRebalance was resumed.
@@ -150,9 +152,12 @@ impl Sweeper {
         let records = records(bus).await?;
         let mut swept = Swept::default();
         let for_orphans = self.settings.orphans != Orphans::Off;
-        if for_orphans {
-            self.stale(bus, &records, &mut swept).await?;
-        }
+        // Swaps of this process take a lease over that it holds itself.
+        let me = &proto::Worker {
+            process: format!("{}/sweep", me.process),
+            ..me.clone()
+        };
+        self.settle(bus, me, &records, &mut swept).await?;
         self.resume(bus, me, &records, &mut swept).await?;
         let swaps = || records.iter().flat_map(|record| &record.swaps);
         let clusters: BTreeMap<&str, &str> = swaps()
@@ -210,7 +215,7 @@ impl Sweeper {
         Ok(swept)
     }
 
-    fn cloud(&self, region: &Region) -> Cloud {
+    pub(crate) fn cloud(&self, region: &Region) -> Cloud {
         Cloud {
             region: region.clone(),
             telemetry: self.telemetry.clone(),
@@ -232,29 +237,6 @@ impl Sweeper {
                 Resumed::Done => swept.resumed.push(record.name.clone()),
                 Resumed::Busy => {}
                 Resumed::Refused => swept.missed.push(record.region.clone()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Open swaps whose action has ended. They hold nothing up: the next swap of the group closes them.
-    async fn stale(&self, bus: &Bus, records: &[proto::Group], swept: &mut Swept) -> Result<(), Failure> {
-        let now = Timestamp::now();
-        let older_than = span(self.settings.older_than);
-        for record in records {
-            for (cluster, action) in book::doubtful(record, "", "", "", now) {
-                if let Author::Ended { at, .. } = author(bus, &cluster, &action).await?
-                    && now.duration_since(at) >= older_than
-                {
-                    tracing::warn!(
-                        group = %record.name,
-                        region = %record.region,
-                        cluster,
-                        action,
-                        "The record of a group has an open swap whose action has ended; the group's next swap closes it."
-                    );
-                    swept.stale.push(format!("{} {action}", record.name));
-                }
             }
         }
         Ok(())
@@ -361,7 +343,7 @@ struct Whose<'a> {
     is_ours: bool,
 }
 
-fn span(of: Duration) -> SignedDuration {
+pub(crate) fn span(of: Duration) -> SignedDuration {
     SignedDuration::try_from(of).unwrap_or(SignedDuration::MAX)
 }
 
@@ -394,7 +376,7 @@ async fn records(bus: &Bus) -> Result<Vec<proto::Group>, Failure> {
 }
 
 /// What the ledger says of an action.
-async fn author(bus: &Bus, cluster: &str, action: &str) -> Result<Author, Failure> {
+pub(crate) async fn author(bus: &Bus, cluster: &str, action: &str) -> Result<Author, Failure> {
     let Ok(id) = action.parse::<ActionId>() else {
         return Ok(Author::Unknown);
     };

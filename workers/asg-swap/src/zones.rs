@@ -10,10 +10,8 @@ use jiff::Timestamp;
 use crate::{
     cloud::Cloud,
     group::{Changed, Place},
+    leftovers::SWEEP,
 };
-
-/// Holds the lease in place of an action.
-const SWEEP: &str = "sweep";
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,6 +23,7 @@ mod kills;
 mod kinds;
 mod late;
 mod left_alone;
+mod leftovers;
 mod mass;
 mod matrix;
 mod meanwhile;

@@ -367,6 +367,44 @@ async fn an_account_has_no_more_open_swaps_than_it_may_over_groups_and_processes
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_its_group_holds_up_no_other_of_its_account() {
+    let mut world = World::with(&[("HT_SWAP__MAX_OPEN_ACCOUNT", "2")]).await;
+    let narrow = group("narrow").tag("hollowtrees.io/max-open", "1", false);
+    let narrow = world.group(&narrow.sizes(2, 2, 4)).await;
+    let wide = world.group(&group("wide")).await.remove(0);
+    world.aws.set_delays(Delays {
+        running: Duration::ZERO,
+        in_service: Duration::from_secs(25),
+    });
+    let worker = world.worker().await;
+    let due = |instance: &str, seconds: i64| proto::Action {
+        deadline: Some(to_proto(Timestamp::now() + SignedDuration::from_secs(seconds))),
+        ..world.action(instance, "certain")
+    };
+    let [first, second, other] = [due(&narrow[0], 300), due(&narrow[1], 200), due(&wide, 250)];
+    world.send(&first).await;
+    world.fact("attached").await;
+    // The most urgent one, whose group is full.
+    let looks = world.aws.count("DescribeAutoScalingInstances");
+    world.send(&second).await;
+    let waits = async || world.aws.count("DescribeAutoScalingInstances") >= looks + 2;
+    eventually("it to be tried twice", BOUND, waits).await;
+    world.send(&other).await;
+    let launched = loop {
+        let outcome = world.next().await;
+        assert_eq!(
+            outcome.result, "progress",
+            "it waited for another group's: {outcome:?}"
+        );
+        if outcome.reason == "launched" {
+            break outcome;
+        }
+    };
+    assert_eq!(launched.instance, wide);
+    worker.crash().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_forgets_a_swap_whose_action_has_ended_without_a_word() {
     let mut world = World::with(&[("HT_SWAP__MAX_OPEN_ACCOUNT", "1")]).await;
     let old = world.group(&group("later")).await.remove(0);

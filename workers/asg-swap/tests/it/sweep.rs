@@ -225,9 +225,9 @@ async fn an_instance_without_a_tag_of_its_cluster_is_found_by_the_groups_record(
     let replica = Replica::new(&world, Orphans::Report).await;
     let swept = replica.sweep(&world).await;
     assert_eq!(swept.orphans, [orphan]);
-    // The same record has an open swap of an action that has ended.
-    assert_eq!(swept.stale, [format!("g {failed}")]);
-    assert!(replica.shows("hollowtrees_asg_swap_orphans{what=\"record\"} 1"));
+    // The same record has an open swap of an action that has ended, of a group that is gone.
+    assert_eq!(swept.settled, [format!("g {failed}")]);
+    assert!(replica.shows("hollowtrees_asg_swap_orphans{what=\"record\"} 0"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use hollowtrees_schemas::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Books,
+    Books, leftover,
     world::{Group, Member, Sizes, Standing},
 };
 
@@ -90,7 +90,8 @@ pub fn doubtful(
 }
 
 /// Enters a swap, after the end of those whose actions (first) have these results (second). They end before ours can
-/// begin, but our books stay open between: what they left of MaxSize is taken back by us.
+/// begin, but our books stay open between: what they left of MaxSize is taken back by us. What holds a unit of desired stays open, for
+/// a sweep ([`super::leftover`]): nobody else knows how much of desired is its.
 ///
 /// # Errors
 /// It is not its turn.
@@ -102,9 +103,12 @@ pub fn enter(
     now: Timestamp,
 ) -> Result<(), Busy> {
     for (action, result) in ended {
-        end(record, action, result, now);
+        let mut swaps = record.swaps.iter();
+        if !swaps.any(|swap| swap.action_id == *action && leftover::may_hold_desired(swap)) {
+            end(record, action, result, now);
+        }
     }
-    let others = others_open(record, &swap.action_id, &[]);
+    let others = others_open(record, &swap.action_id, ended);
     if !has_entered(record, &swap.action_id)
         && max_open.is_some_and(|most| usize::try_from(most).is_ok_and(|most| others >= most))
     {

@@ -25,6 +25,7 @@
 //! | [`rebalance`] | what is left to a group that replaces spot instances itself |
 //! | [`policy`] | which of them a rule and a group allow |
 //! | [`orphan`] | what a swap left behind |
+//! | [`leftover`] | what it left in its group |
 //! | [`again`] | whether it is tried again to have on spot what fell back to on demand |
 //! | [`turn`] | whose turn it is to look for it |
 //! | [`forecast`](mod@forecast) | which calls a swap would make, for a dry run |
@@ -44,6 +45,7 @@ pub mod forecast;
 pub mod fresh;
 pub mod health;
 pub mod joint;
+pub mod leftover;
 pub mod next;
 pub mod node;
 pub mod note;
