@@ -1,4 +1,4 @@
-//! What swaps ask of AWS, many in one call; and the queue of their launches.
+//! What swaps ask of AWS, many in one call, the end of instances too; and the queue of their launches.
 //!
 //! Who asks while a call is under way, or too soon after it, is in the next one: an answer is never older than its
 //! question. The more swaps are open, the longer is waited between two calls of a kind, so that what a burst asks does not
@@ -27,7 +27,7 @@ mod kinds;
 
 use kinds::{
     ClassicHealth, Configurations, FittingTypes, Groups, Instances, Launched, Memberships, Replacements,
-    TargetHealth, Templates,
+    TargetHealth, Templates, Terminations,
 };
 
 /// Between two calls of a kind, for each open swap; and at most.
@@ -58,6 +58,7 @@ pub(crate) struct Reads {
     classic_health: Arc<Line<ClassicHealth>>,
     configurations: Arc<Line<Configurations>>,
     fitting: Arc<Line<FittingTypes>>,
+    terminations: Arc<Line<Terminations>>,
 }
 
 impl Reads {
@@ -77,6 +78,7 @@ impl Reads {
             classic_health: Arc::default(),
             configurations: Arc::default(),
             fitting: Arc::default(),
+            terminations: Arc::default(),
         }
     }
 
@@ -129,6 +131,11 @@ impl Reads {
             message: format!("requirements cannot be written: {error}"),
         })?;
         self.ask(&self.fitting, &key).await
+    }
+
+    /// Ends an instance. Whoever goes away before it is asked for has it not ended.
+    pub(crate) async fn terminate(&self, instance: &str) -> Result<(), Refusal> {
+        self.ask(&self.terminations, instance).await.map(drop)
     }
 
     async fn ask<K: Kind>(&self, line: &Arc<Line<K>>, key: &str) -> Result<Option<K::Found>, Refusal> {
@@ -247,6 +254,9 @@ impl<K: Kind> State<K> {
     }
 
     fn take(&mut self) -> Vec<(String, Vec<oneshot::Sender<Answer<K>>>)> {
+        // Who went away has no use for an answer.
+        self.waiting
+            .retain(|(_, askers)| askers.iter().any(|asker| !asker.is_closed()));
         let many = self.waiting.len().min(K::AT_ONCE);
         let batch: Vec<_> = self.waiting.drain(..many).collect();
         self.served = !batch.is_empty();
@@ -282,7 +292,12 @@ mod tests {
     #[test]
     fn who_asks_the_same_shares_the_answer_and_the_first_one_serves() {
         let line = Line::<Groups>::default();
-        let ask = |key: &str| line.put(key, oneshot::channel().0);
+        let mut asked = Vec::new();
+        let mut ask = |key: &str| {
+            let (tell, told) = oneshot::channel();
+            asked.push(told);
+            line.put(key, tell)
+        };
         assert!(ask("a"));
         assert!(!ask("b"));
         assert!(!ask("a"));
@@ -313,9 +328,14 @@ mod tests {
     #[test]
     fn a_call_has_no_more_than_it_may() {
         let line = Line::<Memberships>::default();
-        for number in 0..120 {
-            line.put(&number.to_string(), oneshot::channel().0);
+        let mut asked = VecDeque::new();
+        for number in 0..121 {
+            let (tell, told) = oneshot::channel();
+            line.put(&number.to_string(), tell);
+            asked.push_back(told);
         }
+        // The first one goes away.
+        asked.pop_front();
         let sizes = [(); 4].map(|()| line.state().take().len());
         assert_eq!(sizes, [50, 50, 20, 0]);
     }
@@ -325,7 +345,8 @@ mod tests {
         let line = Line::<Groups>::default();
         let wait = || line.state().next_call(spacing(200)) - Instant::now();
         assert_eq!(wait(), Duration::from_millis(25));
-        line.put("a", oneshot::channel().0);
+        let (tell, _told) = oneshot::channel();
+        line.put("a", tell);
         line.state().take();
         assert_eq!(wait(), Duration::from_millis(250));
         let throttled = Refusal::Throttled {

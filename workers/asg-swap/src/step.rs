@@ -69,11 +69,9 @@ impl Saga<'_> {
             }
             Next::TerminateOld => {
                 let old = &self.job.action().instance;
-                self.cloud().told("terminate", region.terminate(old).await)
+                self.reads.terminate(old).await
             }
-            Next::TerminateNew { instance } => {
-                self.cloud().told("terminate", region.terminate(instance).await)
-            }
+            Next::TerminateNew { instance } => self.reads.terminate(instance).await,
             // Those under the lease are calls of their own.
             _ => Ok(()),
         };

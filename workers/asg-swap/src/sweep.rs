@@ -313,7 +313,10 @@ impl Sweeper {
         if verdict().await? != Verdict::Orphan {
             return Ok(true);
         }
-        match cloud.told("terminate", cloud.region.terminate(instance).await) {
+        match cloud.told(
+            "terminate",
+            cloud.region.terminate(std::slice::from_ref(&machine.id)).await,
+        ) {
             Ok(()) => {
                 tracing::warn!(
                     instance,

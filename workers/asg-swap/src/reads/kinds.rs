@@ -6,6 +6,7 @@ use hollowtrees_aws::{
     Membership, Refusal, Region,
     configuration::CONFIGURATIONS_AT_ONCE,
     groups::{GROUPS_AT_ONCE, MEMBERSHIPS_AT_ONCE},
+    instances::TERMINATED_AT_ONCE,
     lookup,
 };
 use hollowtrees_domain::swap::{
@@ -26,6 +27,7 @@ pub(super) struct TargetHealth;
 pub(super) struct ClassicHealth;
 pub(super) struct Configurations;
 pub(super) struct FittingTypes;
+pub(super) struct Terminations;
 
 impl Kind for Groups {
     type Found = Group;
@@ -96,6 +98,17 @@ impl Kind for Templates {
         });
         let each = futures::future::try_join_all(each).await?;
         Ok(each.into_iter().flatten().collect())
+    }
+}
+
+impl Kind for Terminations {
+    type Found = ();
+    const CALL: &'static str = "terminate";
+    const AT_ONCE: usize = TERMINATED_AT_ONCE;
+
+    async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, ()>, Refusal> {
+        region.terminate(keys).await?;
+        Ok(keys.iter().map(|key| (key.clone(), ())).collect())
     }
 }
 

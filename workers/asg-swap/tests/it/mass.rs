@@ -16,6 +16,16 @@ const EACH: u32 = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_swaps_of_twenty_groups_take_two_calls_each_at_most() {
+    wave("certain").await;
+}
+
+/// The old instances, which nobody interrupts, are ended too.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_swaps_for_advice_take_two_calls_each_at_most() {
+    wave("advisory").await;
+}
+
+async fn wave(certainty: &str) {
     let mut world = World::with(&[("HT_SWAP__POLL", "2s")]).await;
     let mut olds = Vec::new();
     for number in 0..GROUPS {
@@ -38,9 +48,14 @@ async fn two_hundred_swaps_of_twenty_groups_take_two_calls_each_at_most() {
         in_service: Duration::from_secs(2),
     });
     world.aws.forget_calls();
+    if certainty != "certain" {
+        for (_, old) in &olds {
+            world.undrained(old).await;
+        }
+    }
     let worker = world.worker().await;
     for (_, old) in &olds {
-        world.send(&world.action(old, "certain")).await;
+        world.send(&world.action(old, certainty)).await;
     }
     let mut by: BTreeMap<String, usize> = BTreeMap::new();
     for _ in &olds {
@@ -81,6 +96,8 @@ async fn two_hundred_swaps_of_twenty_groups_take_two_calls_each_at_most() {
     assert_eq!(replacements.len(), olds.len());
     assert!(olds.iter().all(|(_, old)| !replacements.contains(old)));
     assert_eq!(all.len(), 2 * olds.len(), "nothing else was launched");
+    let ended = all.iter().filter(|found| found.state == "terminated").count();
+    assert_eq!(ended, if certainty == "certain" { 0 } else { olds.len() });
     worker.stop().await;
 }
 

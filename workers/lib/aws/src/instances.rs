@@ -13,6 +13,9 @@ use crate::{Refusal, Region, read};
 /// Versions of launch templates that are remembered.
 const TEMPLATES: usize = 256;
 
+/// Instances of one call of `TerminateInstances`; EC2 takes up to 1,000 and advises fewer (EC2 API reference).
+pub const TERMINATED_AT_ONCE: usize = 50;
+
 impl Region {
     /// An instance; none if there is none of this id, or no longer (EC2 forgets one about an hour after its end). A new
     /// one may not be found for some seconds (EC2 API reference, "eventual consistency").
@@ -156,20 +159,18 @@ impl Region {
             })
     }
 
-    /// Ends an instance. One that is gone already is well.
+    /// Ends instances, at most [`TERMINATED_AT_ONCE`]. One alone that is gone already is well; of several EC2 ends none where it does
+    /// not know one.
     ///
     /// # Errors
     /// AWS did not do it, or does not say that it did.
-    pub async fn terminate(&self, instance: &str) -> Result<(), Refusal> {
-        match self
-            .ec2()
-            .terminate_instances()
-            .instance_ids(instance)
-            .send()
-            .await
-        {
+    pub async fn terminate(&self, instances: &[String]) -> Result<(), Refusal> {
+        let asked = self.ec2().terminate_instances();
+        match asked.set_instance_ids(Some(instances.to_vec())).send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("InvalidInstanceID.NotFound") => Ok(()),
+            Err(error) if instances.len() == 1 && error.code() == Some("InvalidInstanceID.NotFound") => {
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }

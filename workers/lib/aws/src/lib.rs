@@ -31,7 +31,7 @@ mod crews;
 mod fitting;
 pub mod groups;
 pub mod hooks;
-mod instances;
+pub mod instances;
 mod launch;
 pub mod lookup;
 pub mod market;
