@@ -8,6 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use hollowtrees_bench::{
+    sample::{Latencies, milliseconds},
+    table::Table,
+};
 use hollowtrees_bus::{
     Bus, Options, Tls, apply,
     read::{From, Reading, Until},
@@ -26,10 +30,7 @@ use hollowtrees_schemas::{
 };
 use jiff::Timestamp;
 
-use crate::{
-    cost::{busy, status},
-    sample::{Latencies, limit_row, milliseconds},
-};
+use crate::cost::{busy, status};
 
 const MB: f64 = 1e6;
 /// Changes whose latency is taken.
@@ -39,7 +40,7 @@ const POLL: Duration = Duration::from_millis(20);
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
 /// Prints the rows of an agent that is left idle for so long, connected with TLS, with its defaults.
-pub(crate) async fn agent(built: Option<PathBuf>, idle: Duration) -> Result<()> {
+pub(crate) async fn agent(table: &mut Table, built: Option<PathBuf>, idle: Duration) -> Result<()> {
     let program = match built {
         Some(program) => program,
         None => tokio::task::spawn_blocking(build).await??,
@@ -95,22 +96,22 @@ pub(crate) async fn agent(built: Option<PathBuf>, idle: Duration) -> Result<()> 
     let peak_kib = status(pid, "VmHWM:")?;
 
     let what = format!("agent, TLS, {} s idle", idle.as_secs());
-    limit_row(&format!("{what}, resident"), idle_kib / 1024.0, "MiB", Some(6.0));
-    limit_row(
+    table.limit(&format!("{what}, resident"), idle_kib / 1024.0, "MiB", Some(6.0));
+    table.limit(
         "agent, most resident ever, a notice included",
         peak_kib / 1024.0,
         "MiB",
         None,
     );
     let share = busy_after.saturating_sub(busy_before).as_secs_f64() / took.as_secs_f64();
-    limit_row(&format!("{what}, of a core"), share * 100.0, "%", Some(0.2));
-    limit_row("agent, program", size / MB, "MB", Some(6.0));
+    table.limit(&format!("{what}, of a core"), share * 100.0, "%", Some(0.2));
+    table.limit("agent, program", size / MB, "MB", Some(6.0));
     drop((reading, worker));
-    latencies(&program).await
+    latencies(table, &program).await
 }
 
 /// Prints how long it takes from a change in the metadata to its place on the bus.
-async fn latencies(program: &Path) -> Result<()> {
+async fn latencies(table: &mut Table, program: &Path) -> Result<()> {
     let nats = Nats::start().await?;
     let bus = Bus::connect(&Options::new(nats.url())).await?;
     apply::apply(&bus, Profile::LOCAL, &topology::consumers()).await?;
@@ -139,16 +140,19 @@ async fn latencies(program: &Path) -> Result<()> {
     let period = milliseconds(POLL) * 1.1;
     let what = format!("agent, EC2 polled every {POLL:?}");
     rows(
+        table,
         &format!("{what}, change -> on the bus"),
         &polled.all,
         period + 5.0,
     );
     rows(
+        table,
         &format!("{what}, the poll that finds it -> on the bus"),
         &polled.ours,
         5.0,
     );
     rows(
+        table,
         "agent, Google waited for, change -> on the bus",
         &waited.all,
         20.0,
@@ -157,12 +161,12 @@ async fn latencies(program: &Path) -> Result<()> {
 }
 
 /// The limit is for 99 of 100.
-fn rows(what: &str, found: &Latencies, limit: f64) {
+fn rows(table: &mut Table, what: &str, found: &Latencies, limit: f64) {
     let p50 = milliseconds(found.quantile(0.5));
-    limit_row(&format!("{what}, p50"), p50, "ms", None);
+    table.limit(&format!("{what}, p50"), p50, "ms", None);
     let p99 = milliseconds(found.quantile(0.99));
-    limit_row(&format!("{what}, p99"), p99, "ms", Some(limit));
-    limit_row(&format!("{what}, max"), milliseconds(found.max()), "ms", None);
+    table.limit(&format!("{what}, p99"), p99, "ms", Some(limit));
+    table.limit(&format!("{what}, max"), milliseconds(found.max()), "ms", None);
 }
 
 /// How an agent comes to know of a change.
