@@ -85,7 +85,7 @@ fn print(table: &mut Table, load: &Load, ours: &Sent, floor: &Sent, cpu: Duratio
     let rate = |sent: &Sent| format!("{:.0}/s", sent.a_second());
     table.beside(
         &format!("{name}, stored"),
-        [rate(ours), rate(floor), format!("{share:.0} % of it")],
+        &[rate(ours), rate(floor), format!("{share:.0} % of it")],
         is_paced.then(|| (format!(">= {A_SECOND}/s"), ours.a_second() >= A_SECOND)),
     );
     for (quantile, share) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
@@ -94,7 +94,7 @@ fn print(table: &mut Table, load: &Load, ours: &Sent, floor: &Sent, cpu: Duratio
         let has_bar = is_paced && quantile == "p99";
         table.beside(
             &format!("{name}, {quantile}"),
-            [ours, floor, over].map(|time| format!("{time:.2?}")),
+            &[ours, floor, over].map(|time| format!("{time:.2?}")),
             has_bar.then(|| (format!("< {LONGEST:?}"), ours < LONGEST)),
         );
     }

@@ -9,10 +9,7 @@ use hollowtrees_bus::read::{From, Until};
 use hollowtrees_harness as harness;
 use hollowtrees_schemas::names::Stream;
 
-use crate::{
-    roles::Role,
-    setup::{Setup, aws_env},
-};
+use crate::{roles::Role, setup::Setup};
 
 const REGION: &str = "us-east-1";
 /// Polls at once: the gateway's default, and the floor's.
@@ -57,7 +54,7 @@ async fn ours(cloud: &harness::Aws, ids: &[String]) -> Result<(Duration, usize)>
     let queue = cloud.create_queue(REGION, "ours").await?;
     fill(cloud, &queue, ids).await?;
     cloud.forget_calls();
-    let mut env = aws_env(cloud, REGION);
+    let mut env = cloud.env(REGION).to_vec();
     env.extend([
         ("HT_HTTP__ENABLED", "false".to_owned()),
         ("HT_SQS__QUEUES", queue),

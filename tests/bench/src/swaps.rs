@@ -23,7 +23,7 @@ use hollowtrees_schemas::{
 
 use crate::{
     roles::Role,
-    setup::{Setup, action_of, aws_env},
+    setup::{Setup, action_of},
 };
 
 const REGION: &str = "us-east-1";
@@ -106,7 +106,7 @@ async fn ours(each: u32, replicas: usize) -> Result<(Duration, BTreeMap<String, 
     let cloud = harness::Aws::start().await?;
     let olds = groups(&cloud, each).await?;
     let setup = Setup::start().await?;
-    let env = aws_env(&cloud, REGION);
+    let env = cloud.env(REGION);
     let mut workers = Vec::new();
     for _ in 0..replicas {
         workers.push(setup.process(Role::AsgSwap, &env).await?);

@@ -56,7 +56,7 @@ impl Table {
             });
             let figures = [ours, floor, over].map(|time| format!("{time:.2?}"));
             let [_, _, compared] = figures.clone();
-            self.row(&format!("{what}, {name}"), &figures, &compared, bar);
+            self.row(&format!("{what}, {name}"), &figures, &compared, bar.as_ref());
         }
         let figures = [
             format!("{:.2?}", ours.max()),
@@ -81,7 +81,7 @@ impl Table {
             format!("{:.0}/s", rate(floor)),
             compared.clone(),
         ];
-        self.row(what, &figures, &compared, bar);
+        self.row(what, &figures, &compared, bar.as_ref());
     }
 
     /// Prints how long ours took beside the floor. The bar is a multiple of the floor.
@@ -93,7 +93,7 @@ impl Table {
         });
         let compared = format!("{ratio:.2} x");
         let figures = [format!("{ours:.2?}"), format!("{floor:.2?}"), compared.clone()];
-        self.row(what, &figures, &compared, bar);
+        self.row(what, &figures, &compared, bar.as_ref());
     }
 
     /// Prints a figure that has a limit of its own and no floor, or one that is only shown.
@@ -104,19 +104,19 @@ impl Table {
         });
         let compared = format!("{found:.2} {unit}");
         let figures = [compared.clone(), String::new(), String::new()];
-        self.row(what, &figures, &compared, bar);
+        self.row(what, &figures, &compared, bar.as_ref());
     }
 
     /// Prints ours, the floor's and what is between them; the limit, with whether it is kept, is of ours.
-    pub fn beside(&mut self, what: &str, figures: [String; 3], limit: Option<(String, bool)>) {
+    pub fn beside(&mut self, what: &str, figures: &[String; 3], limit: Option<(String, bool)>) {
         let bar = limit.map(|(limit, met)| Bar { limit, met });
-        let [compared, ..] = figures.clone();
-        self.row(what, &figures, &compared, bar);
+        let [compared, ..] = figures;
+        self.row(what, figures, compared, bar.as_ref());
     }
 
     /// `compared` is the figure that the bar is about.
-    fn row(&mut self, what: &str, [ours, floor, over]: &[String; 3], compared: &str, bar: Option<Bar>) {
-        let (limit, verdict) = match &bar {
+    fn row(&mut self, what: &str, [ours, floor, over]: &[String; 3], compared: &str, bar: Option<&Bar>) {
+        let (limit, verdict) = match bar {
             Some(Bar { limit, met: true }) => (limit.trim_end(), "met"),
             Some(Bar { limit, met: false }) => {
                 let limit = limit.trim_end();
@@ -248,7 +248,7 @@ mod tests {
         let figures = ["4000/s", "5000/s", "80 % of it"].map(str::to_owned);
         for (met, expected) in [(true, vec![]), (false, vec!["x: 4000/s, bar >= 5000/s"])] {
             let limit = Some((">= 5000/s".to_owned(), met));
-            let found = missed(|table| table.beside("x", figures.clone(), limit));
+            let found = missed(|table| table.beside("x", &figures, limit));
             assert_eq!(found, expected, "{met}");
         }
     }

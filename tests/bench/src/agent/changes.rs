@@ -122,7 +122,7 @@ fn waited(table: &mut Table, what: &str, ours: &Latencies, floor: &Latencies) {
         let figures = [ours, floor, ours.saturating_sub(floor)];
         let limit = (name == LIMITED).then(|| (format!("<= {WAITED} ms"), milliseconds(ours) <= WAITED));
         let figures = figures.map(|time| format!("{:.2} ms", milliseconds(time)));
-        table.beside(&format!("{what}, {name}"), figures, limit);
+        table.beside(&format!("{what}, {name}"), &figures, limit);
     }
 }
 

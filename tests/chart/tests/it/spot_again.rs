@@ -4,7 +4,6 @@ use std::{path::PathBuf, time::Duration};
 
 use hollowtrees_bus::{
     Bus, Deliveries, apply,
-    read::{From, Until},
     topology::{self, Consumer, Profile},
 };
 use hollowtrees_domain::{
@@ -27,7 +26,7 @@ use hollowtrees_schemas::{
 use jiff::Timestamp;
 
 use crate::{
-    bus::{Raw, as_user, connected, server, violations},
+    bus::{Raw, as_user, connected, server, subjects, violations},
     documents::{find, rendered, with},
 };
 
@@ -143,18 +142,14 @@ impl World {
     }
 
     async fn swapper(&self, env: &[(&str, &str)]) -> (Worker, Port) {
-        let url = self.aws.url();
-        let all: Vec<(&str, String)> = [
-            ("AWS_ENDPOINT_URL", url.as_str()),
-            ("AWS_ACCESS_KEY_ID", "testbed"),
-            ("AWS_SECRET_ACCESS_KEY", "testbed"),
-            ("AWS_REGION", REGION),
-            ("HT_SWAP__POLL", "200ms"),
-        ]
-        .iter()
-        .chain(env)
-        .map(|(name, value)| (*name, (*value).to_owned()))
-        .collect();
+        let own = env.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let all: Vec<(&str, String)> = self
+            .aws
+            .env(REGION)
+            .into_iter()
+            .chain([("HT_SWAP__POLL", "200ms".to_owned())])
+            .chain(own)
+            .collect();
         self.process("hollowtrees-asg-swap", USER, &all).await
     }
 
@@ -195,18 +190,6 @@ impl World {
             by_tag.is_some_and(|replaced| replaced == old) && found.state == "running"
         };
         all.into_iter().find(replaces).expect("a replacement")
-    }
-
-    async fn notices(&self) -> Vec<String> {
-        let reading = self
-            .operator
-            .read(Stream::Notices, &[], From::First, Until::Present);
-        let mut reading = reading.await.unwrap();
-        let mut subjects = Vec::new();
-        while let Some(message) = reading.next().await.unwrap() {
-            subjects.push(message.subject);
-        }
-        subjects
     }
 }
 
@@ -258,7 +241,7 @@ async fn what_fell_back_goes_back_by_the_readmes_rules_and_the_pages_permissions
     );
     assert!(world.replacement(&bought.id).await.spot);
     let told = format!("ht.notice.v1.blue=2Eeu.spot-again.{}", bought.id);
-    let notices = world.notices().await;
+    let notices = subjects(&world.operator, Stream::Notices).await;
     assert!(notices.contains(&told), "{notices:?}");
 
     // What it cannot read it puts aside, of a known cluster and of none.
@@ -268,14 +251,7 @@ async fn what_fell_back_goes_back_by_the_readmes_rules_and_the_pages_permissions
     assert!(raw.publish(subject, "", "no action").await);
     assert!(raw.publish_with(subject, &broken, b"{}").await);
     eventually("two dead letters", BOUND, async || {
-        let reading = world
-            .operator
-            .read(Stream::Dead, &[], From::First, Until::Present);
-        let mut reading = reading.await.map_err(|error| error.to_string())?;
-        let mut letters = Vec::new();
-        while let Some(letter) = reading.next().await.map_err(|error| error.to_string())? {
-            letters.push(letter.subject);
-        }
+        let letters = subjects(&world.operator, Stream::Dead).await;
         match letters.len() {
             2 => Ok(()),
             _ => Err(format!("{letters:?}")),

@@ -56,14 +56,7 @@ async fn shows(port: &Port, series: &str, expected: Option<f64>) {
 /// A process that reads groups so often, ready.
 async fn started(world: &World, every: &str, env: &[(&str, &str)]) -> (Worker, Port) {
     let port = Port::reserve().unwrap();
-    let mut process = Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
-        .env("AWS_ENDPOINT_URL", world.aws.url())
-        .env("AWS_ACCESS_KEY_ID", "testbed")
-        .env("AWS_SECRET_ACCESS_KEY", "testbed")
-        .env("AWS_REGION", "us-east-1")
-        .env("HT_EXPORTER__EVERY", every)
-        .env("HT_NATS__URL", world.nats.url())
-        .env("HT_HEALTH__LISTEN", port.addr().to_string());
+    let mut process = world.process(&port).env("HT_EXPORTER__EVERY", every);
     for (name, value) in env {
         process = process.env(*name, *value);
     }
