@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 use futures::future::try_join_all;
+use hollowtrees_bench::{sample::Latencies, table::Table};
 use hollowtrees_bus::read::{From, Until};
 use hollowtrees_gateway::ingest::message;
 use hollowtrees_harness::ports::Port;
@@ -22,13 +23,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{
-    cost::busy,
-    floor::Bare,
-    roles::Role,
-    sample::{Latencies, beside_row, limit_row},
-    setup::Setup,
-};
+use crate::{cost::busy, floor::Bare, roles::Role, setup::Setup};
 
 const CONNECTIONS: u32 = 16;
 const LASTS: Duration = Duration::from_secs(10);
@@ -73,39 +68,39 @@ impl Sent {
 
 /// Sixteen connections, each a request at a time; the floor is sixteen tasks on one connection of the bare client, each of which
 /// publishes as many messages at a time and waits for their acknowledgements.
-pub(crate) async fn alerts() -> Result<()> {
+pub(crate) async fn alerts(table: &mut Table) -> Result<()> {
     for (batch, pace) in [(64, Some(PACE)), (8, Some(PACE)), (64, None), (1, None)] {
         let load = Load { batch, pace };
         let floor = floor(&load).await?;
         let (ours, cpu) = ours(&load).await?;
-        print(&load, &ours, &floor, cpu);
+        print(table, &load, &ours, &floor, cpu);
     }
     Ok(())
 }
 
-fn print(load: &Load, ours: &Sent, floor: &Sent, cpu: Duration) {
+fn print(table: &mut Table, load: &Load, ours: &Sent, floor: &Sent, cpu: Duration) {
     let name = load.name();
     let is_paced = load.pace.is_some();
     let share = ours.a_second() / floor.a_second() * 100.0;
     let rate = |sent: &Sent| format!("{:.0}/s", sent.a_second());
-    beside_row(
+    table.beside(
         &format!("{name}, stored"),
-        [rate(ours), rate(floor), format!("{share:.0} % of it")],
+        &[rate(ours), rate(floor), format!("{share:.0} % of it")],
         is_paced.then(|| (format!(">= {A_SECOND}/s"), ours.a_second() >= A_SECOND)),
     );
     for (quantile, share) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
         let (ours, floor) = (ours.times.quantile(share), floor.times.quantile(share));
         let over = ours.saturating_sub(floor);
         let has_bar = is_paced && quantile == "p99";
-        beside_row(
+        table.beside(
             &format!("{name}, {quantile}"),
-            [ours, floor, over].map(|time| format!("{time:.2?}")),
+            &[ours, floor, over].map(|time| format!("{time:.2?}")),
             has_bar.then(|| (format!("< {LONGEST:?}"), ours < LONGEST)),
         );
     }
     #[allow(clippy::cast_precision_loss, reason = "a count of alerts")]
     let each = cpu.as_secs_f64() * 1e6 / ours.count as f64;
-    limit_row(
+    table.limit(
         &format!("{name}, processor time of the gateway an alert"),
         each,
         "us",

@@ -40,6 +40,20 @@ pub(crate) struct Bare {
     ledger: kv::Store,
 }
 
+/// One message, and its acknowledgement.
+pub(crate) async fn publish(jetstream: &jetstream::Context, subject: String, out: &Outgoing) -> Result<()> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &out.wire.headers {
+        headers.insert(name.as_str(), value.as_str());
+    }
+    headers.insert("Nats-Msg-Id", out.message_id.as_str());
+    jetstream
+        .publish_with_headers(subject, headers, out.wire.body.clone())
+        .await?
+        .await?;
+    Ok(())
+}
+
 /// A record about as large as ours.
 fn record() -> Bytes {
     Bytes::from(format!("{{\"schema\":1,\"filler\":\"{}\"}}", "x".repeat(900)))
@@ -57,16 +71,7 @@ impl Bare {
     }
 
     pub(crate) async fn publish(&self, subject: String, out: &Outgoing) -> Result<()> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in &out.wire.headers {
-            headers.insert(name.as_str(), value.as_str());
-        }
-        headers.insert("Nats-Msg-Id", out.message_id.as_str());
-        self.jetstream
-            .publish_with_headers(subject, headers, out.wire.body.clone())
-            .await?
-            .await?;
-        Ok(())
+        publish(&self.jetstream, subject, out).await
     }
 
     /// All the router calls for a notice.

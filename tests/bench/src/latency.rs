@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use hollowtrees_bench::{sample::Latencies, table::Table};
 use hollowtrees_bus::Bus;
 use hollowtrees_harness::Worker;
 use hollowtrees_runtime::{
@@ -21,7 +22,6 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use crate::{
     floor::Bare,
     roles::Role,
-    sample::{Latencies, latency_rows},
     setup::{self, Process, Setup},
 };
 
@@ -55,7 +55,7 @@ async fn measure(sent: &Sent, measured: &mpsc::Sender<Duration>, instance: &str)
 
 /// A system that waits: one notice, and the next when all that follows from it has ended. Ours and the floor take
 /// turns, so that whatever else the machine does falls on both.
-pub(crate) async fn idle(count: usize) -> Result<()> {
+pub(crate) async fn idle(table: &mut Table, count: usize) -> Result<()> {
     let mut ours = Box::pin(System::ours(count)).await?;
     let mut floor = Box::pin(System::floor(count)).await?;
     let mut times = (Vec::with_capacity(count), Vec::with_capacity(count));
@@ -68,16 +68,16 @@ pub(crate) async fn idle(count: usize) -> Result<()> {
     }
     let bars = [Some(Duration::from_micros(500)), Some(Duration::from_millis(2))];
     let (ours, floor) = (Latencies::of(times.0), Latencies::of(times.1));
-    latency_rows("notice -> handler, idle", &ours, &floor, bars);
+    table.latencies("notice -> handler, idle", &ours, &floor, bars);
     Ok(())
 }
 
 /// A system under load: notices at a steady rate.
-pub(crate) async fn loaded(count: usize, per_second: u32) -> Result<()> {
+pub(crate) async fn loaded(table: &mut Table, count: usize, per_second: u32) -> Result<()> {
     let pace = Duration::from_secs(1) / per_second;
     let ours = Box::pin(System::ours(count)).await?.paced(count, pace).await?;
     let floor = Box::pin(System::floor(count)).await?.paced(count, pace).await?;
-    latency_rows(
+    table.latencies(
         &format!("notice -> handler, {per_second}/s"),
         &ours,
         &floor,

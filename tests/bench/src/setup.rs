@@ -178,14 +178,3 @@ pub(crate) fn action_of(kind: &str, instance: &str, target: Option<proto::Target
     )
     .context("an action is encoded")
 }
-
-/// What a process has to know of a simulated AWS.
-pub(crate) fn aws_env(cloud: &hollowtrees_harness::Aws, region: &str) -> Vec<(&'static str, String)> {
-    vec![
-        ("AWS_ENDPOINT_URL", cloud.url()),
-        ("AWS_REGION", region.to_owned()),
-        ("AWS_ACCESS_KEY_ID", "testbed".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "testbed".to_owned()),
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-    ]
-}

@@ -4,15 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use hollowtrees_aws::{Aws, Keys, Options};
+use hollowtrees_bench::table::Table;
 use hollowtrees_bus::read::{From, Until};
 use hollowtrees_harness as harness;
 use hollowtrees_schemas::names::Stream;
 
-use crate::{
-    roles::Role,
-    sample::{limit_row, ratio_row},
-    setup::{Setup, aws_env},
-};
+use crate::{roles::Role, setup::Setup};
 
 const REGION: &str = "us-east-1";
 /// Polls at once: the gateway's default, and the floor's.
@@ -26,7 +23,7 @@ const BOUND: Duration = Duration::from_secs(900);
 
 /// Messages in moto's SQS, all on the stream; the floor: all taken and deleted, as many polls at once. The floor goes
 /// before and after ours, and the mean of both counts: moto and the machine are not the same twice.
-pub(crate) async fn sqs(count: usize) -> Result<()> {
+pub(crate) async fn sqs(table: &mut Table, count: usize) -> Result<()> {
     let cloud = harness::Aws::start().await?;
     let ids = cloud
         .launch(REGION, count, &[("hollowtrees.io/cluster", "bench")])
@@ -35,14 +32,14 @@ pub(crate) async fn sqs(count: usize) -> Result<()> {
     let (ours, calls) = ours(&cloud, &ids).await?;
     let after = floor(&cloud, "floor-after", &ids).await?;
     let floor = (before + after) / 2;
-    ratio_row(
+    table.ratio(
         &format!("{count} SQS messages on the stream"),
         ours,
         floor,
         Some(2.0),
     );
     #[allow(clippy::cast_precision_loss, reason = "a count of calls")]
-    limit_row(
+    table.limit(
         "`DescribeInstances` for them",
         calls as f64,
         "calls",
@@ -57,7 +54,7 @@ async fn ours(cloud: &harness::Aws, ids: &[String]) -> Result<(Duration, usize)>
     let queue = cloud.create_queue(REGION, "ours").await?;
     fill(cloud, &queue, ids).await?;
     cloud.forget_calls();
-    let mut env = aws_env(cloud, REGION);
+    let mut env = cloud.env(REGION).to_vec();
     env.extend([
         ("HT_HTTP__ENABLED", "false".to_owned()),
         ("HT_SQS__QUEUES", queue),

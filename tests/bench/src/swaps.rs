@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use hollowtrees_aws::{Aws, Keys, Options, Region};
+use hollowtrees_bench::table::Table;
 use hollowtrees_bus::read::{From, Until};
 use hollowtrees_domain::swap::{
     joint,
@@ -22,8 +23,7 @@ use hollowtrees_schemas::{
 
 use crate::{
     roles::Role,
-    sample::{limit_row, ratio_row},
-    setup::{Setup, action_of, aws_env},
+    setup::{Setup, action_of},
 };
 
 const REGION: &str = "us-east-1";
@@ -33,13 +33,13 @@ const BOUND: Duration = Duration::from_secs(900);
 
 /// All members of twenty groups replaced, by so many replicas of the worker. The floor goes before and after ours, and the mean
 /// of both counts.
-pub(crate) async fn swaps(count: u32, replicas: usize) -> Result<()> {
+pub(crate) async fn swaps(table: &mut Table, count: u32, replicas: usize) -> Result<()> {
     let each = (count / GROUPS).max(1);
     let before = floor(each).await?;
     let (ours, calls) = ours(each, replicas).await?;
     let after = floor(each).await?;
     let swaps = each * GROUPS;
-    ratio_row(
+    table.ratio(
         &format!("{swaps} swaps of {GROUPS} groups at once{}", by(replicas)),
         ours,
         (before + after) / 2,
@@ -53,7 +53,7 @@ pub(crate) async fn swaps(count: u32, replicas: usize) -> Result<()> {
     let per_swap = f64::from(others) / f64::from(swaps);
     let row = format!("calls a swap, apart from launches{}", by(replicas));
     // Each replica reads for its own swaps: the bar is one's.
-    limit_row(&row, per_swap, "calls", (replicas == 1).then_some(2.0));
+    table.limit(&row, per_swap, "calls", (replicas == 1).then_some(2.0));
     println!();
     println!("| call | made | first | last |");
     println!("|---|---|---|---|");
@@ -106,7 +106,7 @@ async fn ours(each: u32, replicas: usize) -> Result<(Duration, BTreeMap<String, 
     let cloud = harness::Aws::start().await?;
     let olds = groups(&cloud, each).await?;
     let setup = Setup::start().await?;
-    let env = aws_env(&cloud, REGION);
+    let env = cloud.env(REGION);
     let mut workers = Vec::new();
     for _ in 0..replicas {
         workers.push(setup.process(Role::AsgSwap, &env).await?);

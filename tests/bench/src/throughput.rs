@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures::{StreamExt, TryStreamExt, stream};
+use hollowtrees_bench::table::Table;
 use hollowtrees_bus::read::{From, Until};
 use hollowtrees_runtime::{
     metrics::Metrics,
@@ -15,14 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     floor::Bare,
-    sample::rate_row,
     setup::{self, Setup},
 };
 
 const IN_FLIGHT: usize = 256;
 
 /// The router against a bare loop with the same writes, and one publish a notice beside them.
-pub(crate) async fn router(count: usize) -> Result<()> {
+pub(crate) async fn router(table: &mut Table, count: usize) -> Result<()> {
     let ours = {
         let setup = Setup::start().await?;
         fill(&setup, count, setup::notice).await?;
@@ -48,7 +48,7 @@ pub(crate) async fn router(count: usize) -> Result<()> {
         .await?;
         began.elapsed()
     };
-    rate_row("router, notices", count, ours, floor, Some(0.6));
+    table.rate("router, notices", count, ours, floor, Some(0.6));
     let one_publish = {
         let setup = Setup::start().await?;
         fill(&setup, count, setup::notice).await?;
@@ -67,7 +67,7 @@ pub(crate) async fn router(count: usize) -> Result<()> {
         .await?;
         began.elapsed()
     };
-    rate_row(
+    table.rate(
         "router, beside one publish a notice",
         count,
         ours,
@@ -86,7 +86,7 @@ impl Handler for Empty {
 }
 
 /// The worker loop with an empty handler against a bare loop with the same writes.
-pub(crate) async fn worker(count: usize) -> Result<()> {
+pub(crate) async fn worker(table: &mut Table, count: usize) -> Result<()> {
     let ours = {
         let setup = Setup::start().await?;
         fill(&setup, count, setup::action).await?;
@@ -132,7 +132,7 @@ pub(crate) async fn worker(count: usize) -> Result<()> {
         .await?;
         began.elapsed()
     };
-    rate_row("worker loop, empty handler", count, ours, floor, None);
+    table.rate("worker loop, empty handler", count, ours, floor, None);
     Ok(())
 }
 

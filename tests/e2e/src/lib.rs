@@ -5,6 +5,7 @@
 //! | [`effects`] | a small world in the test's own process that workers act upon: it sees who did what, when |
 //! | [`pipeline`] | a server, routers and workers as processes, on their own ports |
 //! | [`kills`] | which of them were killed, and when |
+//! | [`stream`] | all that a stream holds |
 //! | [`cluster`] | which of several servers leads a stream |
 //! | [`checker`] | reads the servers and says what is lost, repeated or left without an end |
 #![allow(
@@ -20,3 +21,4 @@ pub mod cluster;
 pub mod effects;
 pub mod kills;
 pub mod pipeline;
+pub mod stream;

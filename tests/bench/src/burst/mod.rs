@@ -14,8 +14,8 @@ use hollowtrees_harness::{
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::sample::{Latencies, limit_row, ratio_row};
 use ground::{Ground, Way};
+use hollowtrees_bench::{sample::Latencies, table::Table};
 use ours::{Drained, Ours, Told};
 
 /// As many cordons and requests about pods as the drain worker has under way at once.
@@ -30,7 +30,7 @@ const LONG: SignedDuration = SignedDuration::from_mins(15);
 const SETTLED: Duration = Duration::from_secs(20);
 
 /// A burst of so many nodes with so many pods each, by evictions.
-pub(crate) async fn burst(nodes: usize, pods: usize) -> Result<()> {
+pub(crate) async fn burst(table: &mut Table, nodes: usize, pods: usize) -> Result<()> {
     let plane = ControlPlane::start().await?;
     let floor = Ground::prepare(&plane, "floor", nodes, pods, |_| "x").await?;
     let floor = floor.bare(Way::Evict, CORDONS, AT_ONCE).await?;
@@ -39,40 +39,40 @@ pub(crate) async fn burst(nodes: usize, pods: usize) -> Result<()> {
     let told = Box::pin(ours.drain(&ground, |_| LONG)).await?;
     let what = format!("burst, {nodes} nodes x {pods} pods");
     let (cordoned, drained) = (cordoned(&told.nodes), drained(&told.nodes));
-    ratio_row(
+    table.ratio(
         &format!("{what}, notice -> all cordoned"),
         cordoned.max(),
         floor.cordoned,
         Some(2.0),
     );
-    limit_row(
+    table.limit(
         &format!("{what}, notice -> cordoned, p50"),
         cordoned.quantile(0.5).as_secs_f64(),
         "s",
         Some(1.0),
     );
-    ratio_row(
+    table.ratio(
         &format!("{what}, notice -> all drained"),
         drained.max(),
         floor.drained,
         Some(1.15),
     );
     let evictions = format!("{what}, all drained, beside the evictions alone");
-    ratio_row(&evictions, drained.max(), floor.asked, None);
+    table.ratio(&evictions, drained.max(), floor.asked, None);
     let half = drained.quantile(0.5).as_secs_f64() / drained.max().as_secs_f64();
-    limit_row(
+    table.limit(
         &format!("{what}, half of them drained, of the whole time"),
         half * 100.0,
         "%",
         Some(60.0),
     );
-    overdue(&what, &told);
-    costs(&what, &told, nodes, pods);
+    overdue(table, &what, &told);
+    costs(table, &what, &told, nodes, pods);
     Ok(())
 }
 
 /// The same by deletions, since no budget covers any pod.
-pub(crate) async fn delete(nodes: usize, pods: usize) -> Result<()> {
+pub(crate) async fn delete(table: &mut Table, nodes: usize, pods: usize) -> Result<()> {
     let plane = ControlPlane::start().await?;
     let floor = Ground::prepare(&plane, "floor", nodes, pods, |_| "x").await?;
     let floor = floor.bare(Way::Delete, CORDONS, AT_ONCE).await?;
@@ -81,25 +81,25 @@ pub(crate) async fn delete(nodes: usize, pods: usize) -> Result<()> {
     let told = Box::pin(ours.drain(&ground, |_| LONG)).await?;
     let what = format!("burst by deletions, {nodes} nodes x {pods} pods");
     let drained = drained(&told.nodes).max();
-    ratio_row(
+    table.ratio(
         &format!("{what}, notice -> all drained"),
         drained,
         floor.drained,
         Some(1.15),
     );
-    ratio_row(
+    table.ratio(
         &format!("{what}, all drained, beside the deletions alone"),
         drained,
         floor.asked,
         None,
     );
-    overdue(&what, &told);
-    costs(&what, &told, nodes, pods);
+    overdue(table, &what, &told);
+    costs(table, &what, &told, nodes, pods);
     Ok(())
 }
 
 /// A tenth of the nodes is kept by a budget that allows nothing; the others must not notice.
-pub(crate) async fn blocked(nodes: usize, pods: usize) -> Result<()> {
+pub(crate) async fn blocked(table: &mut Table, nodes: usize, pods: usize) -> Result<()> {
     let plane = ControlPlane::start().await?;
     let options = [("HT_PODS__UNBUDGETED", "evict")];
     let free = Ground::prepare(&plane, "free", nodes - nodes / 10, pods, |_| "x").await?;
@@ -121,34 +121,34 @@ pub(crate) async fn blocked(nodes: usize, pods: usize) -> Result<()> {
         .into_iter()
         .partition(|node| kept.contains(&node.instance));
     let what = format!("{nodes} nodes x {pods} pods, {} of them blocked", blocked.len());
-    ratio_row(
+    table.ratio(
         &format!("{what}: the free ones, beside as many alone"),
         drained(&free).max(),
         alone,
         Some(1.1),
     );
     let late = blocked.iter().filter(|node| !node.in_time).count();
-    limit_row(
+    table.limit(
         &format!("{what}: blocked ones not drained in time"),
         count(late),
         "",
         Some(0.0),
     );
     let forced: usize = blocked.iter().map(|node| node.count("forced")).sum();
-    limit_row(
+    table.limit(
         &format!("{what}: pods deleted past their budgets"),
         count(forced),
         "",
         None,
     );
     let tries = told.tries.values().copied().max().unwrap_or_default();
-    limit_row(
+    table.limit(
         &format!("{what}: tries of a pod, at most"),
         count(tries),
         "",
         Some(20.0),
     );
-    limit_row(
+    table.limit(
         &format!("{what}: answered 409, 422 or 429"),
         count(told.repeated),
         "",
@@ -158,7 +158,7 @@ pub(crate) async fn blocked(nodes: usize, pods: usize) -> Result<()> {
 }
 
 /// All at once, with deadlines from two minutes on, spread over ten.
-pub(crate) async fn spread(nodes: usize, pods: usize) -> Result<()> {
+pub(crate) async fn spread(table: &mut Table, nodes: usize, pods: usize) -> Result<()> {
     let plane = ControlPlane::start().await?;
     let ground = Ground::prepare(&plane, "spread", nodes, pods, |_| "x").await?;
     let ours = Ours::start(&plane, &[]).await?;
@@ -170,31 +170,31 @@ pub(crate) async fn spread(nodes: usize, pods: usize) -> Result<()> {
     let told = Box::pin(ours.drain(&ground, deadline)).await?;
     let what = format!("{nodes} nodes x {pods} pods, deadlines over ten minutes");
     let late = told.nodes.iter().filter(|node| !node.in_time).count();
-    limit_row(
+    table.limit(
         &format!("{what}: not drained in time"),
         count(late),
         "",
         Some(0.0),
     );
     let (cordoned, drained) = (cordoned(&told.nodes), drained(&told.nodes));
-    limit_row(
+    table.limit(
         &format!("{what}: all cordoned"),
         cordoned.max().as_secs_f64(),
         "s",
         None,
     );
-    limit_row(
+    table.limit(
         &format!("{what}: all drained"),
         drained.max().as_secs_f64(),
         "s",
         None,
     );
-    costs(&what, &told, nodes, pods);
+    costs(table, &what, &told, nodes, pods);
     Ok(())
 }
 
 /// Start and memory of the drain worker in a large cluster that does not move.
-pub(crate) async fn cache(nodes: usize, pods: usize) -> Result<()> {
+pub(crate) async fn cache(table: &mut Table, nodes: usize, pods: usize) -> Result<()> {
     let plane = ControlPlane::start().await?;
     let empty = Ours::start(&plane, &[]).await?;
     tokio::time::sleep(SETTLED).await;
@@ -217,21 +217,21 @@ pub(crate) async fn cache(nodes: usize, pods: usize) -> Result<()> {
     tokio::time::sleep(SETTLED).await;
     let (now, _) = ours.memory()?;
     let what = format!("drain worker, {nodes} nodes, {} pods", nodes * pods);
-    limit_row(
+    table.limit(
         &format!("{what}: started and ready, the router before it included"),
         started.as_secs_f64(),
         "s",
         Some(5.0),
     );
-    limit_row(&format!("{what}: resident"), now, "MiB", Some(120.0));
-    limit_row(
+    table.limit(&format!("{what}: resident"), now, "MiB", Some(120.0));
+    table.limit(
         &format!("{what}: most resident ever, while all was read"),
         peak,
         "MiB",
         Some(120.0),
     );
     let a_pod = (now - base) * 1024.0 / count(nodes * pods);
-    limit_row(
+    table.limit(
         &format!("{what}: a pod, over the same without any"),
         a_pod,
         "KiB",
@@ -241,7 +241,7 @@ pub(crate) async fn cache(nodes: usize, pods: usize) -> Result<()> {
 }
 
 /// The bare requests, so many at once.
-pub(crate) async fn floors(nodes: usize, pods: usize) -> Result<()> {
+pub(crate) async fn floors(table: &mut Table, nodes: usize, pods: usize) -> Result<()> {
     for at_once in [1, 16, 64] {
         // One at a time takes its time.
         let nodes = if at_once == 1 { (nodes / 10).max(1) } else { nodes };
@@ -251,13 +251,13 @@ pub(crate) async fn floors(nodes: usize, pods: usize) -> Result<()> {
             let bare = ground.bare(way, at_once, at_once).await?;
             let rate = |count: usize, took: Duration| self::count(count) / took.as_secs_f64();
             let what = format!("floor, {at_once} at once");
-            limit_row(
+            table.limit(
                 &format!("{what}: cordons"),
                 rate(nodes, bare.cordoned),
                 "/s",
                 None,
             );
-            limit_row(
+            table.limit(
                 &format!("{what}: {asked}"),
                 rate(nodes * pods, bare.asked),
                 "/s",
@@ -269,7 +269,7 @@ pub(crate) async fn floors(nodes: usize, pods: usize) -> Result<()> {
 }
 
 /// What `kubectl drain` is made of, with two minutes.
-pub(crate) async fn peers(nodes: usize, pods: usize) -> Result<()> {
+pub(crate) async fn peers(table: &mut Table, nodes: usize, pods: usize) -> Result<()> {
     for (goroutines, qps) in [(10, 5), (10, 200), (100, 5), (100, 200)] {
         let plane = ControlPlane::start().await?;
         let ground = Ground::prepare(&plane, "peer", nodes, pods, |_| "x").await?;
@@ -289,19 +289,19 @@ pub(crate) async fn peers(nodes: usize, pods: usize) -> Result<()> {
         let what = format!(
             "kubectl's drain, {goroutines} goroutines, {qps} requests a second, {nodes} nodes x {pods} pods"
         );
-        limit_row(
+        table.limit(
             &format!("{what}: cordoned after two minutes"),
             count(cordoned),
             "",
             None,
         );
-        limit_row(
+        table.limit(
             &format!("{what}: drained after two minutes"),
             count(drained),
             "",
             None,
         );
-        limit_row(
+        table.limit(
             &format!("{what}: ended after"),
             report.took.as_secs_f64(),
             "s",
@@ -311,14 +311,14 @@ pub(crate) async fn peers(nodes: usize, pods: usize) -> Result<()> {
     Ok(())
 }
 
-fn costs(what: &str, told: &Told, nodes: usize, pods: usize) {
-    limit_row(
+fn costs(table: &mut Table, what: &str, told: &Told, nodes: usize, pods: usize) {
+    table.limit(
         &format!("{what}, requests a node"),
         count(told.requests) / count(nodes),
         "",
         Some(count(pods + 3)),
     );
-    limit_row(
+    table.limit(
         &format!("{what}, answered 409, 422 or 429"),
         count(told.repeated),
         "",
@@ -326,13 +326,13 @@ fn costs(what: &str, told: &Told, nodes: usize, pods: usize) {
     );
     let (ours, server) = told.cpu;
     let share = 100.0 * ours.as_secs_f64() / server.as_secs_f64();
-    limit_row(
+    table.limit(
         &format!("{what}, processor time of the drain worker, of the API server's"),
         share,
         "%",
         Some(15.0),
     );
-    limit_row(
+    table.limit(
         &format!("{what}, drain worker's most memory"),
         told.peak_mib,
         "MiB",
@@ -342,9 +342,9 @@ fn costs(what: &str, told: &Told, nodes: usize, pods: usize) {
 }
 
 /// Where all nodes have the notice that EC2 gives.
-fn overdue(what: &str, told: &Told) {
+fn overdue(table: &mut Table, what: &str, told: &Told) {
     let over = |node: &&Drained| node.drained > Duration::from_secs(120);
-    limit_row(
+    table.limit(
         &format!("{what}, drained after more than 120 s"),
         count(told.nodes.iter().filter(over).count()),
         "",

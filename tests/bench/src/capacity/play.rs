@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     roles::Role,
-    setup::{Process, Setup, aws_env, work_consumer},
+    setup::{Process, Setup, work_consumer},
 };
 
 const CLUSTER: &str = "bench";
@@ -80,7 +80,7 @@ impl Lane {
     pub(super) async fn start(replicas: usize) -> Result<Self> {
         let cloud = harness::Aws::start().await?;
         let setup = Setup::with(work_consumer()).await?;
-        let mut env = aws_env(&cloud, REGION);
+        let mut env = cloud.env(REGION).to_vec();
         env.extend([
             ("HT_SWEEP__ORPHANS", "off".to_owned()),
             // The defaults, a twentieth of each: 2 s, 3 min, 10 min.

@@ -1,8 +1,11 @@
 //! A NATS server with the users of `docs/nats-permissions.md`, and a client of it that keeps to no rule.
 
-use hollowtrees_bus::{Auth, Bus, Options};
+use hollowtrees_bus::{
+    Auth, Bus, Options,
+    read::{From, Until},
+};
 use hollowtrees_harness::{Nats, process};
-use hollowtrees_schemas::token;
+use hollowtrees_schemas::{names::Stream, token};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -91,6 +94,18 @@ pub(crate) fn violations(nats: &Nats) -> Vec<String> {
         .filter(|line| line.contains("Violation"))
         .map(str::to_owned)
         .collect()
+}
+
+/// The subjects of all messages of a stream; of those that can be read now.
+pub(crate) async fn subjects(bus: &Bus, stream: Stream) -> Vec<String> {
+    let mut subjects = Vec::new();
+    let Ok(mut reading) = bus.read(stream, &[], From::First, Until::Present).await else {
+        return subjects;
+    };
+    while let Ok(Some(message)) = reading.next().await {
+        subjects.push(message.subject);
+    }
+    subjects
 }
 
 /// A connection on which anything can be said.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use hollowtrees_bus::{
     Bus,
     apply::{self, apply_consumer},
-    read::{From, Until},
     topology::{self, Consumer, Profile},
     watch::Change,
 };
@@ -21,7 +20,7 @@ use hollowtrees_schemas::{
     outgoing, proto,
 };
 
-use crate::bus::{Raw, as_user, connected, server, server_with_accounts, violations};
+use crate::bus::{Raw, as_user, connected, server, server_with_accounts, subjects, violations};
 
 const BOUND: Duration = Duration::from_secs(60);
 /// A name that has to be escaped.
@@ -66,18 +65,6 @@ fn notice(cluster: &str, instance: &str) -> outgoing::Outgoing {
         ..proto::Notice::default()
     };
     outgoing::notice(&envelope::notice(notice, "/aws/1/eu/imds"), DataFormat::Json).unwrap()
-}
-
-/// The subjects of all messages of a stream; of those that can be read now.
-async fn subjects(bus: &Bus, stream: Stream) -> Vec<String> {
-    let mut subjects = Vec::new();
-    let Ok(mut reading) = bus.read(stream, &[], From::First, Until::Present).await else {
-        return subjects;
-    };
-    while let Ok(Some(message)) = reading.next().await {
-        subjects.push(message.subject);
-    }
-    subjects
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,3 +18,4 @@ mod fenced;
 mod pages;
 mod pods;
 mod rights;
+mod spot_again;

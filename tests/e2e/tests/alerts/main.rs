@@ -14,18 +14,17 @@ use std::time::Duration;
 
 use hollowtrees_bus::{
     Bus, Options, apply,
-    read::{From, Until},
     topology::{self, Profile},
 };
+use hollowtrees_e2e::stream::notices;
 use hollowtrees_harness::{
     ControlPlane, Error, Metadata, Nats, Worker, control_plane::fixtures, eventually, http_get,
     metadata::Instance, ports::Port, prometheus::Prometheus, scratch,
 };
 use hollowtrees_schemas::{
-    envelope::Envelope,
     id::IncidentKey,
     key,
-    names::{Stream, kind, state},
+    names::{kind, state},
     proto,
 };
 
@@ -100,18 +99,6 @@ impl Process {
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
     }
-}
-
-async fn notices(bus: &Bus) -> Vec<proto::Notice> {
-    let mut reading = bus
-        .read(Stream::Notices, &[], From::First, Until::Present)
-        .await
-        .unwrap();
-    let mut found = Vec::new();
-    while let Some(message) = reading.next().await.unwrap() {
-        found.push(Envelope::<proto::Notice>::decode(&message.wire).unwrap().data);
-    }
-    found
 }
 
 /// Waits for an alert's notice of this state; all notices of alerts then.

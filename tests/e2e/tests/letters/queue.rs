@@ -12,24 +12,21 @@ async fn a_message_of_a_queue_is_redriven_to_the_gateway_that_reads_it() {
     let world = World::new().await;
     let aws = Aws::start().await.unwrap();
     let queue = aws.create_queue(R, "events").await.unwrap();
-    let endpoint = aws.url();
+    let of_aws = aws.env(R);
+    let of_aws = of_aws.each_ref().map(|(name, value)| (*name, value.as_str()));
     let clients = world.file(
         "clients.yaml",
         "version: 1\nclients:\n- {name: ops, token: token-of-ops, clusters: [prod]}\n",
     );
     let too_long = format!("111122223333={}", "long".repeat(100));
     let env = |accounts| {
-        [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("AWS_REGION", R),
-            ("AWS_ACCESS_KEY_ID", "testbed"),
-            ("AWS_SECRET_ACCESS_KEY", "testbed"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
+        let own = [
             ("HT_SQS__QUEUES", queue.as_str()),
             ("HT_SQS__WAIT", "1s"),
             ("HT_AUTH__CLIENTS", clients.as_str()),
             ("HT_SQS__ACCOUNTS", accounts),
-        ]
+        ];
+        [&of_aws[..], &own].concat()
     };
     let gateway = world.gateway(&env(&too_long)).await;
     // By the hook's own notification, which names no region and no time.
@@ -95,18 +92,15 @@ async fn events_of_another_cluster_and_of_none_wait_as_letters_until_somebody_sp
     let world = World::new().await;
     let aws = Aws::start().await.unwrap();
     let queue = aws.create_queue(R, "events").await.unwrap();
-    let endpoint = aws.url();
+    let of_aws = aws.env(R);
+    let of_aws = of_aws.each_ref().map(|(name, value)| (*name, value.as_str()));
     let env = |clusters| {
-        [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("AWS_REGION", R),
-            ("AWS_ACCESS_KEY_ID", "testbed"),
-            ("AWS_SECRET_ACCESS_KEY", "testbed"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
+        let own = [
             ("HT_SQS__QUEUES", queue.as_str()),
             ("HT_SQS__WAIT", "1s"),
             ("HT_SQS__CLUSTERS", clusters),
-        ]
+        ];
+        [&of_aws[..], &own].concat()
     };
     let other = [("hollowtrees.io/cluster", "other")];
     let foreign = aws.launch(R, 1, &other).await.unwrap().remove(0);

@@ -4,11 +4,11 @@ use std::{process::Command, time::Duration};
 
 use hollowtrees_bus::{
     Bus, Options, apply, dead,
-    read::{From, Message, Until},
     topology::{self, Profile},
 };
+use hollowtrees_e2e::stream;
 use hollowtrees_harness::{Nats, Worker, http_client::Client, ports::Port, scratch};
-use hollowtrees_schemas::{envelope::Envelope, names::Stream, proto};
+use hollowtrees_schemas::{names::Stream, proto};
 use http::{Method, StatusCode};
 use serde_json::Value;
 
@@ -80,25 +80,12 @@ impl World {
     }
 
     pub(crate) async fn notices(&self) -> Vec<proto::Notice> {
-        let held = self.held(Stream::Notices).await;
-        let notices = held
-            .iter()
-            .map(|message| Envelope::decode(&message.wire).unwrap());
-        notices.map(|envelope| envelope.data).collect()
+        stream::notices(&self.bus).await
     }
 
     pub(crate) async fn letters(&self) -> Vec<proto::DeadLetter> {
-        self.held(Stream::Dead).await.iter().map(dead::letter).collect()
-    }
-
-    async fn held(&self, stream: Stream) -> Vec<Message> {
-        let reading = self.bus.read(stream, &[], From::First, Until::Present).await;
-        let mut reading = reading.unwrap();
-        let mut found = Vec::new();
-        while let Some(message) = reading.next().await.unwrap() {
-            found.push(message);
-        }
-        found
+        let held = stream::held(&self.bus, Stream::Dead).await;
+        held.iter().map(dead::letter).collect()
     }
 }
 

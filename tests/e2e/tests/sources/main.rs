@@ -11,9 +11,9 @@ use std::{collections::BTreeMap, process::Command, time::Duration};
 
 use hollowtrees_bus::{
     Bus, Options, apply,
-    read::{From, Message, Until},
     topology::{self, Profile},
 };
+use hollowtrees_e2e::stream::held;
 use hollowtrees_harness::{Aws, Nats, Worker, eventually, http_get, ports::Port, scratch};
 use hollowtrees_schemas::{
     envelope::Envelope,
@@ -63,25 +63,17 @@ impl World {
         let rules = directory.path().join("rules.yaml");
         std::fs::write(&rules, RULES).unwrap();
         let gateway = Port::reserve().unwrap();
-        let endpoint = aws.url();
         let listen = gateway.addr().to_string();
+        let of_aws = aws.env(R);
+        let of_aws = of_aws.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let own = [
+            ("HT_HTTP__LISTEN", listen.as_str()),
+            ("HT_SQS__QUEUES", queue.as_str()),
+            ("HT_SQS__WAIT", "1s"),
+        ];
         let workers = vec![
             started("router", &nats, &[("HT_RULES__FILE", rules.to_str().unwrap())]).await,
-            started(
-                "gateway",
-                &nats,
-                &[
-                    ("HT_HTTP__LISTEN", listen.as_str()),
-                    ("HT_SQS__QUEUES", queue.as_str()),
-                    ("HT_SQS__WAIT", "1s"),
-                    ("AWS_ENDPOINT_URL", endpoint.as_str()),
-                    ("AWS_REGION", R),
-                    ("AWS_ACCESS_KEY_ID", "testbed"),
-                    ("AWS_SECRET_ACCESS_KEY", "testbed"),
-                    ("AWS_EC2_METADATA_DISABLED", "true"),
-                ],
-            )
-            .await,
+            started("gateway", &nats, &[&of_aws[..], &own].concat()).await,
         ];
         Self {
             bus,
@@ -120,16 +112,6 @@ impl World {
             .await
             .unwrap();
         assert_eq!(status, StatusCode::OK, "{body:?}");
-    }
-
-    async fn held(&self, stream: Stream) -> Vec<Message> {
-        let reading = self.bus.read(stream, &[], From::First, Until::Present).await;
-        let mut reading = reading.unwrap();
-        let mut found = Vec::new();
-        while let Some(message) = reading.next().await.unwrap() {
-            found.push(message);
-        }
-        found
     }
 
     /// Waits until the incident of an instance in a cluster knows so many facts.
@@ -205,13 +187,13 @@ async fn an_instance_that_two_clusters_claim_is_two_incidents() {
     // Each has its run, and each run an action of its own.
     assert_eq!((blue.runs.len(), green.runs.len()), (1, 1));
     let actions = eventually("an action in each cluster", BOUND, async || {
-        let held = world.held(Stream::Actions).await;
-        let found: BTreeMap<String, String> = held
+        let actions = held(&world.bus, Stream::Actions).await;
+        let found: BTreeMap<String, String> = actions
             .iter()
             .map(|message| Envelope::<proto::Action>::decode(&message.wire).unwrap().data)
             .map(|action| (action.cluster, action.id))
             .collect();
-        if found.len() == 2 && held.len() == 2 {
+        if found.len() == 2 && actions.len() == 2 {
             Ok(found)
         } else {
             Err(format!("{found:?}"))
@@ -246,8 +228,7 @@ async fn each_notice_is_shown_with_its_delay_behind_the_first() {
     world.incident("blue", &instance, 2).await;
 
     // As the bus had them, which nothing of the command line is asked for.
-    let stored: Vec<_> = world
-        .held(Stream::Notices)
+    let stored: Vec<_> = held(&world.bus, Stream::Notices)
         .await
         .into_iter()
         .map(|message| {

@@ -1,4 +1,4 @@
-//! Where the SDK finds credentials on AWS's machines: the instance's role and a container's.
+//! Where the SDK finds credentials: the environment; on AWS's machines the instance's role and a container's.
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -9,10 +9,25 @@ use crate::{
     http_server::{self, Body, Server},
 };
 
+use super::Aws;
+
 /// What a container shows to be given its keys.
 const AUTHORIZATION: &str = "the container's token";
 const SESSION: &str = "the session's token";
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+
+impl Aws {
+    /// What a process has in its environment to take this for AWS, in this region.
+    pub fn env(&self, region: &str) -> [(&'static str, String); 5] {
+        [
+            ("AWS_ENDPOINT_URL", self.url()),
+            ("AWS_REGION", region.to_owned()),
+            ("AWS_ACCESS_KEY_ID", "testbed".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "testbed".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
+    }
+}
 
 /// Instance metadata (IMDSv2) and a container's endpoint, as that of EKS pod identity, on loopback. Each gives keys of its own.
 #[derive(Debug)]

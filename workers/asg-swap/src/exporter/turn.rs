@@ -16,6 +16,8 @@ use crate::group::{Changed, Place, connected};
 
 /// It is renewed this often, well within [`book::LEASE`].
 const RENEWED: Duration = Duration::from_secs(10);
+/// Who waits looks this often, at least: it may be given back before it ends.
+const LOOKED: Duration = Duration::from_secs(5);
 /// A bus that cannot be reached is tried again after this.
 const AGAIN: Duration = Duration::from_secs(5);
 /// It is given back within this, or it ends by itself.
@@ -61,7 +63,8 @@ impl Turn {
                 }
                 Ok(Some(until)) => {
                     self.tell(false);
-                    Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default()
+                    let left = Duration::try_from(until.duration_since(Timestamp::now()));
+                    left.unwrap_or_default().min(LOOKED)
                 }
                 Err(error) => {
                     tracing::debug!(%error, "Whose turn it is to show groups could not be asked.");
@@ -97,7 +100,7 @@ impl Turn {
         }
     }
 
-    /// Lets another process have it at once.
+    /// Lets another process have it, the next that looks.
     pub(crate) async fn give_back(&self) {
         let Some(bus) = self.bus.get().filter(|_| *self.is_ours.borrow()) else {
             return;

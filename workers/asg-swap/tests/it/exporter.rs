@@ -1,6 +1,10 @@
 //! How groups are manned, under the names of the original exporter.
 
-use std::{collections::BTreeSet, io::Write};
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    time::{Duration, Instant},
+};
 
 use hollowtrees_harness::{
     Worker,
@@ -12,7 +16,10 @@ use hollowtrees_harness::{
 };
 use hollowtrees_schemas::{
     key,
-    proto::{self, time::to_proto},
+    proto::{
+        self,
+        time::{from_proto, to_proto},
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -49,14 +56,7 @@ async fn shows(port: &Port, series: &str, expected: Option<f64>) {
 /// A process that reads groups so often, ready.
 async fn started(world: &World, every: &str, env: &[(&str, &str)]) -> (Worker, Port) {
     let port = Port::reserve().unwrap();
-    let mut process = Worker::builder("asg-swap", env!("CARGO_BIN_EXE_hollowtrees-asg-swap"))
-        .env("AWS_ENDPOINT_URL", world.aws.url())
-        .env("AWS_ACCESS_KEY_ID", "testbed")
-        .env("AWS_SECRET_ACCESS_KEY", "testbed")
-        .env("AWS_REGION", "us-east-1")
-        .env("HT_EXPORTER__EVERY", every)
-        .env("HT_NATS__URL", world.nats.url())
-        .env("HT_HEALTH__LISTEN", port.addr().to_string());
+    let mut process = world.process(&port).env("HT_EXPORTER__EVERY", every);
     for (name, value) in env {
         process = process.env(*name, *value);
     }
@@ -251,7 +251,7 @@ async fn spot_instances_are_priced_and_what_is_not_known_is_not_told() {
 async fn a_slow_read_of_prices_holds_no_scrape_up() {
     let world = World::new().await;
     world.group(&spot("slow", "m5.large", 1)).await;
-    let slow = Fault::slow(std::time::Duration::from_secs(60));
+    let slow = Fault::slow(Duration::from_secs(60));
     world
         .aws
         .inject(slow.containing("Action=DescribeSpotPriceHistory&"));
@@ -303,7 +303,7 @@ async fn lease(world: &World) -> Option<proto::GroupLease> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_replica_reads_and_shows_and_another_takes_over_when_it_is_gone() {
+async fn one_replica_reads_and_shows_and_leaves_it_to_another_when_it_goes() {
     let world = World::new().await;
     world.group(&NewGroup::new("blue").sizes(1, 4, 4)).await;
     let first = started(&world, "1s", &[]).await;
@@ -321,20 +321,63 @@ async fn one_replica_reads_and_shows_and_another_takes_over_when_it_is_gone() {
     }
     assert_eq!(value(&second.1, "aws_autoscaling_scrapes_total").await, Some(0.0));
 
-    // Dead, without a word.
-    first.0.kill();
-    shows(&second.1, &of("instances", "blue"), Some(4.0)).await;
-
-    // Another one goes in peace, and leaves it to the next.
-    let third = started(&world, "1s", &[]).await;
-    assert_eq!(value(&third.1, &hidden[0]).await, None);
-    let of_second = lease(&world).await.unwrap().holder.unwrap().process;
-    second.0.signal(Signal::TERM).unwrap();
-    let status = second.0.exited(BOUND).await.unwrap();
+    // It goes in peace, and leaves it to the next.
+    let of_first = lease(&world).await.unwrap().holder.unwrap().process;
+    first.0.signal(Signal::TERM).unwrap();
+    let status = first.0.exited(BOUND).await.unwrap();
     assert!(status.success(), "{status}");
     let left = lease(&world).await.map(|lease| lease.holder.unwrap().process);
-    assert_ne!(left, Some(of_second), "it was given back");
-    shows(&third.1, &of("instances", "blue"), Some(4.0)).await;
+    assert_ne!(left, Some(of_first), "it was given back");
+    let gone = Instant::now();
+    shows(&second.1, &of("instances", "blue"), Some(4.0)).await;
+    let took = gone.elapsed();
+    assert!(took <= hidden_for("When it ends"), "{took:?}");
+}
+
+/// How long nobody shows groups at most after this became of who did: as docs/operating.md says.
+fn hidden_for(what: &str) -> Duration {
+    let page = include_str!("../../../../docs/operating.md");
+    let text = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = text.split(what).nth(1).expect("the page says so");
+    let seconds = said.split(" within ").nth(1).unwrap();
+    Duration::from_secs(seconds.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// When the turn ends that was renewed just now.
+async fn renewed(world: &World) -> Timestamp {
+    let until = async || from_proto(&lease(world).await.unwrap().until.unwrap()).unwrap();
+    let before = until().await;
+    eventually("the turn to be renewed", BOUND, async || {
+        let now = until().await;
+        if now > before {
+            Ok(now)
+        } else {
+            Err(now.to_string())
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_shows_groups_dies_and_another_one_shows_them_within_what_the_page_says() {
+    let world = World::new().await;
+    world.group(&NewGroup::new("blue").sizes(1, 4, 4)).await;
+    // Read as seldom as the page proposes: who takes over reads then, and not when it would have.
+    let first = started(&world, "60s", &[]).await;
+    shows(&first.1, &of("instances", "blue"), Some(4.0)).await;
+    let second = started(&world, "60s", &[]).await;
+    // Right after it renewed its turn nobody knows of it for longest.
+    let until = renewed(&world).await;
+    first.0.kill();
+    let died = Instant::now();
+    assert_eq!(value(&second.1, &of("instances", "blue")).await, None);
+    shows(&second.1, &of("instances", "blue"), Some(4.0)).await;
+    let (took, now) = (died.elapsed(), Timestamp::now());
+    assert!(took <= hidden_for("when it dies"), "{took:?}");
+    assert!(
+        now >= until,
+        "taken over at {now}, while it was another's until {until}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hollowtrees_harness::{
-    aws::{Call, Delays, NewGroup, Service},
+    aws::{Delays, NewGroup, Service},
     proxy::Fault,
 };
 use hollowtrees_schemas::{names::mode, proto};
@@ -43,12 +43,6 @@ async fn described(world: &World, instance: &str) -> String {
     let asked = [("InstanceId.1", instance)];
     let told = world.aws.call(Service::Ec2, "DescribeInstances", &asked).await;
     told.unwrap()
-}
-
-fn launches(world: &World) -> Vec<Call> {
-    let mut calls = world.aws.calls();
-    calls.retain(|call| call.action == "RunInstances");
-    calls
 }
 
 /// Mixed, by what every type of this test's prices has.
@@ -124,7 +118,7 @@ async fn a_spot_member_of_a_launch_configuration_keeps_its_highest_price() {
     let outcome = world.end().await;
     assert_eq!(outcome.result, "succeeded", "{outcome:?}");
     assert!(world.swapped("spot", &old, (1, 1, 2)).await.spot);
-    let call = launches(&world).remove(0);
+    let call = world.launches().remove(0);
     for (name, value) in [
         ("InstanceMarketOptions.SpotOptions.MaxPrice", "0.07"),
         ("NetworkInterface.1.AssociatePublicIpAddress", "true"),
@@ -143,7 +137,7 @@ async fn a_spot_member_of_a_launch_configuration_keeps_its_highest_price() {
     let outcome = world.end().await;
     assert_eq!(outcome.result, "succeeded", "{outcome:?}");
     assert!(!world.swapped("spot", &old, (1, 1, 2)).await.spot);
-    assert_eq!(launches(&world)[0].get("InstanceMarketOptions.MarketType"), None);
+    assert_eq!(world.launches()[0].get("InstanceMarketOptions.MarketType"), None);
     worker.stop().await;
 }
 
@@ -174,7 +168,7 @@ async fn dies_in_its_launch(group: NewGroup, name: &str) {
     );
     world.swapped(name, &old, (1, 1, 1)).await;
     assert_eq!(world.aws.instances().await.unwrap().len(), 2);
-    let asked: Vec<_> = launches(&world).into_iter().map(|call| call.params).collect();
+    let asked: Vec<_> = world.launches().into_iter().map(|call| call.params).collect();
     assert!(asked.iter().all(|call| *call == asked[0]), "{asked:#?}");
     second.stop().await;
 }
@@ -204,16 +198,7 @@ async fn a_configuration_made_anew_during_a_launch_in_doubt_launches_nothing_els
     let mut world = World::new().await;
     let group = NewGroup::new("lc").sizes(1, 1, 1).configuration("KeyName", "old");
     let old = world.group(&group).await.remove(0);
-    let lost = Fault::lost_reply().containing("Action=RunInstances&");
-    world.aws.inject(lost);
-    let action = world.action(&old, "certain");
-    let first = world.worker().await;
-    world.send(&action).await;
-    hollowtrees_harness::eventually("the launch to have happened", BOUND, async || {
-        world.replacements(&old).await.len() == 1
-    })
-    .await;
-    first.crash().await;
+    world.dies_unanswered(&old).await;
     world.aws.heal();
     let scaling = async |action: &str, params: &[(&str, &str)]| {
         world
@@ -237,7 +222,7 @@ async fn a_configuration_made_anew_during_a_launch_in_doubt_launches_nothing_els
     let new = world.swapped("lc", &old, (1, 1, 1)).await;
     assert_eq!(text(&described(&world, &new.id).await, "keyName"), "old");
     assert_eq!(world.aws.instances().await.unwrap().len(), 2);
-    let keys: Vec<_> = launches(&world);
+    let keys: Vec<_> = world.launches();
     assert!(
         keys.iter().all(|call| call.get("KeyName") == Some("old")),
         "{keys:?}"

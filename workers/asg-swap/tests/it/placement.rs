@@ -1,22 +1,13 @@
 //! A replacement goes where its group has its instances: into a placement group, into capacity reservations.
 
-use hollowtrees_harness::{
-    aws::{Call, NewGroup},
-    proxy::Fault,
-};
+use hollowtrees_harness::aws::{Call, NewGroup};
 use hollowtrees_schemas::proto;
 use serde_json::json;
 
-use crate::world::{BOUND, World, detail, params};
+use crate::world::{World, detail, params};
 
 const RESERVATIONS: &str = "CapacityReservationSpecification";
 const RACK: (&str, &str) = ("PlacementGroup", "rack");
-
-fn launches(world: &World) -> Vec<Call> {
-    let mut calls = world.aws.calls();
-    calls.retain(|call| call.action == "RunInstances");
-    calls
-}
 
 /// The preference of a launch, and the reservation that it names.
 fn reserved(call: &Call) -> (Option<&str>, Option<&str>) {
@@ -76,7 +67,7 @@ async fn a_groups_placement_group_stands_over_its_templates() {
         let outcome = world.end().await;
         assert_eq!(outcome.result, "succeeded", "{outcome:?}");
         world.swapped(name, &old, (1, 1, 2)).await;
-        let calls = launches(&world);
+        let calls = world.launches();
         assert_eq!(calls.len(), 1);
         let said = ["GroupName", "Tenancy"].map(|of| calls[0].get(&format!("Placement.{of}")));
         assert_eq!((said[0], said[1]), expected, "{name}");
@@ -125,7 +116,7 @@ async fn reservations_are_tried_in_turn_and_where_they_only_come_first_capacity_
         world.send(&world.action(&old, "certain")).await;
         let outcome = world.end().await;
         assert_eq!(outcome.result, left, "{outcome:?}");
-        let calls = launches(&world);
+        let calls = world.launches();
         let said: Vec<_> = calls.iter().map(reserved).collect();
         let asked: Vec<_> = expected
             .iter()
@@ -161,7 +152,7 @@ async fn what_the_template_says_stays_where_the_group_says_nothing_else() {
         world.send(&world.action(&old, "certain")).await;
         let outcome = world.end().await;
         assert_eq!(outcome.result, "succeeded", "{outcome:?}");
-        assert_eq!(reserved(&launches(&world)[0]), (expected, None));
+        assert_eq!(reserved(&world.launches()[0]), (expected, None));
     }
     worker.stop().await;
 }
@@ -201,7 +192,7 @@ async fn no_spot_instance_is_launched_for_a_group_of_reservations_only() {
     let outcome = world.end().await;
     assert_eq!(outcome.result, "succeeded", "{outcome:?}");
     assert!(!world.swapped("only", &old, (1, 1, 2)).await.spot);
-    let calls = launches(&world);
+    let calls = world.launches();
     assert_eq!(reserved(&calls[0]).1, Some("cr-1"));
     assert_eq!(calls[0].get("InstanceMarketOptions.MarketType"), None);
     worker.stop().await;
@@ -213,16 +204,7 @@ async fn a_launch_is_repeated_unchanged_though_the_group_says_something_else_by_
     let group = preferring("edited", "capacity-reservations-only").said(RACK.0, RACK.1);
     let old = world.group(&group).await.remove(0);
     world.aws.set_reserved("cr-1", 9);
-    let lost = Fault::lost_reply().containing("Action=RunInstances&");
-    world.aws.inject(lost);
-    let action = world.action(&old, "certain");
-    let first = world.worker().await;
-    world.send(&action).await;
-    hollowtrees_harness::eventually("the launch to have happened", BOUND, async || {
-        world.replacements(&old).await.len() == 1
-    })
-    .await;
-    first.crash().await;
+    world.dies_unanswered(&old).await;
     let preference = format!("{RESERVATIONS}.CapacityReservationPreference");
     for (name, value) in [("PlacementGroup", "other"), (preference.as_str(), "none")] {
         let update = [("AutoScalingGroupName", "edited"), (name, value)];
@@ -236,7 +218,7 @@ async fn a_launch_is_repeated_unchanged_though_the_group_says_something_else_by_
     assert_eq!(outcome.result, "succeeded", "{outcome:?}");
     world.swapped("edited", &old, (1, 1, 2)).await;
     assert_eq!(world.aws.instances().await.unwrap().len(), 2);
-    let calls = launches(&world);
+    let calls = world.launches();
     for call in &calls {
         assert_eq!(call.params, calls[0].params);
         assert_eq!(call.get("Placement.GroupName"), Some("rack"));

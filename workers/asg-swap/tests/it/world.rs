@@ -15,9 +15,11 @@ use hollowtrees_bus::{
 use hollowtrees_cluster::{Limits, Nodes, Sight};
 use hollowtrees_harness::{
     Aws, Nats, Worker,
-    aws::{Instance, NewGroup, Service},
+    aws::{Call, Instance, NewGroup, Service},
+    eventually,
     ports::Port,
     process::Builder,
+    proxy::Fault,
 };
 use hollowtrees_runtime::{
     config::Loader,
@@ -241,6 +243,27 @@ impl World {
                 && matches!(found.state.as_str(), "pending" | "running")
         });
         all
+    }
+
+    /// All launches that were asked for.
+    pub(crate) fn launches(&self) -> Vec<Call> {
+        let mut calls = self.aws.calls();
+        calls.retain(|call| call.action == "RunInstances");
+        calls
+    }
+
+    /// Begins to replace an instance, by a worker that is gone once EC2 has launched and before it has an answer. Until AWS is
+    /// healed no answer to a launch arrives.
+    pub(crate) async fn dies_unanswered(&self, old: &str) {
+        let lost = Fault::lost_reply().containing("Action=RunInstances&");
+        self.aws.inject(lost);
+        let worker = self.worker().await;
+        self.send(&self.action(old, "certain")).await;
+        eventually("the launch to have happened", BOUND, async || {
+            self.replacements(old).await.len() == 1
+        })
+        .await;
+        worker.crash().await;
     }
 
     /// An action as the router makes it.

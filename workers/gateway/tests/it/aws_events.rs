@@ -1,11 +1,12 @@
 //! What a queue would deliver, posted.
 
 use data_encoding::BASE64;
-use hollowtrees_harness::{Aws, aws::Service, scratch};
+use hollowtrees_harness::{aws::Service, scratch};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
+    posts::Posts,
     process::{Answered, Process},
     sqs::ground::{R, body, changed, spot},
     world::{World, value},
@@ -13,40 +14,6 @@ use crate::{
 
 const PATH: &str = "/aws/events";
 const BLUE: [(&str, &str); 1] = [("kubernetes.io/cluster/blue", "owned")];
-
-struct Setting {
-    world: World,
-    aws: Aws,
-}
-
-impl Setting {
-    async fn new() -> Self {
-        Self {
-            world: World::new().await,
-            aws: Aws::start().await.unwrap(),
-        }
-    }
-
-    /// A gateway that takes what is posted, with no cluster of its own.
-    async fn gateway(&self, env: &[(&str, &str)]) -> Process {
-        let endpoint = self.aws.url();
-        let all = [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("AWS_REGION", R),
-            ("AWS_ACCESS_KEY_ID", "testbed"),
-            ("AWS_SECRET_ACCESS_KEY", "testbed"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("HT_SQS__POSTS", "true"),
-        ];
-        let process = Process::begin(&self.world, &[&all, env].concat());
-        process.ready().await;
-        process
-    }
-
-    async fn launched(&self, count: usize, tags: &[(&str, &str)]) -> Vec<String> {
-        self.aws.launch(R, count, tags).await.unwrap()
-    }
-}
 
 /// Counts of an answer: stored, repeated, ignored.
 fn counts(answered: &Answered) -> (StatusCode, u64, u64, u64) {
@@ -57,9 +24,9 @@ fn counts(answered: &Answered) -> (StatusCode, u64, u64, u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_wrapping_is_told_as_from_a_queue_and_what_is_of_no_interest_is_counted() {
-    let setting = Setting::new().await;
-    let process = setting.gateway(&[]).await;
-    let ids = setting.launched(4, &BLUE).await;
+    let posts = Posts::new().await;
+    let process = posts.gateway(&[]).await;
+    let ids = posts.launched(4, &BLUE).await;
     let post = async |body: String| counts(&process.post(PATH, &[], body).await);
     // As an API destination posts it, again and again.
     let json = [("content-type", "application/json; charset=utf-8")];
@@ -90,7 +57,7 @@ async fn each_wrapping_is_told_as_from_a_queue_and_what_is_of_no_interest_is_cou
             "{of_no_interest}"
         );
     }
-    let notices = setting.world.notices().await;
+    let notices = posts.world.notices().await;
     assert_eq!(notices.len(), 4);
     for (notice, id) in notices.iter().zip(&ids) {
         assert_eq!(
@@ -99,14 +66,14 @@ async fn each_wrapping_is_told_as_from_a_queue_and_what_is_of_no_interest_is_cou
         );
         assert_eq!(notice.source, "/aws/111122223333/us-east-1/eventbridge");
     }
-    assert!(setting.world.letters().await.is_empty());
+    assert!(posts.world.letters().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_used_is_said_and_kept_once_and_of_a_redriven_letter_not_again() {
-    let setting = Setting::new().await;
-    let process = setting.gateway(&[]).await;
-    let id = setting.launched(1, &BLUE).await.remove(0);
+    let posts = Posts::new().await;
+    let process = posts.gateway(&[]).await;
+    let id = posts.launched(1, &BLUE).await.remove(0);
     for (body, expected) in [
         (b"this is <no> JSON".to_vec(), "no JSON"),
         (vec![0xff, 0xfe], "no text"),
@@ -128,7 +95,7 @@ async fn what_cannot_be_used_is_said_and_kept_once_and_of_a_redriven_letter_not_
         (StatusCode::BAD_REQUEST, &json!(1)),
         "{said}"
     );
-    let letters = setting.world.letters().await;
+    let letters = posts.world.letters().await;
     let found: Vec<_> = letters
         .iter()
         .map(|letter| {
@@ -163,19 +130,19 @@ async fn what_cannot_be_used_is_said_and_kept_once_and_of_a_redriven_letter_not_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_of_a_cluster_that_is_not_spoken_for_is_kept_and_a_letter_of_it_is_not_taken_for_told() {
-    let setting = Setting::new().await;
+    let posts = Posts::new().await;
     let shared = [
         ("kubernetes.io/cluster/blue", "shared"),
         ("kubernetes.io/cluster/green", "shared"),
     ];
-    let shared = setting.launched(1, &shared).await.remove(0);
-    let green = setting
+    let shared = posts.launched(1, &shared).await.remove(0);
+    let green = posts
         .launched(1, &[("hollowtrees.io/cluster", "green")])
         .await
         .remove(0);
     let redriven = [("ht-redrive", "1")];
     for (handling, kept) in [("keep", true), ("ignore", false)] {
-        let process = setting
+        let process = posts
             .gateway(&[("HT_SQS__CLUSTERS", "blue"), ("HT_SQS__FOREIGN", handling)])
             .await;
         let first = u64::from(kept);
@@ -196,7 +163,7 @@ async fn an_event_of_a_cluster_that_is_not_spoken_for_is_kept_and_a_letter_of_it
             "{said}"
         );
     }
-    let letters = setting.world.letters().await;
+    let letters = posts.world.letters().await;
     let found: Vec<_> = letters.iter().map(|letter| letter.body.clone()).collect();
     assert_eq!(found, [spot(&shared).into_bytes(), spot(&green).into_bytes()]);
     assert!(
@@ -204,7 +171,7 @@ async fn an_event_of_a_cluster_that_is_not_spoken_for_is_kept_and_a_letter_of_it
         "{letters:?}"
     );
     // Mended, both are told.
-    let process = setting.gateway(&[("HT_SQS__CLUSTERS", "blue,green")]).await;
+    let process = posts.gateway(&[("HT_SQS__CLUSTERS", "blue,green")]).await;
     for (letter, expected) in letters.iter().zip([(1, 1), (1, 0)]) {
         let answered = process.post(PATH, &redriven, letter.body.clone()).await;
         let (stored, repeated) = expected;
@@ -218,7 +185,7 @@ async fn an_event_of_a_cluster_that_is_not_spoken_for_is_kept_and_a_letter_of_it
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_posts_speaks_for_its_own_clusters_and_by_its_own_ways() {
-    let setting = Setting::new().await;
+    let posts = Posts::new().await;
     let directory = scratch::directory("clients").unwrap();
     let clients = directory.path().join("clients.yaml");
     std::fs::write(
@@ -229,11 +196,11 @@ async fn who_posts_speaks_for_its_own_clusters_and_by_its_own_ways() {
          - {name: both, token: of-both-clusters, clusters: [blue, green]}\n",
     )
     .unwrap();
-    let process = setting
+    let process = posts
         .gateway(&[("HT_AUTH__CLIENTS", clients.to_str().unwrap())])
         .await;
-    let blue = setting.launched(1, &BLUE).await.remove(0);
-    let green = setting
+    let blue = posts.launched(1, &BLUE).await.remove(0);
+    let green = posts
         .launched(1, &[("hollowtrees.io/cluster", "green")])
         .await
         .remove(0);
@@ -269,7 +236,7 @@ async fn who_posts_speaks_for_its_own_clusters_and_by_its_own_ways() {
         let (status, said) = process.post(path, headers, spot(instance)).await;
         assert_eq!(status, expected, "{authorization} {path} {instance}: {said}");
     }
-    let told = setting.world.notices().await.into_iter();
+    let told = posts.world.notices().await.into_iter();
     let told: Vec<_> = told
         .map(|notice| (notice.data.instance, notice.data.cluster))
         .collect();
@@ -282,8 +249,8 @@ async fn who_posts_speaks_for_its_own_clusters_and_by_its_own_ways() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn as_from_a_queue_what_that_queue_is_configured_with_counts() {
-    let setting = Setting::new().await;
-    let queue = setting.aws.create_queue(R, "events").await.unwrap();
+    let posts = Posts::new().await;
+    let queue = posts.aws.create_queue(R, "events").await.unwrap();
     let directory = scratch::directory("queues").unwrap();
     let file = directory.path().join("gateway.toml");
     std::fs::write(
@@ -291,7 +258,7 @@ async fn as_from_a_queue_what_that_queue_is_configured_with_counts() {
         format!("[sqs]\nqueues = [{{ url = \"{queue}\", cluster = \"queued\", region = \"{R}\" }}]\n"),
     )
     .unwrap();
-    let process = setting
+    let process = posts
         .gateway(&[("HT_SQS__POSTS", "false"), ("HT_CONFIG", file.to_str().unwrap())])
         .await;
     let named = |url: &str| {
@@ -309,7 +276,7 @@ async fn as_from_a_queue_what_that_queue_is_configured_with_counts() {
     let path = format!("{}&cluster=told", named(other));
     let answered = process.post(&path, &[], hook("i-0aaaaaaaaaaaaaaa2")).await;
     assert_eq!(counts(&answered), (StatusCode::OK, 1, 0, 0), "{answered:?}");
-    let notices = setting.world.notices().await;
+    let notices = posts.world.notices().await;
     let told: Vec<_> = notices
         .iter()
         .map(|notice| (notice.data.cluster.as_str(), notice.data.region.as_str()))
@@ -319,10 +286,10 @@ async fn as_from_a_queue_what_that_queue_is_configured_with_counts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_aws_cannot_be_asked_whose_it_is_the_sender_is_told_to_post_again() {
-    let setting = Setting::new().await;
-    let process = setting.gateway(&[("HT_SQS__LOOKUP__PATIENCE", "1s")]).await;
-    let id = setting.launched(1, &BLUE).await.remove(0);
-    setting.aws.inject(
+    let posts = Posts::new().await;
+    let process = posts.gateway(&[("HT_SQS__LOOKUP__PATIENCE", "1s")]).await;
+    let id = posts.launched(1, &BLUE).await.remove(0);
+    posts.aws.inject(
         Service::Ec2
             .fault("InternalError", 500)
             .containing("Action=DescribeInstances"),
@@ -330,8 +297,8 @@ async fn while_aws_cannot_be_asked_whose_it_is_the_sender_is_told_to_post_again(
     let answer = process.send(Method::POST, PATH, &[], spot(&id)).await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers().contains_key("retry-after"));
-    assert!(setting.world.letters().await.is_empty());
-    setting.aws.heal();
+    assert!(posts.world.letters().await.is_empty());
+    posts.aws.heal();
     let answered = process.post(PATH, &[], spot(&id)).await;
     assert_eq!(counts(&answered), (StatusCode::OK, 1, 0, 0), "{answered:?}");
 }

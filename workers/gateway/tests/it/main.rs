@@ -16,6 +16,7 @@ mod ingest;
 mod kills;
 mod openapi;
 mod page;
+mod posts;
 mod process;
 mod security;
 mod sns;

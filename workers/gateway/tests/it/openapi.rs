@@ -7,7 +7,6 @@ use std::{
 };
 
 use hollowtrees_gateway::{http::route::PATHS, status::OPENAPI};
-use hollowtrees_harness::Aws;
 use http::{Method, StatusCode};
 use proptest::{
     prelude::*,
@@ -17,10 +16,9 @@ use serde_json::Value;
 use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::{
+    posts::Posts,
     process::Process,
     sns::{self, Host},
-    sqs::ground::R,
-    world::World,
 };
 
 /// Requests with arbitrary bodies.
@@ -30,33 +28,26 @@ const SEED: &str = "HOLLOWTREES_OPENAPI_SEED";
 
 /// A gateway that is open by all its ways, and what that needs.
 struct Open {
-    world: World,
-    aws: Aws,
+    posts: Posts,
     host: Host,
 }
 
 impl Open {
     async fn new() -> Self {
         Self {
-            world: World::new().await,
-            aws: Aws::start().await.unwrap(),
+            posts: Posts::new().await,
             host: Host::showing(&sns::data("sns.pem")).await,
         }
     }
 
     async fn gateway(&self, env: &[(&str, &str)]) -> Process {
-        let (endpoint, stand_in) = (self.aws.url(), self.host.url());
+        let stand_in = self.host.url();
         let all = [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("AWS_REGION", R),
-            ("AWS_ACCESS_KEY_ID", "testbed"),
-            ("AWS_SECRET_ACCESS_KEY", "testbed"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("HT_SQS__POSTS", "true"),
+            ("HT_CLUSTER", "home"),
             ("HT_SNS__TOPICS", sns::TOPIC),
             ("HT_SNS__ENDPOINT", &stand_in),
         ];
-        Process::start(&self.world, &[&all, env].concat()).await
+        self.posts.gateway(&[&all, env].concat()).await
     }
 }
 
@@ -440,5 +431,5 @@ async fn whatever_is_sent_is_answered_as_documented_and_never_with_an_error_of_o
     assert!(taken.contains_key("/aws/events"), "{taken:?}");
     println!("taken: {taken:?}");
     // What was stored can all be read.
-    open.world.notices().await;
+    open.posts.world.notices().await;
 }

@@ -1,8 +1,9 @@
 //! The examples of `docs/sources.md` work as they stand.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{
     process::Process,
@@ -75,6 +76,155 @@ async fn the_clients_of_the_page_are_read() {
     assert_eq!(process.post("/events", &headers, "[]").await.0, 403);
 }
 
+/// What the page has in `alertmanager.yml`: keys of Alertmanager's documentation ("Configuration", `receiver`, `webhook_config`,
+/// `http_config`), and no others.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Alertmanager {
+    receivers: Vec<Receiver>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Receiver {
+    name: String,
+    webhook_configs: Vec<Webhook>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Webhook {
+    url: String,
+    /// 0: all.
+    #[serde(default)]
+    max_alerts: usize,
+    #[serde(default = "yes")]
+    send_resolved: bool,
+    http_config: HttpConfig,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpConfig {
+    authorization: Authorization,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Authorization {
+    #[serde(rename = "type", default = "bearer")]
+    scheme: String,
+    credentials_file: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
+}
+
+impl Alertmanager {
+    fn of_the_page() -> Self {
+        let mut blocks = PAGE
+            .split("```yaml\n")
+            .filter(|block| block.starts_with("receivers:"));
+        let block = blocks.next().expect("the page has it");
+        assert_eq!(blocks.next(), None, "there are two");
+        serde_saphyr::from_str(block.split("```").next().unwrap()).unwrap()
+    }
+}
+
+impl Webhook {
+    /// What Alertmanager posts of these alerts of one group: nothing where all are over and it tells of none that are.
+    fn body(&self, receiver: &str, alerts: &[Value]) -> Option<Value> {
+        let is_over = |alert: &&Value| alert["status"] == "resolved";
+        if !self.send_resolved && alerts.iter().all(|alert| is_over(&alert)) {
+            return None;
+        }
+        let told: Vec<&Value> = alerts
+            .iter()
+            .filter(|alert| self.send_resolved || !is_over(alert))
+            .collect();
+        let most = match self.max_alerts {
+            0 => told.len(),
+            most => most.min(told.len()),
+        };
+        let status = if told.iter().all(is_over) {
+            "resolved"
+        } else {
+            "firing"
+        };
+        Some(json!({
+            "version": "4", "groupKey": "{}:{}", "truncatedAlerts": told.len() - most, "status": status,
+            "receiver": receiver, "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {},
+            "externalURL": "http://alertmanager:9093", "alerts": told[..most],
+        }))
+    }
+}
+
+/// There is no Alertmanager here: its part is played by what the page configures of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_page_configures_of_alertmanager_brings_alerts_and_their_end() {
+    const TOKEN: &str = "a-token-of-alertmanager-alone";
+    let configured = Alertmanager::of_the_page();
+    assert_eq!(configured.receivers.len(), 1);
+    let receiver = &configured.receivers[0];
+    let [webhook] = receiver.webhook_configs.as_slice() else {
+        panic!("{receiver:?}");
+    };
+    let world = World::new().await;
+    let process = Process::start(&world, &[("HT_AUTH__TOKEN", TOKEN)]).await;
+    let path = webhook
+        .url
+        .strip_prefix("http://hollowtrees-gateway:9191")
+        .expect("the gateway as the page names it");
+    // The file of the page, here; Alertmanager takes the space around what it holds away.
+    let directory = hollowtrees_harness::scratch::directory("alertmanager").unwrap();
+    let shown = Path::new(&webhook.http_config.authorization.credentials_file);
+    assert!(shown.starts_with("/etc/alertmanager"), "{shown:?}");
+    let credentials = directory.path().join(shown.file_name().unwrap());
+    std::fs::write(&credentials, format!("{TOKEN}\n")).unwrap();
+    let secret = std::fs::read_to_string(&credentials).unwrap();
+    let authorization = format!("{} {}", webhook.http_config.authorization.scheme, secret.trim());
+
+    let alerts = |status: &str| -> Vec<Value> {
+        let alert = |instance: &str| {
+            let mut alert = crate::alerts::firing(instance);
+            alert["status"] = status.into();
+            alert["endsAt"] = "0001-01-01T00:00:00Z".into();
+            alert["fingerprint"] = instance.into();
+            alert
+        };
+        ["i-1", "i-2", "i-3"].map(alert).into()
+    };
+    let post = async |status: &str, authorization: &str| {
+        let body = webhook.body(&receiver.name, &alerts(status)).expect("it is told");
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", authorization),
+        ];
+        process.post(path, &headers, body.to_string()).await
+    };
+    let (status, _) = post("firing", "Bearer somebody-else-altogether").await;
+    assert_eq!(status, 401);
+    for state in ["firing", "resolved"] {
+        let (status, body) = post(state, &authorization).await;
+        assert_eq!((status.as_u16(), &body["stored"]), (200, &json!(3)), "{body}");
+    }
+    let notices = world.notices().await.into_iter();
+    let mut told: Vec<_> = notices
+        .map(|notice| format!("{} {}", notice.data.state, notice.data.instance))
+        .collect();
+    // Of one request they may come in any order.
+    told.sort();
+    let expected =
+        ["active", "resolved"].map(|state| ["i-1", "i-2", "i-3"].map(|id| format!("{state} {id}")));
+    assert_eq!(told, expected.concat());
+    assert!(world.letters().await.is_empty());
+}
+
 /// The account of the page's examples, which is moto's own.
 const ACCOUNT: &str = "123456789012";
 
@@ -97,7 +247,7 @@ fn blocks() -> Vec<String> {
 }
 
 /// Runs lines of the shell with the AWS CLI against moto.
-fn run(ground: &Ground, directory: &std::path::Path, lines: &str) -> String {
+fn run(ground: &Ground, directory: &Path, lines: &str) -> String {
     let endpoint = ground.aws.url();
     let said = Command::new("sh")
         .args([

@@ -149,17 +149,10 @@ impl Setting {
     async fn new(certificate: &str, env: &[(&str, &str)]) -> Self {
         let (world, aws) = (World::new().await, Aws::start().await.unwrap());
         let host = Host::showing(certificate).await;
-        let (endpoint, stand_in) = (aws.url(), host.url());
-        let all = [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("AWS_REGION", R),
-            ("AWS_ACCESS_KEY_ID", "testbed"),
-            ("AWS_SECRET_ACCESS_KEY", "testbed"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("HT_SNS__TOPICS", TOPIC),
-            ("HT_SNS__ENDPOINT", &stand_in),
-        ];
-        let process = Process::start(&world, &[&all, env].concat()).await;
+        let (of_aws, stand_in) = (aws.env(R), host.url());
+        let of_aws = of_aws.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let all = [("HT_SNS__TOPICS", TOPIC), ("HT_SNS__ENDPOINT", &stand_in)];
+        let process = Process::start(&world, &[&of_aws, &all[..], env].concat()).await;
         Self {
             world,
             aws,

@@ -42,19 +42,15 @@ impl Ground {
 
     /// A gateway that reads the queue, or tries to.
     pub(crate) fn begun(&self, env: &[(&str, &str)]) -> Process {
-        let endpoint = self.aws.url();
-        let mut all = vec![
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("AWS_REGION", R),
-            ("AWS_ACCESS_KEY_ID", "testbed"),
-            ("AWS_SECRET_ACCESS_KEY", "testbed"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
+        let aws = self.aws.env(R);
+        let mut all: Vec<_> = aws.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        all.extend([
             ("HT_HTTP__ENABLED", "false"),
             ("HT_SQS__QUEUES", self.queue.as_str()),
             ("HT_SQS__HIDDEN", "4s"),
             ("HT_SQS__WAIT", "2s"),
             ("HT_LOG__FILTER", "info,hollowtrees_gateway=debug"),
-        ];
+        ]);
         all.retain(|(key, _)| env.iter().all(|(other, _)| other != key));
         all.extend(env);
         Process::begin(&self.world, &all)

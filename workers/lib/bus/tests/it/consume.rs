@@ -312,3 +312,44 @@ async fn who_cancels_and_asks_again_loses_nothing() {
     publishing.await.unwrap();
     assert_eq!(from.rebuilds(), 0);
 }
+
+#[tokio::test]
+async fn who_may_not_hear_what_is_given_to_it_finds_out() {
+    use hollowtrees_harness::nats::User;
+
+    let at = "ht.forward.v1.=.router.a";
+    for (publish, subscribe, heard) in [(">", ">", true), ("$JS.>", ">", false), (">", "_INBOX.>", false)] {
+        let nats = Nats::builder()
+            .user(User::new("all", "secret"))
+            .user(
+                User::new("some", "secret")
+                    .publish([publish])
+                    .subscribe([subscribe]),
+            )
+            .start()
+            .await
+            .unwrap();
+        let of = async |user: &str| {
+            let auth = hollowtrees_bus::Auth::Password {
+                user: user.to_owned(),
+                password: "secret".to_owned(),
+            };
+            let options = hollowtrees_bus::Options {
+                auth,
+                ..hollowtrees_bus::Options::new(nats.url())
+            };
+            hollowtrees_bus::Bus::connect(&options).await.unwrap()
+        };
+        let consumer = Consumer::router_notices();
+        apply::apply(&of("all").await, Profile::LOCAL, std::slice::from_ref(&consumer))
+            .await
+            .unwrap();
+        let bus = of("some").await;
+        let deliveries = bus.consume(&consumer, 3).await.unwrap();
+        let forwards = deliveries.forwards(at.to_owned()).await;
+        assert_eq!(forwards.is_ok(), heard, "{publish} {subscribe}");
+        if let Err(error) = forwards {
+            assert!(error.to_string().contains(at), "{error}");
+        }
+    }
+}

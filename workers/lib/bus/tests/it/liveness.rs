@@ -16,6 +16,7 @@ fn me(process: &str) -> proto::Liveness {
         worker: Some(worker),
         serves: vec!["drain".to_owned()],
         started_at: None,
+        ..proto::Liveness::default()
     }
 }
 

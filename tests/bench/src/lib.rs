@@ -1,0 +1,14 @@
+//! The table of `cargo bench-pipeline`: what its rows say, and what comes of a bar that is missed.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`sample`] | latencies of one run |
+//! | [`table`] | rows as they are printed, bars as they are held |
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program whose output is a table"
+)]
+
+pub mod sample;
+pub mod table;

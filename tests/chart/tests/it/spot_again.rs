@@ -1,0 +1,333 @@
+//! Back to spot with just the permissions of `docs/nats-permissions.md` and the rules of the chart's README.
+
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+
+use hollowtrees_bus::{
+    Bus, Deliveries, apply,
+    topology::{self, Consumer, Profile},
+};
+use hollowtrees_domain::{
+    notice::Notice,
+    rule::{Candidate, Rules},
+    words::OnFailure,
+};
+use hollowtrees_harness::{
+    Aws, Nats, Worker,
+    aws::{Instance, NewGroup, Service},
+    eventually, helm, http_get,
+    ports::Port,
+};
+use hollowtrees_schemas::{
+    envelope::{self, DataFormat, Envelope},
+    filter,
+    names::{Stream, result},
+    outgoing, proto,
+};
+use jiff::Timestamp;
+
+use crate::{
+    bus::{Raw, as_user, connected, server, subjects, violations},
+    documents::{find, rendered, with},
+};
+
+const BOUND: Duration = Duration::from_secs(90);
+const CLUSTER: &str = "blue.eu";
+const USER: &str = "asg-swap";
+const ACCOUNT: &str = "123456789012";
+const REGION: &str = "us-east-1";
+/// The shortest `swap.spot_again`.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// The rules of the README's values, as the chart renders them for the router.
+async fn rules() -> String {
+    let readme = std::fs::read_to_string(helm::chart().join("README.md")).unwrap();
+    let section = readme
+        .split("\n## Back to spot\n")
+        .nth(1)
+        .expect("the README says how");
+    let values = section.split("```yaml\n").nth(1).expect("its values");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("values.yaml");
+    std::fs::write(&file, values.split("```").next().unwrap()).unwrap();
+    let objects = rendered(&with("minimal").values(&file)).await;
+    let config = &find(&objects, "ConfigMap", "hollowtrees-asg-swap")["data"]["config.toml"];
+    assert!(
+        config.as_str().unwrap().contains("spot_again = \"1h\""),
+        "{config}"
+    );
+    let rules = &find(&objects, "ConfigMap", "hollowtrees-router-rules")["data"]["rules.yaml"];
+    rules.as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_rules_of_the_readme_answer_spot_again_apart_from_interruptions() {
+    let rules = Rules::parse(&rules().await, "README.md").unwrap();
+    let names = |kind: &str| {
+        let notice = proto::Notice {
+            cluster: CLUSTER.to_owned(),
+            provider: "aws".to_owned(),
+            instance: "i-1".to_owned(),
+            kind: kind.to_owned(),
+            certainty: "advisory".to_owned(),
+            ..proto::Notice::default()
+        };
+        let envelope = envelope::notice(notice, "/aws/1/eu/asg-swap");
+        let attributes = envelope.attributes();
+        let notice = Notice::parse(envelope.data, &envelope.source, Timestamp::now()).unwrap();
+        let candidate = Candidate {
+            attributes: &attributes,
+            notice: &notice,
+        };
+        let found = rules.matching(&candidate);
+        found.map(|rule| rule.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("spot-again"), ["spot-again"]);
+    assert_eq!(names("spot-interruption"), ["going"]);
+    assert_eq!(names("preempted"), ["going"]);
+    // By itself it drains nothing: what the swap cannot replace stays as it is.
+    let steps = &rules.get("spot-again").unwrap().steps;
+    assert_eq!(steps[0].on_skipped, OnFailure::Stop);
+    let kinds = |step: usize| -> Vec<&str> {
+        let actions = steps[step].actions.iter();
+        actions.map(|action| action.kind.as_str()).collect()
+    };
+    assert_eq!((kinds(0), kinds(1)), (vec!["asg-swap"], vec!["drain"]));
+}
+
+struct World {
+    nats: Nats,
+    operator: Bus,
+    outcomes: Deliveries,
+    aws: Aws,
+}
+
+impl World {
+    async fn start() -> Self {
+        let (nats, aws) = (server(&[CLUSTER]).await, Aws::start().await.unwrap());
+        let operator = connected(&nats, "operator").await;
+        let reader = Consumer {
+            name: "test-outcomes".to_owned(),
+            stream: Stream::Outcomes,
+            filters: vec![filter::outcomes(None, None, None)],
+            description: "test".to_owned(),
+        };
+        let consumers: Vec<Consumer> = topology::consumers()
+            .into_iter()
+            .chain([reader.clone()])
+            .collect();
+        apply::apply(&operator, Profile::LOCAL, &consumers).await.unwrap();
+        let outcomes = operator.consume(&reader, 64).await.unwrap();
+        Self {
+            nats,
+            operator,
+            outcomes,
+            aws,
+        }
+    }
+
+    /// A process of the image as this user, ready.
+    async fn process(&self, program: &str, user: &str, env: &[(&str, String)]) -> (Worker, Port) {
+        let port = Port::reserve().unwrap();
+        let builder =
+            Worker::builder(program, env!("CARGO_BIN_EXE_chart-program")).env("HOLLOWTREES_PROGRAM", program);
+        let mut builder =
+            as_user(builder, &self.nats, user).env("HT_HEALTH__LISTEN", port.addr().to_string());
+        for (name, value) in env {
+            builder = builder.env(name, value);
+        }
+        let process = builder.start().unwrap();
+        let ready = format!("http://{}/readyz", port.addr());
+        process.ready(&ready, BOUND).await.unwrap();
+        (process, port)
+    }
+
+    async fn swapper(&self, env: &[(&str, &str)]) -> (Worker, Port) {
+        let own = env.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let all: Vec<(&str, String)> = self
+            .aws
+            .env(REGION)
+            .into_iter()
+            .chain([("HT_SWAP__POLL", "200ms".to_owned())])
+            .chain(own)
+            .collect();
+        self.process("hollowtrees-asg-swap", USER, &all).await
+    }
+
+    /// The next end of a swap.
+    async fn swapped(&mut self) -> proto::Outcome {
+        let next = async {
+            loop {
+                let delivery = self.outcomes.next().await;
+                let outcome = Envelope::<proto::Outcome>::decode(&delivery.wire).unwrap().data;
+                delivery.ack().await;
+                if outcome.kind == "asg-swap" && result::is_final(&outcome.result) {
+                    return outcome;
+                }
+            }
+        };
+        tokio::time::timeout(BOUND, next).await.expect("an outcome")
+    }
+
+    async fn interrupt(&self, instance: &str) {
+        let notice = proto::Notice {
+            cluster: CLUSTER.to_owned(),
+            provider: "aws".to_owned(),
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            instance: instance.to_owned(),
+            kind: "spot-interruption".to_owned(),
+            ..proto::Notice::default()
+        };
+        let envelope = envelope::notice(notice, "/aws/123456789012/us-east-1/imds");
+        let out = outgoing::notice(&envelope, DataFormat::Json).unwrap();
+        self.operator.publish(&out, None).await.unwrap();
+    }
+
+    async fn replacement(&self, old: &str) -> Instance {
+        let all = self.aws.instances().await.unwrap();
+        let replaces = |found: &Instance| {
+            let by_tag = found.tags.get("hollowtrees.io/replaces");
+            by_tag.is_some_and(|replaced| replaced == old) && found.state == "running"
+        };
+        all.into_iter().find(replaces).expect("a replacement")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fell_back_goes_back_by_the_readmes_rules_and_the_pages_permissions() {
+    let mut world = World::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file: PathBuf = directory.path().join("rules.yaml");
+    std::fs::write(&file, rules().await).unwrap();
+    let env = [("HT_RULES__FILE", file.display().to_string())];
+    let router = world.process("hollowtrees-router", "router", &env).await;
+
+    // An interrupted instance is replaced on demand, since there is no spot.
+    let group = NewGroup::new("blue")
+        .zones(&["us-east-1a"])
+        .types(&["m5.large", "m4.large"])
+        .sizes(1, 1, 2)
+        .spot()
+        .tag("hollowtrees.io/fallback", "on-demand", false);
+    let old = world.aws.create(&group).await.unwrap().members.remove(0).0;
+    let no_spot = Service::Ec2
+        .fault("InsufficientInstanceCapacity", 500)
+        .containing("Action=RunInstances&")
+        .containing("MarketType=spot");
+    world.aws.inject(no_spot);
+    let off = [("HT_SWAP__SPOT_AGAIN", "0s"), ("HT_SWEEP__ORPHANS", "off")];
+    let swapper = world.swapper(&off).await;
+    world.interrupt(&old).await;
+    let outcome = world.swapped().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    let bought = world.replacement(&old).await;
+    assert!(!bought.spot, "{bought:?}");
+    assert!(swapper.0.terminate(BOUND).await.unwrap().success());
+
+    // Spot is back; the next process tells of what it was bought for when it is time, and the router's rule answers.
+    world.aws.heal();
+    tokio::time::sleep(EVERY + Duration::from_secs(1)).await;
+    let every = format!("{}s", EVERY.as_secs());
+    let on = [
+        ("HT_SWAP__SPOT_AGAIN", every.as_str()),
+        ("HT_EXPORTER__EVERY", "1s"),
+    ];
+    let swapper = world.swapper(&on).await;
+    let outcome = world.swapped().await;
+    assert_eq!(
+        (outcome.instance.as_str(), outcome.result.as_str()),
+        (bought.id.as_str(), "succeeded"),
+        "{outcome:?}"
+    );
+    assert!(world.replacement(&bought.id).await.spot);
+    let told = format!("ht.notice.v1.blue=2Eeu.spot-again.{}", bought.id);
+    let notices = subjects(&world.operator, Stream::Notices).await;
+    assert!(notices.contains(&told), "{notices:?}");
+
+    // What it cannot read it puts aside, of a known cluster and of none.
+    let mut raw = Raw::connect(&world.nats, "operator").await;
+    let broken = [("X bad".to_owned(), "1".to_owned())];
+    let subject = "ht.action.v1.blue=2Eeu.asg-swap.i-1";
+    assert!(raw.publish(subject, "", "no action").await);
+    assert!(raw.publish_with(subject, &broken, b"{}").await);
+    eventually("two dead letters", BOUND, async || {
+        let letters = subjects(&world.operator, Stream::Dead).await;
+        match letters.len() {
+            2 => Ok(()),
+            _ => Err(format!("{letters:?}")),
+        }
+    })
+    .await;
+    assert!(swapper.0.terminate(BOUND).await.unwrap().success());
+    router.0.terminate(BOUND).await.unwrap();
+    assert_eq!(violations(&world.nats), Vec::<String>::new());
+}
+
+/// The page's permissions are enough for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_replica_works_the_swaps_of_a_region_and_the_other_gives_it_its_own() {
+    const MANY: u32 = 8;
+    let mut world = World::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file: PathBuf = directory.path().join("rules.yaml");
+    std::fs::write(&file, rules().await).unwrap();
+    let env = [("HT_RULES__FILE", file.display().to_string())];
+    let router = world.process("hollowtrees-router", "router", &env).await;
+    let swappers = [world.swapper(&[]).await, world.swapper(&[]).await];
+    let group = NewGroup::new("blue").sizes(MANY, MANY, MANY);
+    let olds = world.aws.create(&group).await.unwrap().members;
+    for (old, _) in &olds {
+        world.interrupt(old).await;
+    }
+    let mut by = BTreeSet::new();
+    for _ in &olds {
+        let outcome = world.swapped().await;
+        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+        by.insert(outcome.worker.unwrap().process);
+    }
+    assert_eq!(by.len(), 1, "{by:?}");
+    let mut given = 0;
+    for (_, port) in &swappers {
+        let url = format!("http://{}/metrics", port.addr());
+        let (_, shown) = http_get::get(&url).await.unwrap();
+        let shown = String::from_utf8_lossy(&shown);
+        let taken = "hollowtrees_worker_actions_offered_total{action=\"asg-swap\",answer=\"taken\"} ";
+        given += shown.lines().filter(|line| line.starts_with(taken)).count();
+    }
+    assert_eq!(given, 1, "one of them gives what comes to it to the other");
+    for (swapper, _) in swappers {
+        assert!(swapper.terminate(BOUND).await.unwrap().success());
+    }
+    router.0.terminate(BOUND).await.unwrap();
+    assert_eq!(violations(&world.nats), Vec::<String>::new());
+}
+
+/// What it may do of all that others do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_worker_tells_of_nothing_else() {
+    let nats = server(&[CLUSTER]).await;
+    let mut raw = Raw::connect(&nats, USER).await;
+    for (subject, may) in [
+        ("ht.notice.v1.blue=2Eeu.spot-again.i-1", true),
+        ("ht.notice.v1.green.spot-again.i-1", true),
+        ("ht.notice.v1.blue=2Eeu.spot-interruption.i-1", false),
+        ("ht.outcome.v1.green.asg-swap.succeeded.i-1", true),
+        ("ht.outcome.v1.green.drain.succeeded.i-1", false),
+        ("ht.action.v1.green.asg-swap.i-1", false),
+        ("ht.incident.v1.green.closed.i-1", false),
+        ("ht.run.v1.green.finished.i-1", false),
+        ("$KV.ht_groups.1.eu.asg", true),
+        ("$KV.ht_incidents.green.i-1", false),
+        ("$KV.ht_runs.green.i-1.1.r.certain", false),
+        ("$KV.ht_workers.drain.1", false),
+        ("$JS.API.CONSUMER.MSG.NEXT.HT_ACTIONS.drain-blue=2Eeu", false),
+        ("$JS.API.CONSUMER.MSG.NEXT.HT_NOTICES.router-notices", false),
+        ("$JS.API.CONSUMER.CREATE.HT_ACTIONS", false),
+        ("$JS.API.STREAM.DELETE.HT_NOTICES", false),
+    ] {
+        assert_eq!(raw.publish(subject, "", "{}").await, may, "{subject}");
+    }
+    for subject in ["ht.>", "$KV.>", "_INBOX_router.>"] {
+        assert!(!raw.subscribe(subject).await, "{subject}");
+    }
+}
