@@ -339,7 +339,10 @@ mod tests {
                 "r5.xlarge Spot 1"
             ]
         );
-        assert_eq!(told(&need(32.0, 128.0, 100.0), &types()), ["m5.xlarge OnDemand 8"]);
+        assert_eq!(
+            told(&need(32.0, 128.0, 100.0), &types()),
+            ["m5.xlarge OnDemand 8"]
+        );
     }
 
     /// Telescopes' clients ask for them where a cluster has vCPUs and memory enough.
