@@ -363,10 +363,12 @@ impl<'a> Saga<'a> {
                 format!("{old} is out of {group}."),
             ),
         ];
+        // Whoever takes over from another process, and finds it in service, has not seen when it began to serve.
+        let saw_before = !self.told.is_empty();
         for (fact, is_so, message) in facts {
             if is_so && self.told.insert(fact) {
                 self.job.progress(fact, &message, None).await;
-                if fact == "in-service" {
+                if fact == "in-service" && saw_before {
                     self.count_in_service();
                 }
             }
@@ -376,8 +378,11 @@ impl<'a> Saga<'a> {
     fn count_in_service(&self) {
         let noticed_at = self.job.action().noticed_at.as_ref();
         if let Some(noticed_at) = noticed_at.and_then(|at| time::from_proto(at).ok()) {
-            let took = self.job.now().duration_since(noticed_at).as_secs_f64();
-            self.swapper.telemetry.in_service(took);
+            let took = Duration::try_from(self.job.now().duration_since(noticed_at)).unwrap_or_default();
+            let region = self.cloud().region.name();
+            self.swapper
+                .telemetry
+                .in_service(&self.checkpoint.group, region, took);
         }
     }
 }

@@ -7,7 +7,7 @@ use hollowtrees_runtime::metrics::{self, Counters, Definition, Error, Gauges, Me
 use hollowtrees_schemas::names::result;
 use prometheus::{Gauge, Histogram, IntCounter};
 
-use crate::sweep::Swept;
+use crate::{exporter::durations::Durations, sweep::Swept};
 
 /// Calls of AWS.
 pub const REQUESTS: Definition = Definition::new(
@@ -23,11 +23,6 @@ pub const STEPS: Definition = Definition::new(
 pub const OPEN: Definition = Definition::new(
     "hollowtrees_asg_swap_open",
     "Swaps this process is at, those included that wait for a drain.",
-);
-/// From the start of a swap to a replacement in service.
-pub const IN_SERVICE: Definition = Definition::new(
-    "hollowtrees_asg_swap_in_service_seconds",
-    "From the notice of an instance to its replacement in service, where this process saw it.",
 );
 /// Waiting for a group's lease.
 pub const LEASE_WAIT: Definition = Definition::new(
@@ -56,7 +51,6 @@ pub const BACK_TO_SPOT: Definition = Definition::new(
     "Attempts to bring back to spot what fell back to on demand, by what became of them (begun, over: told by this process's sweeps; back, no-spot, on-demand-share, failed: ended by its swaps).",
 );
 
-const IN_SERVICE_BUCKETS: [f64; 9] = [10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0, 900.0];
 const LEASE_BUCKETS: [f64; 8] = [0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 60.0];
 
 /// Metrics of the swap worker.
@@ -65,7 +59,7 @@ pub struct Telemetry {
     requests: Counters<2>,
     steps: Counters<2>,
     open: Gauge,
-    in_service: Histogram,
+    in_service: Durations,
     lease_wait: Histogram,
     orphans: Gauges<1>,
     sweeps: Counters<1>,
@@ -83,7 +77,7 @@ impl Telemetry {
             requests: metrics.counters(REQUESTS, ["call", "answer"])?,
             steps: metrics.counters(STEPS, ["step", "answer"])?,
             open: metrics.gauge(OPEN)?,
-            in_service: metrics.histogram(IN_SERVICE, &IN_SERVICE_BUCKETS)?,
+            in_service: Durations::register(metrics)?,
             lease_wait: metrics.histogram(LEASE_WAIT, &LEASE_BUCKETS)?,
             orphans: metrics.gauges(ORPHANS, ["what"])?,
             sweeps: metrics.counters(SWEEPS, ["answer"])?,
@@ -121,8 +115,9 @@ impl Telemetry {
         self.lease_wait.observe(wait.as_secs_f64());
     }
 
-    pub(crate) fn in_service(&self, seconds: f64) {
-        self.in_service.observe(seconds);
+    /// A replacement serves in a group, so long after the notice.
+    pub(crate) fn in_service(&self, group: &str, region: &str, took: Duration) {
+        self.in_service.observe(group, region, took);
     }
 
     /// What was found, where this process swept last.

@@ -65,6 +65,13 @@ impl Hold {
             if self.job.is_stopping() {
                 return Err(stopping());
             }
+            if self.is_unseen() {
+                // No time brings a node that is not looked for.
+                let (work, waited) = self.work().await;
+                self.waited = waited;
+                let policy = self.params.no_node.unwrap_or(Policy::Leave);
+                return self.follow(work, policy).await;
+            }
             let (work, waited) = self.work().await;
             self.waited = waited;
             if work == Work::UnderWay {
@@ -84,18 +91,24 @@ impl Hold {
                     }
                 }
                 Next::Answer(work) => {
-                    let policy = match work {
-                        Work::Done => self.params.result,
-                        Work::Amiss | Work::UnderWay => self.params.on_failure,
-                    };
-                    return match policy {
-                        Policy::Answer(answer) => self.answer(work, answer, false).await,
-                        Policy::Leave => {
-                            self.ended(End::Left);
-                            Ok(self.report(work, Ended::Left))
-                        }
-                    };
+                    let (policy, _) = self.params.after(work, &self.waited);
+                    return self.follow(work, policy).await;
                 }
+            }
+        }
+    }
+
+    /// It is one of launches, and nobody here sees the nodes of its cluster.
+    fn is_unseen(&self) -> bool {
+        self.checkpoint.launching && self.nodes.is_none()
+    }
+
+    async fn follow(self, work: Work, policy: Policy) -> Result<Report, Failure> {
+        match policy {
+            Policy::Answer(answer) => self.answer(work, answer, false).await,
+            Policy::Leave => {
+                self.ended(End::Left);
+                Ok(self.report(work, Ended::Left))
             }
         }
     }
@@ -213,8 +226,13 @@ impl Hold {
     }
 
     fn report(&self, work: Work, ended: Ended) -> Report {
-        let instance = &self.job.action().instance;
-        report::ended(instance, &self.checkpoint, work, ended, &self.waited)
+        let action = self.job.action();
+        if self.is_unseen() {
+            return report::sees_no_nodes(&action.cluster, &self.checkpoint, ended, &self.waited);
+        }
+        let (_, without_node) = self.params.after(work, &self.waited);
+        let work = (work, without_node);
+        report::ended(&action.instance, &self.checkpoint, work, ended, &self.waited)
     }
 
     fn ended(&self, end: End) {

@@ -1,7 +1,10 @@
 //! What an action says of its hook, in its `params`.
 
 use hollowtrees_aws::Answer;
-use hollowtrees_domain::duration;
+use hollowtrees_domain::{
+    duration,
+    hook::{Awaited, Work},
+};
 use hollowtrees_runtime::worker::Failure;
 use hollowtrees_schemas::proto;
 use jiff::SignedDuration;
@@ -10,6 +13,7 @@ use pbjson_types::value::Kind;
 const HOOK: &str = "hook";
 const RESULT: &str = "result";
 const ON_FAILURE: &str = "on_failure";
+const NO_NODE: &str = "no_node";
 const EXTEND: &str = "extend";
 
 /// What becomes of a hook.
@@ -30,6 +34,9 @@ pub(crate) struct Params {
     pub(crate) result: Policy,
     /// Where it did not, or not in time.
     pub(crate) on_failure: Policy,
+    /// Where the instance has no node that is known here; none: as if that were nothing special, and a launch in a cluster
+    /// whose nodes are not seen is left.
+    pub(crate) no_node: Option<Policy>,
     /// How much later than at first the incident's deadline may become by heartbeats.
     pub(crate) extend: SignedDuration,
 }
@@ -40,6 +47,7 @@ impl Default for Params {
             hook: None,
             result: Policy::Answer(Answer::Continue),
             on_failure: Policy::Answer(Answer::Abandon),
+            no_node: None,
             extend: SignedDuration::ZERO,
         }
     }
@@ -61,6 +69,7 @@ impl Params {
                 }
                 RESULT => params.result = policy(RESULT, text)?,
                 ON_FAILURE => params.on_failure = policy(ON_FAILURE, text)?,
+                NO_NODE => params.no_node = Some(policy(NO_NODE, text)?),
                 EXTEND => {
                     let extend = text.and_then(|text| duration::parse(text).ok());
                     params.extend =
@@ -70,14 +79,28 @@ impl Params {
                     return Err(Failure::rejected(
                         "unknown-param",
                         format!(
-                            "hook has no parameter `{name}`, only `{HOOK}`, `{RESULT}`, `{ON_FAILURE}` and `{EXTEND}`; \
-                             correct the rule and redrive this"
+                            "hook has no parameter `{name}`, only `{HOOK}`, `{RESULT}`, `{ON_FAILURE}`, `{NO_NODE}` and \
+                             `{EXTEND}`; correct the rule and redrive this"
                         ),
                     ));
                 }
             }
         }
         Ok(params)
+    }
+
+    /// What becomes of the hook after a work that ended so, and whether that is because there is no node.
+    pub(crate) fn after(&self, work: Work, waited: &[Awaited]) -> (Policy, bool) {
+        let otherwise = match work {
+            Work::Done => self.result,
+            Work::Amiss | Work::UnderWay => self.on_failure,
+        };
+        match self.no_node {
+            Some(policy) if work != Work::Amiss && waited.iter().any(crate::work::is_without_node) => {
+                (policy, true)
+            }
+            _ => (otherwise, false),
+        }
     }
 }
 
@@ -121,11 +144,14 @@ mod tests {
         };
         check(json!(null), Ok(Params::default()));
         check(
-            json!({"hook": "drain", "result": "abandon", "on_failure": "leave", "extend": "1h30m"}),
+            json!({
+                "hook": "drain", "result": "abandon", "on_failure": "leave", "no_node": "continue", "extend": "1h30m",
+            }),
             Ok(Params {
                 hook: Some("drain".to_owned()),
                 result: Policy::Answer(Answer::Abandon),
                 on_failure: Policy::Leave,
+                no_node: Some(Policy::Answer(Answer::Continue)),
                 extend: SignedDuration::from_mins(90),
             }),
         );
@@ -135,7 +161,59 @@ mod tests {
             Err("`result`: it must be continue"),
         );
         check(json!({"on_failure": true}), Err("`on_failure`: it must be"));
+        check(json!({"no_node": "skip"}), Err("`no_node`: it must be continue"));
         check(json!({"extend": 30}), Err("`extend`: it must be a duration"));
         check(json!({"results": "abandon"}), Err("no parameter `results`, only"));
+    }
+
+    #[test]
+    fn what_becomes_of_a_hook() {
+        let of = |kind: &str, result: &str, reason: &str| Awaited {
+            kind: kind.to_owned(),
+            result: result.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let [proceed, abandon] = [Answer::Continue, Answer::Abandon].map(Policy::Answer);
+        let check = |no_node: Option<Policy>, work, waited: &[Awaited], expected| {
+            let params = Params {
+                no_node,
+                ..Params::default()
+            };
+            assert_eq!(
+                params.after(work, waited),
+                expected,
+                "{no_node:?} {work:?} {waited:?}"
+            );
+        };
+        let unknown = [of("drain", "skipped", "node-not-found")];
+        let absent = [of("node-ready", "", "no-node")];
+        check(None, Work::Done, &unknown, (proceed, false));
+        check(None, Work::UnderWay, &absent, (abandon, false));
+        for policy in [proceed, abandon, Policy::Leave] {
+            check(Some(policy), Work::Done, &unknown, (policy, true));
+            check(Some(policy), Work::UnderWay, &absent, (policy, true));
+        }
+        // There is a node, or something went wrong besides.
+        let other = Some(Policy::Leave);
+        check(
+            other,
+            Work::Done,
+            &[of("drain", "skipped", "opted-out")],
+            (proceed, false),
+        );
+        check(
+            other,
+            Work::Done,
+            &[of("asg-swap", "skipped", "node-not-found")],
+            (proceed, false),
+        );
+        check(
+            other,
+            Work::UnderWay,
+            &[of("node-ready", "", "not-ready")],
+            (abandon, false),
+        );
+        let amiss = [of("deregister", "failed", "refused"), unknown[0].clone()];
+        check(other, Work::Amiss, &amiss, (abandon, false));
     }
 }

@@ -19,9 +19,26 @@ pub(crate) enum Ended {
     Left,
 }
 
+impl Ended {
+    /// The answer, and whether AWS confirmed it.
+    fn told(self) -> (&'static str, bool) {
+        match self {
+            Self::Answered { answer, confirmed } => (answer.as_str(), confirmed),
+            Self::Left => ("", true),
+        }
+    }
+}
+
 /// The hook was answered, or left as its rule says. A work that went amiss is told as failed, whatever the answer: the
 /// instance ends with pods on it.
-pub(crate) fn ended(instance: &str, of: &Checkpoint, work: Work, ended: Ended, waited: &[Awaited]) -> Report {
+/// `without_node`: it is its parameter for instances without a node that decided.
+pub(crate) fn ended(
+    instance: &str,
+    of: &Checkpoint,
+    (work, without_node): (Work, bool),
+    ended: Ended,
+    waited: &[Awaited],
+) -> Report {
     let Checkpoint { group, hook, .. } = of;
     let after = described(waited);
     let why = match work {
@@ -48,16 +65,14 @@ pub(crate) fn ended(instance: &str, of: &Checkpoint, work: Work, ended: Ended, w
         ),
         Ended::Left => format!("Hook {hook} of {group} was left to time out for {instance}"),
     };
-    let message = format!("{what}, {why}.");
+    let by = if without_node { " as `no_node` says," } else { "" };
+    let message = format!("{what},{by} {why}.");
     let report = match work {
         Work::Done => Report::succeeded(message),
         Work::Amiss => Report::failed("work-failed", message),
         Work::UnderWay => Report::failed("work-unfinished", message),
     };
-    let (answer, confirmed) = match ended {
-        Ended::Answered { answer, confirmed } => (answer.as_str(), confirmed),
-        Ended::Left => ("", true),
-    };
+    let (answer, confirmed) = ended.told();
     detail(report, &told(of, waited, answer, confirmed))
 }
 
@@ -84,14 +99,22 @@ pub(crate) fn unanswered(of: &Checkpoint, answer: Answer, waited: &[Awaited], wh
     )
 }
 
-/// Nobody here can tell when the instance is ready.
-pub(crate) fn sees_no_nodes(cluster: &str, of: &Checkpoint) -> Report {
+/// Nobody here can tell when the instance is ready: failed, whatever the answer, for what the rule waits for cannot come.
+pub(crate) fn sees_no_nodes(cluster: &str, of: &Checkpoint, ended: Ended, waited: &[Awaited]) -> Report {
     let Checkpoint { group, hook, .. } = of;
+    let what = match ended {
+        Ended::Answered { answer, .. } => format!("It was answered {}, as `no_node` says", answer.as_str()),
+        Ended::Left => "It was left to time out".to_owned(),
+    };
     let message = format!(
         "Hook {hook} of {group} is one of launches, answered once the node is Ready, and this worker sees no nodes of \
-         {cluster}; set cluster.name (HT_CLUSTER__NAME) to it. It was left to time out."
+         {cluster}; set cluster.name (HT_CLUSTER__NAME) to it. {what}."
     );
-    detail(Report::failed("no-nodes", message), &told(of, &[], "", true))
+    let (answer, confirmed) = ended.told();
+    detail(
+        Report::failed("no-nodes", message),
+        &told(of, waited, answer, confirmed),
+    )
 }
 
 /// What would be done.

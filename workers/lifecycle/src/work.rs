@@ -3,10 +3,22 @@
 use hollowtrees_cluster::{Nodes, Readiness};
 use hollowtrees_domain::hook::{self, Awaited, Work};
 use hollowtrees_runtime::worker::Job;
-use hollowtrees_schemas::{id::IncidentKey, key, names::result};
+use hollowtrees_schemas::{
+    id::IncidentKey,
+    key,
+    names::{kind, reason, result},
+};
 
 /// What is waited for with a launch, in outcomes.
 const NODE_READY: &str = "node-ready";
+/// The reason of a wait for a node that is not there.
+const NO_NODE: &str = "no-node";
+
+/// Whether that is about an instance whose node nobody knows.
+pub(crate) fn is_without_node(awaited: &Awaited) -> bool {
+    [(NODE_READY, NO_NODE), (kind::DRAIN, reason::NODE_NOT_FOUND)]
+        .contains(&(awaited.kind.as_str(), awaited.reason.as_str()))
+}
 
 /// How the node of an instance stands that was launched. Where none is seen it is not there yet.
 pub(crate) fn of_node(nodes: Option<&Nodes>, instance: &str) -> (Work, Vec<Awaited>) {
@@ -14,7 +26,7 @@ pub(crate) fn of_node(nodes: Option<&Nodes>, instance: &str) -> (Work, Vec<Await
     let (work, result, reason) = match seen {
         Readiness::Ready => (Work::Done, result::SUCCEEDED, ""),
         Readiness::NotReady => (Work::UnderWay, "", "not-ready"),
-        Readiness::Absent => (Work::UnderWay, "", "no-node"),
+        Readiness::Absent => (Work::UnderWay, "", NO_NODE),
     };
     let awaited = Awaited {
         kind: NODE_READY.to_owned(),

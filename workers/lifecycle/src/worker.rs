@@ -15,7 +15,6 @@ use crate::{
     find::{self, Found},
     hold::Hold,
     params::Params,
-    report,
     telemetry::Telemetry,
 };
 
@@ -111,9 +110,6 @@ impl Lifecycle {
         let nodes = sight
             .and_then(|sight| sight.nodes_of(&job.action().cluster))
             .cloned();
-        if checkpoint.launching && nodes.is_none() {
-            return Ok(report::sees_no_nodes(&job.action().cluster, &checkpoint));
-        }
         let _held = self.telemetry.holding();
         let hold = Hold {
             job,

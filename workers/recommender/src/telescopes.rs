@@ -106,7 +106,6 @@ pub fn scale_out(knowledge: &Knowledge, place: &Place, body: &[u8]) -> Result<Va
         .iter()
         .filter(|pool| pool.market == Market::Spot && pool.nodes > 0);
     let need = Need {
-        // GPUs alone are made up by vCPUs in the same measure.
         sum: missing,
         on_demand: less(&scaled(&asked.sum, share), &on_demand),
         least_nodes: 1,

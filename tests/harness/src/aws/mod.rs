@@ -39,6 +39,7 @@ mod types;
 
 pub use credentials::Credentials;
 pub use lifecycle::{Hook, LifecycleAction};
+pub use new_balancer::Balancing;
 pub use new_group::NewGroup;
 pub use query::Call;
 pub use queues::QueueDepth;

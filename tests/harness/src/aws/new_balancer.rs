@@ -11,6 +11,36 @@ use std::time::Duration;
 
 const REGION: &str = "us-east-1";
 
+/// What a target group and its load balancer balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balancing {
+    /// Requests, of HTTP.
+    Application,
+    /// Connections, of TCP.
+    Network,
+    /// Packets, of GENEVE, to appliances.
+    Gateway,
+}
+
+impl Balancing {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::Network => "network",
+            Self::Gateway => "gateway",
+        }
+    }
+
+    /// Protocol and port of targets. AWS takes no other port for GENEVE.
+    const fn protocol(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Application => ("HTTP", "80"),
+            Self::Network => ("TCP", "80"),
+            Self::Gateway => ("GENEVE", "6081"),
+        }
+    }
+}
+
 impl Aws {
     /// From now on what is taken out of a load balancer drains for this long.
     pub fn set_draining(&self, delay: Duration) {
@@ -22,6 +52,55 @@ impl Aws {
     /// # Errors
     /// If moto refuses.
     pub async fn create_target_group(&self, name: &str, target_type: &str) -> Result<String> {
+        self.target_group_for(Balancing::Application, name, target_type)
+            .await
+    }
+
+    /// The same with a load balancer of this kind before it, by name and ARN of the group: its type as AWS tells it, and the
+    /// group's ARN.
+    ///
+    /// # Errors
+    /// If moto refuses.
+    pub async fn create_balanced(
+        &self,
+        kind: Balancing,
+        name: &str,
+        target_type: &str,
+    ) -> Result<(String, String)> {
+        let group = self.target_group_for(kind, name, target_type).await?;
+        let zones = self
+            .moto()
+            .call(REGION, Service::Ec2, "DescribeSubnets", &[])
+            .await?;
+        let subnet = one(&zones, "subnetId")?;
+        let params = [
+            ("Name", name),
+            ("Type", kind.word()),
+            ("Subnets.member.1", subnet.as_str()),
+        ];
+        let made = self
+            .moto()
+            .call(REGION, Service::Balancing, "CreateLoadBalancer", &params)
+            .await?;
+        let (balancer, told) = (one(&made, "LoadBalancerArn")?, one(&made, "Type")?);
+        let mut params = vec![
+            ("LoadBalancerArn", balancer.as_str()),
+            ("DefaultActions.member.1.Type", "forward"),
+            ("DefaultActions.member.1.TargetGroupArn", group.as_str()),
+        ];
+        // One of packets has a listener for all.
+        if kind != Balancing::Gateway {
+            let (protocol, port) = kind.protocol();
+            params.extend([("Protocol", protocol), ("Port", port)]);
+        }
+        self.moto()
+            .call(REGION, Service::Balancing, "CreateListener", &params)
+            .await?;
+        Ok((told, group))
+    }
+
+    async fn target_group_for(&self, kind: Balancing, name: &str, target_type: &str) -> Result<String> {
+        let (protocol, port) = kind.protocol();
         let vpcs = self
             .moto()
             .call(REGION, Service::Ec2, "DescribeVpcs", &[])
@@ -29,8 +108,8 @@ impl Aws {
         let vpc = one(&vpcs, "vpcId")?;
         let params = [
             ("Name", name),
-            ("Protocol", "HTTP"),
-            ("Port", "80"),
+            ("Protocol", protocol),
+            ("Port", port),
             ("VpcId", vpc.as_str()),
             ("TargetType", target_type),
         ];

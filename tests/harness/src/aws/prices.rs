@@ -42,7 +42,7 @@ struct Price {
     since: Timestamp,
 }
 
-/// The history of all prices of the simulated region.
+/// The history of all prices of the simulated regions, told apart by the names of their zones.
 #[derive(Debug, Default)]
 pub(super) struct Prices {
     history: Vec<Price>,
@@ -118,7 +118,8 @@ impl Prices {
         )
     }
 
-    /// The newest first, as AWS: what came after `StartTime`, and of each pool what was in force then.
+    /// Those of the call's region, the newest first, as AWS: what came after `StartTime`, and of each pool what was in force
+    /// then.
     pub(super) fn answer(&self, call: &Call) -> Response<Body> {
         let types = flat_list(call, "InstanceType");
         let zones = (1..)
@@ -139,6 +140,7 @@ impl Prices {
         let mut found: Vec<_> = self
             .history
             .iter()
+            .filter(|price| price.zone.starts_with(&call.region))
             .filter(|price| is_meant(&types, &price.instance_type) && is_meant(&zones, &price.zone))
             .filter(|_| is_meant(&products, "Linux/UNIX"))
             .filter(|price| !newer_in_force(price))

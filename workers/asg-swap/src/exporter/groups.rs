@@ -9,6 +9,8 @@ use hollowtrees_aws::Crew;
 use hollowtrees_domain::swap::world::Standing;
 use hollowtrees_runtime::metrics::{Counters, Definition, Error, Gauges, Metrics, count};
 
+use super::LABELS;
+
 /// All members.
 pub const INSTANCES: Definition = Definition::new(
     "aws_autoscaling_instances_total",
@@ -44,8 +46,6 @@ pub const DIP: Definition = Definition::new(
     "hollowtrees_asg_swap_capacity_dip_seconds_total",
     "Instance-seconds (unit-seconds with weights) by which what is in service of a group was below what is desired, as far as reads show.",
 );
-
-const LABELS: [&str; 2] = ["asg_name", "region"];
 
 /// What is shown of groups.
 pub(super) struct Groups {

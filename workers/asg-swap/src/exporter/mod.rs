@@ -4,6 +4,7 @@
 //! | module | what it shows |
 //! |---|---|
 //! | [`groups`] | how groups are manned |
+//! | [`durations`] | how long swaps took, by group; shown by every process, and always |
 //! | [`instances`] | prices and scores of spot instances, what a group saves |
 //! | `prices` | what is known of prices, and when it is read |
 //! | `turn` | whose turn it is to read and show |
@@ -12,6 +13,7 @@
 //! groups of launch templates are counted, a read that fails leaves the figures as they were, for `scrape_error` to say,
 //! and what is not known has no figure instead of 0.
 
+pub mod durations;
 pub mod groups;
 pub mod instances;
 mod prices;
@@ -48,6 +50,9 @@ pub const FAILED: Definition = Definition::new(
 );
 /// Reads.
 pub const SCRAPES: Definition = Definition::new("aws_autoscaling_scrapes_total", "Reads of all groups.");
+
+/// The original's names for what tells groups apart.
+const LABELS: [&str; 2] = ["asg_name", "region"];
 
 /// Reads and shows.
 pub(crate) struct Exporter {

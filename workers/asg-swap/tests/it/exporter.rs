@@ -24,6 +24,7 @@ use hollowtrees_schemas::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    health::{balanced, nobody_is_healthy, waiting},
     rights::listed,
     world::{BOUND, World},
 };
@@ -400,4 +401,104 @@ async fn who_was_passed_over_shows_nothing_until_it_has_its_turn_again() {
     // Until that one is over.
     shows(&port, &of("instances", "blue"), Some(4.0)).await;
     assert!(value(&port, "aws_autoscaling_scrapes_total").await > reads);
+}
+
+/// How many swaps of a group a process has timed, and how long they took together; none where it shows nothing of the group.
+async fn timed(port: &Port, group: &str) -> Option<(f64, f64)> {
+    let count = value(port, &of_group("in_service_seconds_count", group)).await?;
+    Some((
+        count,
+        value(port, &of_group("in_service_seconds_sum", group))
+            .await
+            .unwrap(),
+    ))
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64()
+}
+
+/// From the notice, whenever that was, to the replacement in service; the names of groups of EKS are longer than most.
+#[tokio::test(flavor = "multi_thread")]
+async fn swaps_are_timed_by_group_whether_groups_are_read_or_not() {
+    let mut world = World::new().await;
+    let long = format!("eks-workers-{}", "0123456789".repeat(9));
+    let old = world.group(&NewGroup::new(&long)).await.remove(0);
+    let other = world.group(&NewGroup::new("quick")).await.remove(0);
+    let (_process, port) = started(&world, "0s", &[("HT_SWAP__POLL", "200ms")]).await;
+    let (fault, held) = Fault::held_before();
+    world
+        .aws
+        .inject(fault.containing("Action=AttachInstances&").times(1));
+    let noticed_at = Timestamp::now() - SignedDuration::from_secs(100);
+    let action = proto::Action {
+        noticed_at: Some(to_proto(noticed_at)),
+        ..world.action(&old, "certain")
+    };
+    world.send(&action).await;
+    tokio::time::timeout(BOUND, held.reached())
+        .await
+        .expect("it is called");
+    assert_eq!(timed(&port, &long).await, None, "it is not attached");
+    let attached_from = Timestamp::now();
+    world.aws.heal();
+    drop(held);
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    let ended_at = from_proto(outcome.times.unwrap().ended_at.as_ref().unwrap()).unwrap();
+    let (count, sum) = timed(&port, &long).await.unwrap();
+    assert_eq!(count, 1.0);
+    let bounds = seconds(noticed_at, attached_from)..=seconds(noticed_at, ended_at);
+    assert!(bounds.contains(&sum), "{sum} s, in {bounds:?}");
+
+    // Two of the other group, one after the other.
+    assert_eq!(timed(&port, "quick").await, None);
+    let (mut least, mut most) = (0.0, 0.0);
+    let mut goes = other;
+    for swaps in 1..=2 {
+        let action = world.action(&goes, "certain");
+        let noticed_at = from_proto(action.noticed_at.as_ref().unwrap()).unwrap();
+        world.send(&action).await;
+        let outcome = world.end().await;
+        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+        let times = outcome.times.unwrap();
+        least += seconds(
+            noticed_at,
+            from_proto(times.started_at.as_ref().unwrap()).unwrap(),
+        );
+        most += seconds(noticed_at, from_proto(times.ended_at.as_ref().unwrap()).unwrap());
+        let (count, sum) = timed(&port, "quick").await.unwrap();
+        assert_eq!(count, f64::from(swaps));
+        assert!((least..=most).contains(&sum), "{sum} s, in {least}..={most}");
+        goes = world.members("quick").await.remove(0);
+    }
+    assert_eq!(timed(&port, &long).await, Some((1.0, sum)), "it is another group");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_that_is_taken_over_is_timed_once() {
+    let mut world = World::new().await;
+    let (old, _) = balanced(&world, "g").await;
+    // Its replacement serves, and the swap waits for more.
+    world.aws.inject(nobody_is_healthy("i-0aaaaaaaaaaaaaaaa"));
+    let env = [("HT_SWAP__POLL", "200ms")];
+    let (first, port) = started(&world, "0s", &env).await;
+    world.send(&waiting(&world, &old, "5m")).await;
+    world.fact("in-service").await;
+    eventually("the swap to be timed", BOUND, async || {
+        timed(&port, "g").await.is_some_and(|(count, _)| count == 1.0)
+    })
+    .await;
+    first.kill();
+    let (_second, port) = started(&world, "0s", &env).await;
+    // It finds the replacement in service.
+    world.fact("in-service").await;
+    world.aws.heal();
+    let outcome = world.end().await;
+    assert_eq!(
+        (outcome.result.as_str(), outcome.attempt),
+        ("succeeded", 2),
+        "{outcome:?}"
+    );
+    assert_eq!(timed(&port, "g").await, None, "the first one has counted it");
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A group of one, and the ARN of its target group.
-async fn balanced(world: &World, name: &str) -> (String, String) {
+pub(crate) async fn balanced(world: &World, name: &str) -> (String, String) {
     let arn = world.aws.create_target_group(name, "instance").await.unwrap();
     let old = world
         .group(&NewGroup::new(name).target_group(&arn))
@@ -26,7 +26,7 @@ async fn balanced(world: &World, name: &str) -> (String, String) {
 }
 
 /// Every target is new still.
-fn nobody_is_healthy(new: &str) -> Fault {
+pub(crate) fn nobody_is_healthy(new: &str) -> Fault {
     let target = format!("<Target><Id>{new}</Id><Port>80</Port></Target>");
     let health = "<TargetHealth><State>initial</State></TargetHealth>";
     Fault::status(200)
@@ -49,7 +49,7 @@ fn nothing_serves(new: &str) -> Fault {
         .containing("Action=DescribeInstanceHealth&")
 }
 
-fn waiting(world: &World, old: &str, wait: &str) -> proto::Action {
+pub(crate) fn waiting(world: &World, old: &str, wait: &str) -> proto::Action {
     proto::Action {
         params: params(json!({"wait_for_targets": wait})),
         ..world.action(old, "certain")

@@ -32,7 +32,7 @@ async fn the_process_gets_ready_swaps_counts_and_goes() {
     for line in [
         "hollowtrees_asg_swap_requests_total{answer=\"ok\",call=\"launch\"} 1",
         "hollowtrees_asg_swap_steps_total{answer=\"done\",step=\"attach\"} 1",
-        "hollowtrees_asg_swap_in_service_seconds_count 1",
+        "hollowtrees_asg_swap_in_service_seconds_count{asg_name=\"g\",region=\"us-east-1\"} 1",
         "hollowtrees_asg_swap_open 0",
     ] {
         assert!(

@@ -1,8 +1,15 @@
 //! An instance is taken out of its load balancers, and its draining is waited for.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use hollowtrees_harness::{aws::Service, eventually, proxy::Fault};
+use hollowtrees_harness::{
+    aws::{Balancing, Service},
+    eventually,
+    proxy::Fault,
+};
 use hollowtrees_schemas::{
     id::{ActionId, IncidentKey},
     proto::{self, time::to_proto},
@@ -114,6 +121,166 @@ async fn a_target_by_its_address() {
     assert_eq!(world.aws.registered(&arn).await.unwrap(), [addresses[1].clone()]);
     assert_eq!(detail(&outcome)["balancers"][0]["target"], addresses[0].as_str());
     worker.stop().await;
+}
+
+/// A load balancer of this kind with the instances as its targets.
+async fn behind(kind: Balancing, port: &str) {
+    let mut world = World::new().await;
+    let (instances, _) = registered(&world, 2, &[]).await;
+    let (told, by_id) = world
+        .aws
+        .create_balanced(kind, "by-id", "instance")
+        .await
+        .unwrap();
+    assert_eq!(told, format!("{kind:?}").to_lowercase());
+    let (_, by_address) = world.aws.create_balanced(kind, "by-address", "ip").await.unwrap();
+    let mut addresses = Vec::new();
+    for instance in &instances {
+        addresses.push(world.aws.address(instance).await.unwrap());
+    }
+    world.aws.register(&by_id, &instances).await.unwrap();
+    world.aws.register(&by_address, &addresses).await.unwrap();
+    world.incident(&instances[0], "open", None).await;
+    world.incident(&instances[1], "open", None).await;
+    let worker = world.worker().await;
+    world.aws.forget_calls();
+    let asked_at = Timestamp::now();
+    world.send(&deregister(&world, &instances[0])).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    assert!(
+        Timestamp::now().duration_since(asked_at) >= SignedDuration::try_from(DRAINING).unwrap(),
+        "the end of draining is waited for"
+    );
+    let told = detail(&outcome);
+    let places: BTreeMap<_, _> = told["balancers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|place| {
+            (
+                place["target"].as_str().unwrap(),
+                place["state"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let expected = [(instances[0].as_str(), "gone"), (addresses[0].as_str(), "gone")];
+    assert_eq!(places, expected.into(), "{told}");
+    let ports: Vec<_> = world
+        .aws
+        .calls()
+        .into_iter()
+        .filter(|call| call.action == "DeregisterTargets")
+        .map(|call| call.get("Targets.member.1.Port").unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(ports, [port, port]);
+    // The other one is taken out, and put back when its incident is withdrawn.
+    world.aws.set_draining(Duration::from_secs(300));
+    world.send(&deregister(&world, &instances[1])).await;
+    out_of(&world, &by_id).await;
+    out_of(&world, &by_address).await;
+    world.incident(&instances[1], "cancelled", None).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "cancelled", "{outcome:?}");
+    assert_eq!(world.aws.registered(&by_id).await.unwrap(), instances[1..]);
+    assert_eq!(world.aws.registered(&by_address).await.unwrap(), addresses[1..]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_an_application_load_balancer() {
+    behind(Balancing::Application, "80").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_network_load_balancer() {
+    behind(Balancing::Network, "80").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_gateway_load_balancer() {
+    behind(Balancing::Gateway, "6081").await;
+}
+
+/// Fifty at once, served by so many workers; `dies`: the first of them does, in the middle of it.
+async fn fifty_at_once(replicas: usize, dies: bool) {
+    const INSTANCES: usize = 50;
+    let mut world = World::new().await;
+    let (instances, arns) = registered(&world, INSTANCES, &["a", "b"]).await;
+    world.aws.create_classic_balancer("old").await.unwrap();
+    world.aws.register_classic("old", &instances).await.unwrap();
+    // None of them holds all.
+    world.settings.hook.accepted = INSTANCES.div_ceil(replicas);
+    world.settings.hook.running = world.settings.hook.accepted;
+    if dies {
+        // The first is dead long before anything of its own has ended.
+        world.aws.set_draining(Duration::from_secs(10));
+    }
+    let mut workers = Vec::new();
+    for _ in 0..replicas {
+        workers.push(world.worker().await);
+    }
+    world.aws.forget_calls();
+    for instance in &instances {
+        world.send(&deregister(&world, instance)).await;
+    }
+    if dies {
+        eventually("some to be out", BOUND, async || {
+            world.aws.count("DeregisterTargets") > 0
+        })
+        .await;
+        workers.remove(0).crash().await;
+    }
+    let mut ended = BTreeSet::new();
+    let mut by = BTreeSet::new();
+    for _ in &instances {
+        let outcome = world.end().await;
+        assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+        by.insert(outcome.worker.unwrap_or_default().process);
+        assert!(ended.insert(outcome.instance), "each has one outcome");
+    }
+    assert_eq!(ended, instances.iter().cloned().collect());
+    assert_eq!(by.len(), workers.len(), "all that live take part");
+    for arn in &arns {
+        assert!(world.aws.registered(arn).await.unwrap().is_empty());
+    }
+    assert!(world.aws.registered_classic("old").await.unwrap().is_empty());
+    // Nobody takes out what another one did, but for what the dead one had begun.
+    let mut taken: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for call in world.aws.calls() {
+        let (place, list) = match call.action.as_str() {
+            "DeregisterTargets" => ("TargetGroupArn", "Targets.member"),
+            "DeregisterInstancesFromLoadBalancer" => ("LoadBalancerName", "Instances.member"),
+            _ => continue,
+        };
+        let place = call.get(place).unwrap().to_owned();
+        for (key, target) in &call.params {
+            if key.starts_with(list) && key.ends_with("Id") {
+                *taken.entry((place.clone(), target.clone())).or_default() += 1;
+            }
+        }
+    }
+    assert_eq!(taken.len(), INSTANCES * 3);
+    let again = taken.values().filter(|times| **times > 1).count();
+    assert!(again == 0 || dies, "{again} of them were asked for twice");
+    for worker in workers {
+        worker.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_at_once_of_two_workers() {
+    fifty_at_once(2, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_at_once_of_three_workers() {
+    fifty_at_once(3, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_at_once_of_three_workers_one_of_which_dies() {
+    fifty_at_once(3, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,6 +71,45 @@ async fn what_the_agent_saw_is_answered_by_the_instance() {
     worker.stop().await;
 }
 
+/// What becomes of the hook of an instance that never joined the cluster, under these parameters.
+async fn without_node(asked: serde_json::Value, answered: &[&str], says: &str) {
+    let mut world = World::new().await;
+    let instance = world.terminating(Duration::from_secs(60)).await;
+    world
+        .drain_because(&instance, "done", "skipped", "node-not-found")
+        .await;
+    let worker = world.worker().await;
+    let action = proto::Action {
+        params: params(asked.clone()),
+        ..world.action(&instance)
+    };
+    world.send(&action).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+    assert!(outcome.message.contains(says), "{asked}: {outcome:?}");
+    assert_eq!(
+        outcome.message.contains("as `no_node` says"),
+        asked.get("no_node").is_some(),
+        "{outcome:?}"
+    );
+    assert_eq!(world.wait(&instance).result.as_deref(), answered.first().copied());
+    assert_eq!(world.answers().len(), answered.len());
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_never_joined_goes_as_the_rule_says() {
+    without_node(json!({}), &["CONTINUE"], "answered CONTINUE").await;
+    without_node(
+        json!({"no_node": "continue", "result": "abandon"}),
+        &["CONTINUE"],
+        "answered CONTINUE",
+    )
+    .await;
+    without_node(json!({"no_node": "abandon"}), &["ABANDON"], "answered ABANDON").await;
+    without_node(json!({"no_node": "leave"}), &[], "left to time out").await;
+}
+
 /// What becomes of the hook when the drain failed, under these parameters.
 async fn amiss(asked: serde_json::Value, answered: &[&str]) {
     let mut world = World::new().await;

@@ -6,11 +6,13 @@ use hollowtrees_harness::{
     aws::{Hook, LifecycleAction, Service},
     control_plane::Ground,
     eventually,
+    proxy::Fault,
 };
 use hollowtrees_schemas::proto::{self, time::to_proto};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
-use crate::world::{BOUND, CLUSTER, GROUP, HOOK, World, detail, word};
+use crate::world::{BOUND, CLUSTER, GROUP, HOOK, World, detail, params, word};
 
 /// The role the worker asks for, as it is deployed.
 const RBAC: &str = include_str!("../../rbac.yaml");
@@ -157,6 +159,108 @@ async fn who_sees_another_cluster_says_so_once_and_answers_nothing() {
     assert!(outcome.message.contains(CLUSTER), "{outcome:?}");
     assert!(world.answers().is_empty());
     assert_eq!(world.aws.count("RecordLifecycleActionHeartbeat"), 0);
+    worker.stop().await;
+}
+
+/// What becomes of the hook of a launch in a cluster that nobody sees, under this parameter.
+async fn unseen(no_node: &str, answered: &[&str], says: &str) {
+    let (mut world, instance) = launching(None, Duration::from_secs(60)).await;
+    let worker = world.worker().await;
+    let asked = proto::Action {
+        params: params(json!({"no_node": no_node})),
+        ..action(&world, &instance)
+    };
+    world.send(&asked).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "no-nodes"), "{outcome:?}");
+    assert!(outcome.message.contains(says), "{outcome:?}");
+    let expected: Vec<_> = answered
+        .iter()
+        .map(|answer| (format!("token-of-{instance}"), (*answer).to_owned()))
+        .collect();
+    assert_eq!(world.answers(), expected);
+    assert_eq!(
+        detail(&outcome)["answer"],
+        answered.first().copied().unwrap_or_default()
+    );
+    assert_eq!(world.wait(&instance).result.as_deref(), answered.first().copied());
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sees_no_nodes_goes_on_where_the_rule_says_so() {
+    Box::pin(unseen(
+        "continue",
+        &["CONTINUE"],
+        "answered CONTINUE, as `no_node` says",
+    ))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sees_no_nodes_abandons_where_the_rule_says_so() {
+    Box::pin(unseen(
+        "abandon",
+        &["ABANDON"],
+        "answered ABANDON, as `no_node` says",
+    ))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sees_no_nodes_leaves_it_where_the_rule_says_so() {
+    Box::pin(unseen("leave", &[], "left to time out")).await;
+}
+
+/// AWS heard of it, and its reply came to nobody: another process asks again, and says that AWS did not confirm.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sees_no_nodes_answers_also_over_a_crash() {
+    let (mut world, instance) = launching(None, Duration::from_secs(60)).await;
+    world
+        .aws
+        .inject(Fault::lost_reply().containing("Action=CompleteLifecycleAction&"));
+    let first = world.worker().await;
+    let asked = proto::Action {
+        params: params(json!({"no_node": "continue"})),
+        ..action(&world, &instance)
+    };
+    world.send(&asked).await;
+    eventually("the answer to be heard", BOUND, async || {
+        world.wait(&instance).result.is_some()
+    })
+    .await;
+    first.crash().await;
+    world.aws.heal();
+    let second = world.worker().await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "no-nodes"), "{outcome:?}");
+    let told = detail(&outcome);
+    assert_eq!(
+        (&told["answer"], &told["confirmed"]),
+        (&json!("CONTINUE"), &json!(false)),
+        "{told}"
+    );
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_never_joins_goes_as_the_rule_says_at_the_limit() {
+    let ground = ground("launch-absent").await;
+    let (mut world, instance) = launching(Some(&ground), Duration::from_secs(60)).await;
+    let worker = world.worker().await;
+    let limited = proto::Action {
+        close_at: Some(to_proto(Timestamp::now() + SignedDuration::from_secs(12))),
+        params: params(json!({"no_node": "continue"})),
+        ..action(&world, &instance)
+    };
+    world.send(&limited).await;
+    let outcome = world.end().await;
+    assert_eq!(word(&outcome), ("failed", "work-unfinished"), "{outcome:?}");
+    assert!(outcome.message.contains("as `no_node` says"), "{outcome:?}");
+    assert_eq!(
+        world.answers(),
+        [(format!("token-of-{instance}"), "CONTINUE".to_owned())]
+    );
     worker.stop().await;
 }
 

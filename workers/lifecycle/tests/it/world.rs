@@ -281,6 +281,11 @@ impl World {
 
     /// Writes a run with a drain beside the hook as the router would.
     pub(crate) async fn drain(&self, instance: &str, state: &str, result: &str) {
+        self.drain_because(instance, state, result, "").await;
+    }
+
+    /// One whose drain ended for this reason.
+    pub(crate) async fn drain_because(&self, instance: &str, state: &str, result: &str, reason: &str) {
         let planned = |kind: &str| proto::PlannedAction {
             kind: kind.to_owned(),
             effect: "per-instance".to_owned(),
@@ -304,6 +309,7 @@ impl World {
                     kind: "drain".to_owned(),
                     state: state.to_owned(),
                     result: result.to_owned(),
+                    reason: reason.to_owned(),
                     ..proto::ActionState::default()
                 },
                 proto::ActionState {

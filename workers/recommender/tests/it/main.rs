@@ -13,4 +13,5 @@ mod openapi;
 mod original;
 mod own;
 mod page;
+mod regions;
 mod world;

@@ -196,3 +196,50 @@ async fn a_cluster_grows_by_the_types_it_has() {
         "{body}"
     );
 }
+
+/// A cluster with vCPUs and memory enough may lack GPUs alone: they are made up by the types that have some.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_lacks_only_gpus_gets_nodes_with_gpus() {
+    let ground = Ground::new().await;
+    for zone in ["us-east-1a", "us-east-1b"] {
+        ground.aws.set_spot_price("g4dn.xlarge", zone, 0.2);
+    }
+    let process = ground
+        .recommender(&[("HT_SOURCES__TYPES", "m5.*,g4dn.xlarge")])
+        .await;
+    let path = format!("/api/v1/recommender/provider/amazon/service/eks/region/{R}/cluster");
+    // 44 vCPUs, 176 GiB and one GPU: the second wish lacks a vCPU too, and fewer of them than three nodes bring.
+    let layout = json!([
+        {"instanceType": "m5.xlarge", "vmClass": "spot", "sumNodes": 10},
+        {"instanceType": "g4dn.xlarge", "vmClass": "spot", "sumNodes": 1},
+    ]);
+    for (vcpus, share, (regular, spot)) in [(40, 0, (0, 3)), (45, 0, (0, 3)), (40, 50, (2, 1))] {
+        let asked = json!({
+            "desiredCpu": vcpus, "desiredMem": 160, "desiredGpu": 4, "onDemandPct": share, "actualLayout": layout,
+        });
+        let (status, body) = process.json(Method::PUT, &path, &asked).await;
+        assert_eq!(status, StatusCode::OK, "{asked}: {body}");
+        assert_eq!(
+            (nodes(&body, "regular"), nodes(&body, "spot")),
+            (regular, spot),
+            "{asked}: {body}"
+        );
+        assert!(sum(&body, "gpusPerVm") >= 3.0, "{asked}: {body}");
+        let pools = body["nodePools"].as_array().unwrap();
+        assert!(
+            pools.iter().all(|pool| pool["vm"]["type"] == "g4dn.xlarge"),
+            "{body}"
+        );
+    }
+    // It has the one; and of the types of the last one none has any.
+    let asked = json!({"desiredCpu": 40, "desiredMem": 160, "desiredGpu": 1, "actualLayout": layout});
+    let (status, body) = process.json(Method::PUT, &path, &asked).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+    let asked = json!({"desiredCpu": 8, "desiredMem": 8, "desiredGpu": 2, "actualLayout": [layout[0]]});
+    let (status, body) = process.json(Method::PUT, &path, &asked).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(
+        body["detail"].as_str().unwrap().contains("too few GPUs"),
+        "{body}"
+    );
+}

@@ -2,8 +2,9 @@
 //!
 //! The steps are Telescopes' (0.5.3): once with vCPUs as the measure and once with memory, types whose size lies between the
 //! sum over the most nodes and the sum over the fewest; spot nodes over several types, their shares of the measure as
-//! equal as can be; the cheaper of the two. What differs: types are ordered by what an hour costs with its interruptions,
-//! each type has so much of the other things too that the whole sum is met, and nothing is divided by nothing.
+//! equal as can be; the cheaper of the two. What differs: where GPUs are asked for they are a third measure, for they may be
+//! all that is missing, or most of it; types are ordered by what an hour costs with its interruptions, each type has so
+//! much of the other things too that the whole sum is met, and nothing is divided by nothing.
 
 use super::Market;
 
@@ -81,6 +82,7 @@ pub enum NoNodes {
 enum Measure {
     Vcpus,
     Memory,
+    Gpus,
 }
 
 impl Measure {
@@ -88,6 +90,7 @@ impl Measure {
         match self {
             Self::Vcpus => sum.vcpus,
             Self::Memory => sum.memory_gib,
+            Self::Gpus => sum.gpus,
         }
     }
 }
@@ -97,7 +100,8 @@ impl Measure {
 /// # Errors
 /// Nothing is asked for, or nothing fits.
 pub fn nodes(need: &Need, types: &[NodeType]) -> Result<Vec<NodePool>, NoNodes> {
-    let measures = [Measure::Vcpus, Measure::Memory].map(|measure| (measure, measure.of(&need.sum)));
+    let measures =
+        [Measure::Vcpus, Measure::Memory, Measure::Gpus].map(|measure| (measure, measure.of(&need.sum)));
     if measures.iter().all(|(_, sum)| *sum <= 0.0) {
         return Err(NoNodes::Nothing);
     }
@@ -300,8 +304,19 @@ mod tests {
         }
     }
 
-    fn told(need: &Need) -> Vec<String> {
-        nodes(need, &types())
+    fn with_gpus() -> Vec<NodeType> {
+        let gpus = |gpus: f64, of: NodeType| NodeType {
+            size: Sum { gpus, ..of.size },
+            ..of
+        };
+        let mut types = types();
+        types.push(gpus(1.0, of("g4dn.xlarge", 4.0, 16.0, 0.2, 0.526)));
+        types.push(gpus(4.0, of("g4dn.12xlarge", 48.0, 192.0, 1.6, 3.912)));
+        types
+    }
+
+    fn told(need: &Need, types: &[NodeType]) -> Vec<String> {
+        nodes(need, types)
             .unwrap()
             .iter()
             .map(|pool| format!("{} {:?} {}", pool.name, pool.market, pool.nodes))
@@ -312,11 +327,11 @@ mod tests {
     fn a_sum_is_made_up_of_nodes_of_several_types() {
         // 32 vCPUs in 4 to 10 nodes are types of 4; c5.xlarge has too little memory for the sum.
         assert_eq!(
-            told(&need(32.0, 100.0, 0.0)),
+            told(&need(32.0, 100.0, 0.0), &types()),
             ["m5.xlarge Spot 3", "m4.xlarge Spot 3", "r5.xlarge Spot 2"]
         );
         assert_eq!(
-            told(&need(32.0, 100.0, 50.0)),
+            told(&need(32.0, 100.0, 50.0), &types()),
             [
                 "m5.xlarge OnDemand 4",
                 "m5.xlarge Spot 2",
@@ -324,7 +339,40 @@ mod tests {
                 "r5.xlarge Spot 1"
             ]
         );
-        assert_eq!(told(&need(32.0, 128.0, 100.0)), ["m5.xlarge OnDemand 8"]);
+        assert_eq!(
+            told(&need(32.0, 128.0, 100.0), &types()),
+            ["m5.xlarge OnDemand 8"]
+        );
+    }
+
+    /// Telescopes' clients ask for them where a cluster has vCPUs and memory enough.
+    #[test]
+    fn gpus_are_made_up_where_nothing_else_is_missing() {
+        let missing = |vcpus, gpus, percent| {
+            let mut need = need(vcpus, 0.0, percent);
+            need.least_nodes = 1;
+            need.spot_types = Some(1);
+            need.sum.gpus = gpus;
+            need.on_demand.gpus = gpus * percent / 100.0;
+            need
+        };
+        assert_eq!(
+            told(&missing(0.0, 4.0, 0.0), &with_gpus()),
+            ["g4dn.xlarge Spot 4", "g4dn.12xlarge Spot 0"]
+        );
+        assert_eq!(
+            told(&missing(0.0, 4.0, 50.0), &with_gpus()),
+            [
+                "g4dn.xlarge OnDemand 2",
+                "g4dn.xlarge Spot 2",
+                "g4dn.12xlarge Spot 0"
+            ]
+        );
+        // No type has as many GPUs to a vCPU: these are more vCPUs than are missing.
+        assert_eq!(
+            told(&missing(2.0, 3.0, 0.0), &with_gpus()),
+            ["g4dn.xlarge Spot 3"]
+        );
     }
 
     #[test]
@@ -366,16 +414,17 @@ mod tests {
     proptest! {
         #[test]
         fn the_sum_is_met(
-            vcpus in 0.0..2_000.0_f64, memory_gib in 0.0..8_000.0_f64, percent in 0.0..100.0_f64,
+            vcpus in 0.0..2_000.0_f64, memory_gib in 0.0..8_000.0_f64, gpus in 0_u32..20, percent in 0.0..100.0_f64,
             least in 1_u32..50, more in 0_u32..100, spot_types in prop::option::of(0_usize..9),
         ) {
-            let need = Need {
+            let mut need = Need {
                 least_nodes: least,
                 most_nodes: least + more,
                 spot_types,
                 ..need(vcpus, memory_gib, percent)
             };
-            let types = types();
+            need.sum.gpus = gpus.into();
+            let types = with_gpus();
             if let Ok(pools) = nodes(&need, &types) {
                 let has = |what: fn(&Sum) -> f64| -> f64 {
                     pools
@@ -388,6 +437,7 @@ mod tests {
                 };
                 prop_assert!(has(|of| of.vcpus) + 1e-3 >= vcpus);
                 prop_assert!(has(|of| of.memory_gib) + 1e-3 >= memory_gib);
+                prop_assert!(has(|of| of.gpus) + 1e-3 >= f64::from(gpus));
             }
         }
     }
