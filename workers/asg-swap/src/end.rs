@@ -2,11 +2,14 @@
 
 use hollowtrees_domain::swap::{
     Drain, Next,
+    forecast::Call,
     world::{Life, Standing},
 };
 use hollowtrees_runtime::worker::{Failure, Report};
 
-use crate::{cloud::backoff, records, saga::Saga};
+use serde_json::json;
+
+use crate::{calls, cloud::backoff, records, report, saga::Saga};
 
 impl Saga<'_> {
     /// Waits for the drain, and ends the old instance if a swap took it out of its group.
@@ -29,7 +32,10 @@ impl Saga<'_> {
                 return Ok(skipped);
             }
             if self.job.is_dry_run() {
-                return Ok(Report::succeeded(format!("Dry run: {old} would be ended.")));
+                let call = Call::Terminate(old.clone());
+                let name = calls::name(&call);
+                let report = Report::succeeded(format!("Dry run: {old} would be ended, by {name}."));
+                return Ok(report::detail(report, json!({"calls": [calls::told(&call, "")]})));
             }
             self.job.fence().await?;
             let Err(refusal) = self.perform(&Next::TerminateOld).await else {

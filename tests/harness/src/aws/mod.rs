@@ -279,10 +279,7 @@ impl Aws {
     /// # Errors
     /// If there is none.
     pub async fn group(&self, name: &str) -> Result<Group> {
-        self.strict
-            .group(name)
-            .await
-            .ok_or_else(|| Error::new(format!("there is no auto-scaling group {name}")))
+        self.group_in("us-east-1", name).await
     }
 
     /// All instances of us-east-1, those that ended too, the oldest first.

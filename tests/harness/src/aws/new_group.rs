@@ -2,15 +2,16 @@
 
 use super::rules::Sizes;
 use super::strict::Strict;
-use super::{Call, Group, Service};
+use super::{Aws, Call, Group, Service};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
-/// A group to be made in us-east-1, with a launch template of the same name. At first: one instance, of `m5.large`, on
-/// demand, in us-east-1a, tagged as managed by Hollowtrees.
+/// A group to be made, with a launch template of the same name. At first: one instance, of `m5.large`, on demand, in
+/// us-east-1a, tagged as managed by Hollowtrees.
 #[derive(Clone, Debug)]
 pub struct NewGroup {
     name: String,
+    region: String,
     zones: Vec<String>,
     sizes: Sizes,
     types: Vec<OfType>,
@@ -41,6 +42,7 @@ impl NewGroup {
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            region: "us-east-1".to_owned(),
             zones: vec!["us-east-1a".to_owned()],
             sizes: Sizes {
                 min: 1,
@@ -60,6 +62,13 @@ impl NewGroup {
             template: Vec::new(),
             said: Vec::new(),
         }
+    }
+
+    /// In this region, whose zones are to be named; else us-east-1.
+    #[must_use]
+    pub fn region(mut self, region: &str) -> Self {
+        region.clone_into(&mut self.region);
+        self
     }
 
     /// Over the default subnets of these zones.
@@ -331,7 +340,7 @@ impl NewGroup {
 
     /// Makes it, without a record of the calls.
     pub(super) async fn create(&self, strict: &Strict) -> Result<Group> {
-        let region = "us-east-1";
+        let region = self.region.as_str();
         let subnets = strict.moto.subnets(region, &self.zones).await?;
         if let Some(said) = &self.configuration {
             let create = self.configuration_call(said, region);
@@ -357,8 +366,21 @@ impl NewGroup {
         };
         strict.create_group(&call).await?;
         strict
-            .group(&self.name)
+            .group(region, &self.name)
             .await
             .ok_or_else(|| Error::new(format!("the group {} was not made", self.name)))
+    }
+}
+
+impl Aws {
+    /// A group of a region as it is now.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn group_in(&self, region: &str, name: &str) -> Result<Group> {
+        self.strict
+            .group(region, name)
+            .await
+            .ok_or_else(|| Error::new(format!("there is no auto-scaling group {name} in {region}")))
     }
 }

@@ -87,9 +87,9 @@ impl Strict {
     }
 
     /// A group of us-east-1.
-    pub(super) async fn group(&self, name: &str) -> Option<Group> {
+    pub(super) async fn group(&self, region: &str, name: &str) -> Option<Group> {
         let mut world = self.world.lock().await;
-        let group = world.find("us-east-1", name)?;
+        let group = world.find(region, name)?;
         Some(Group {
             name: group.name.clone(),
             sizes: group.sizes,

@@ -1,10 +1,10 @@
 //! A rule that drains after the swap: the swap leaves the old instance running, and a last step ends it.
 
 use hollowtrees_harness::aws::NewGroup;
-use hollowtrees_schemas::proto;
+use hollowtrees_schemas::{id::IncidentKey, key, proto};
 use serde_json::json;
 
-use crate::world::{REGION, World, params};
+use crate::world::{CLUSTER, REGION, World, detail, params};
 
 /// An action of a run, `state` and `result` as the router writes them.
 fn in_run(kind: &str, id: &str, step: u32, (state, result): (&str, &str)) -> proto::ActionState {
@@ -63,6 +63,54 @@ async fn the_old_one_outlives_a_swap_that_its_drain_waits_for_and_is_ended_after
     let outcome = world.end().await;
     assert_eq!(outcome.result, "succeeded", "{outcome:?}");
     assert_eq!(world.instance(&old).await.state, "terminated");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_says_which_call_ends_it() {
+    let mut world = World::new().await;
+    let alone = world.aws.launch(REGION, 1, &[]).await.unwrap().remove(0);
+    let dry = proto::Action {
+        mode: "dry-run".to_owned(),
+        ..last(&world, &alone)
+    };
+    let incident = IncidentKey::new(CLUSTER, &alone, "dry-run");
+    let record = proto::Incident {
+        schema: 1,
+        generation: 1,
+        state: "open".to_owned(),
+        runs: vec![proto::RunRef {
+            rule: "spot".to_owned(),
+            certainty: "advisory".to_owned(),
+        }],
+        ..proto::Incident::default()
+    };
+    world
+        .bus
+        .incidents()
+        .put(&key::incident(&incident), &record)
+        .await
+        .unwrap();
+    let run = proto::Run {
+        schema: 1,
+        generation: 1,
+        phase: "running".to_owned(),
+        actions: vec![in_run("asg-swap", "first", 0, DONE)],
+        ..proto::Run::default()
+    };
+    let of_it = key::run(&incident, 1, "spot", "advisory");
+    world.bus.runs().put(&of_it, &run).await.unwrap();
+    let worker = world.worker().await;
+    world.aws.forget_calls();
+    world.send(&dry).await;
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    assert_eq!(
+        detail(&outcome),
+        json!({"calls": [{"action": "TerminateInstances", "parameters": {"InstanceIds": [alone]}}]})
+    );
+    assert_eq!(world.aws.writes(), []);
+    assert_eq!(world.instance(&alone).await.state, "running");
     worker.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use hollowtrees_harness::aws::{Delays, NewGroup, Service};
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::world::{BOUND, World};
+use crate::world::{BOUND, REGION, World, detail};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_instances_of_one_group_are_swapped_side_by_side() {
@@ -51,6 +51,36 @@ async fn five_instances_of_one_group_are_swapped_side_by_side() {
     for worker in workers {
         worker.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_of_one_name_in_two_regions_are_two() {
+    const OTHER: &str = "eu-west-1";
+    let mut world = World::new().await;
+    let here = world.group(&NewGroup::new("twin")).await.remove(0);
+    let there = NewGroup::new("twin").region(OTHER).zones(&["eu-west-1a"]);
+    let there = world.group(&there).await.remove(0);
+    let worker = world.worker().await;
+    let in_region = |instance: &str, region: &str| {
+        let mut action = world.action(instance, "certain");
+        region.clone_into(&mut action.target.as_mut().unwrap().region);
+        action
+    };
+    let [first, second] = [in_region(&there, OTHER), in_region(&here, REGION)];
+    for (action, old, region) in [(first, &there, OTHER), (second, &here, REGION)] {
+        world.aws.forget_calls();
+        world.send(&action).await;
+        let outcome = world.end().await;
+        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+        let new = detail(&outcome)["replacement"].as_str().unwrap().to_owned();
+        let group = world.aws.group_in(region, "twin").await.unwrap();
+        let members: Vec<_> = group.members.iter().map(|(id, _)| id).collect();
+        assert_eq!(members, [&new], "{old} is out");
+        let calls = world.aws.calls();
+        assert!(calls.iter().all(|call| call.region == region), "{calls:?}");
+        assert!(calls.iter().any(|call| call.action == "RunInstances"));
+    }
+    worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -243,7 +243,7 @@ async fn a_member_comes_and_another_goes() {
         }
     );
     assert_eq!(now.members.len(), 1);
-    region.terminate(&old).await.unwrap();
+    region.terminate(std::slice::from_ref(&old)).await.unwrap();
 }
 
 #[tokio::test]

@@ -53,14 +53,21 @@ async fn an_instance_in_its_life() {
         region.instance(&launched.id).await.unwrap().unwrap().life,
         Life::Stopped
     );
-    region.terminate(&launched.id).await.unwrap();
+    region.terminate(&[launched.id.clone()]).await.unwrap();
     assert_eq!(
         region.instance(&launched.id).await.unwrap().unwrap().life,
         Life::Gone
     );
     // Again, and one that never was.
-    region.terminate(&launched.id).await.unwrap();
-    region.terminate("i-0123456789abcdef0").await.unwrap();
+    region.terminate(&[launched.id.clone()]).await.unwrap();
+    let none = "i-0123456789abcdef0".to_owned();
+    region.terminate(std::slice::from_ref(&none)).await.unwrap();
+    // Of several, EC2 ends none where it does not know one.
+    let refused = region.terminate(&[launched.id, none]).await.unwrap_err();
+    assert!(
+        matches!(refused, Refusal::Missing { .. } | Refusal::Rejected { .. }),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -83,7 +90,7 @@ async fn instances_by_tag_over_all_pages() {
     launch.token = "t-other".to_owned();
     region.launch(&launch).await.unwrap();
     // One that ended is told of no more.
-    region.terminate(&ids.pop().unwrap()).await.unwrap();
+    region.terminate(&[ids.pop().unwrap()]).await.unwrap();
     cloud.forget_calls();
     let mut found: Vec<_> = region
         .instances_tagged("ours", "yes")

@@ -71,7 +71,10 @@ async fn one_call_one_instance() {
     assert_eq!(last(&stage).get("InstanceMarketOptions.MarketType"), None);
 
     // What a token launched and what then ended does not come again.
-    region.terminate(&on_demand.id).await.unwrap();
+    region
+        .terminate(std::slice::from_ref(&on_demand.id))
+        .await
+        .unwrap();
     let ended = region.launch(&launch).await.unwrap_err();
     assert_eq!(ended.code(), Some("IdempotentInstanceTerminated"));
     assert!(ended.is_definite());

@@ -161,6 +161,8 @@ struct World {
     late_ends: Vec<String>,
     /// What is written now was decided some ticks ago.
     is_late_write: bool,
+    /// The group as who writes now has read it.
+    looked_at: Vec<Member>,
 }
 
 const BASE: Sizes = Sizes {
@@ -270,6 +272,7 @@ impl World {
             late: Vec::new(),
             late_ends: Vec::new(),
             is_late_write: false,
+            looked_at: Vec::new(),
         }
         .protecting([true, false, true])
     }
@@ -580,6 +583,7 @@ impl World {
             _ => {}
         }
         let before = self.group.clone();
+        self.looked_at.clone_from(&group.members);
         let done = self.write(&joint);
         if let Write::Protect { instances } = &joint.write {
             self.just_protected = (self.now + LAG, instances.clone());
@@ -747,6 +751,7 @@ impl World {
                     after < 2
                         || after <= before
                         || is_late
+                        || self.has_lost_one_since_the_look()
                         || self.refused
                         || balance::is_suspended(&self.group),
                     "zones are evened out while both are members: {:#?}",
@@ -878,6 +883,16 @@ impl World {
             self.group.members.iter().filter(stays).count()
         };
         of("a").abs_diff(of("b"))
+    }
+
+    /// Whether the group has let go a member by itself, as it may at any moment.
+    fn has_lost_one_since_the_look(&self) -> bool {
+        let stays = |member: &&Member| member.standing != Standing::Leaving;
+        let mut stayed = self.looked_at.iter().filter(stays);
+        stayed.any(|was| {
+            let mut stay = self.group.members.iter().filter(stays);
+            stay.all(|member| member.instance != was.instance)
+        })
     }
 
     fn serving(&self) -> u32 {
@@ -1276,6 +1291,31 @@ fn an_older_read_is_no_attachment() {
     world.happen(Round(Fate::Done, true));
     assert!(!world.sagas[2].live.attached);
     play_in(world, &[NewDies(2), Happening::Cancel(1)]);
+}
+
+/// Zones are reckoned by a look, after which the group may have let go a member.
+#[test]
+fn a_member_that_left_after_the_look_is_reckoned_with() {
+    use Happening::{OldLeaves, Round, Step, Tick};
+    let happenings = [
+        Step(1, Fate::Done),
+        Step(1, Fate::DiesAfter),
+        Tick,
+        OldLeaves(1),
+        OldLeaves(0),
+        Step(1, Fate::Late(1)),
+        Round(Fate::Done, false),
+        Tick,
+        Tick,
+        Step(1, Fate::Done),
+        Round(Fate::Done, false),
+        Step(2, Fate::Done),
+        Step(2, Fate::DiesAfter),
+        Tick,
+        Round(Fate::Done, true),
+    ];
+    let world = World::new(3, true, 1).protecting([false, false, true]);
+    play_in(world, &happenings);
 }
 
 proptest! {
