@@ -52,8 +52,7 @@ pub(crate) async fn swaps(table: &mut Table, count: u32, replicas: usize) -> Res
         .sum();
     let per_swap = f64::from(others) / f64::from(swaps);
     let row = format!("calls a swap, apart from launches{}", by(replicas));
-    // Each replica reads for its own swaps: the bar is one's.
-    table.limit(&row, per_swap, "calls", (replicas == 1).then_some(2.0));
+    table.limit(&row, per_swap, "calls", Some(2.0));
     println!();
     println!("| call | made | first | last |");
     println!("|---|---|---|---|");

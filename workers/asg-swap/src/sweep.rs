@@ -131,7 +131,7 @@ impl Sweeper {
             self.telemetry.swept(&Swept::default());
             return Ok(Turn::Others(until));
         }
-        let swept = self.sweep(bus, me).await;
+        let swept = Box::pin(self.sweep(bus, me)).await;
         let is_whole = swept.as_ref().is_ok_and(|swept| swept.missed.is_empty());
         self.telemetry.sweep(if is_whole { "done" } else { "failed" });
         if !is_whole {

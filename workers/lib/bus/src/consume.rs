@@ -127,7 +127,7 @@ impl Deliveries {
                 match step {
                     Ok(Step::Found(delivery)) => {
                         self.losses.found();
-                        return delivery;
+                        return *delivery;
                     }
                     Ok(Step::Looking | Step::Done) => {}
                     Err(cause) => {

@@ -53,13 +53,19 @@ async fn an_instance_in_its_life() {
         region.instance(&launched.id).await.unwrap().unwrap().life,
         Life::Stopped
     );
-    region.terminate(&[launched.id.clone()]).await.unwrap();
+    region
+        .terminate(std::slice::from_ref(&launched.id))
+        .await
+        .unwrap();
     assert_eq!(
         region.instance(&launched.id).await.unwrap().unwrap().life,
         Life::Gone
     );
     // Again, and one that never was.
-    region.terminate(&[launched.id.clone()]).await.unwrap();
+    region
+        .terminate(std::slice::from_ref(&launched.id))
+        .await
+        .unwrap();
     let none = "i-0123456789abcdef0".to_owned();
     region.terminate(std::slice::from_ref(&none)).await.unwrap();
     // Of several, EC2 ends none where it does not know one.

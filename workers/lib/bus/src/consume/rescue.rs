@@ -60,7 +60,7 @@ struct Search {
 
 /// What a step of a search brought.
 pub(super) enum Step {
-    Found(Delivery),
+    Found(Box<Delivery>),
     Looking,
     /// Nothing is left to look at.
     Done,
@@ -92,7 +92,10 @@ impl Rescue {
     ) -> Result<Step, String> {
         if let Some(found) = &self.ready {
             found.park(PARK).await;
-            return Ok(self.ready.take().map_or(Step::Looking, Step::Found));
+            return Ok(self
+                .ready
+                .take()
+                .map_or(Step::Looking, |found| Step::Found(Box::new(found))));
         }
         let Some(search) = self.search.as_mut() else {
             self.search = Some(self.start(bus, declared).await?);
