@@ -56,11 +56,6 @@ pub fn group(account: &str, region: &str, asg: &str) -> String {
     join(&[account, region, asg])
 }
 
-/// What the groups of a region of an account have in common: `<account>.<region>`.
-pub fn region(account: &str, region: &str) -> String {
-    join(&[account, region])
-}
-
 /// Filter for a watch: every key whose first part is this name (a cluster, a kind of worker, an account).
 pub fn all_of(first: &str) -> String {
     format!("{}.>", token::escape(first))

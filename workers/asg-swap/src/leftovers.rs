@@ -1,10 +1,11 @@
-//! What swaps left in their groups whose actions have ended: MaxSize, AZRebalance, and where that is asked for desired.
+//! What swaps left in their groups and nobody takes back: AZRebalance, and where their actions have ended MaxSize, and where
+//! that is asked for desired.
 
 use hollowtrees_aws::Refusal;
 use hollowtrees_bus::Bus;
 use hollowtrees_domain::swap::{
     Next, book,
-    joint::{Joint, Wish, join},
+    joint::{Joint, Wish, Write, join},
     leftover, note,
     orphan::Author,
     world::Group,
@@ -22,26 +23,26 @@ use crate::{
 };
 
 /// Holds the lease in place of an action.
-pub(crate) const SWEEP: &str = "sweep";
+const SWEEP: &str = "sweep";
 /// Calls of one group in one sweep; the next goes on.
 const CALLS: usize = 64;
 
 /// Takes back what swaps left in a group.
-pub(crate) struct Leftovers<'a> {
-    pub(crate) bus: &'a Bus,
-    pub(crate) cloud: Cloud,
+struct Leftovers<'a> {
+    bus: &'a Bus,
+    cloud: Cloud,
     /// Not the process's own name: that one's swaps take a lease over that their process holds.
-    pub(crate) me: &'a proto::Worker,
-    pub(crate) place: Place,
+    me: &'a proto::Worker,
+    place: Place,
     /// Actions that have ended.
-    pub(crate) ended: Vec<String>,
+    ended: Vec<String>,
     /// Whether desired is lowered, and what was attached for it ended.
-    pub(crate) ends: bool,
+    ends: bool,
 }
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Settled {
+enum Settled {
     /// Nothing is left, as far as it is to be taken back.
     Done,
     /// A swap is open, which does it; or AWS does not show yet what was written.
@@ -52,7 +53,7 @@ pub(crate) enum Settled {
 
 impl Leftovers<'_> {
     /// Takes it back under the lease of the group, if no other swap of it is open.
-    pub(crate) async fn take_back(&self) -> Result<Settled, Failure> {
+    async fn take_back(&self) -> Result<Settled, Failure> {
         let ours = self
             .change(|record, now| {
                 let others = record.swaps.iter().filter(|swap| swap.result.is_empty());
@@ -85,6 +86,11 @@ impl Leftovers<'_> {
                 for swap in open {
                     self.close(&swap.action_id).await?;
                 }
+                self.change(|record, now| {
+                    note::resumed(record, now);
+                    true
+                })
+                .await?;
                 return Ok(Settled::Done);
             };
             // What is not to be taken back here has nothing else left.
@@ -95,10 +101,27 @@ impl Leftovers<'_> {
                 (!stays).then_some((swap, next))
             });
             let settled = match next {
+                // Suspended for a swap that ended as it should.
+                None if record.rebalance_suspended && !book::has_open(&record) => {
+                    let joint = Joint {
+                        write: Write::Rebalance { suspend: false },
+                        shares: Vec::new(),
+                    };
+                    self.write(&group, &joint).await?
+                }
                 None => Some(Settled::Done),
                 Some((swap, Next::Finish(_))) => {
                     self.close(&swap.action_id).await?;
                     None
+                }
+                // Its action may have been redriven meanwhile.
+                Some((swap, _))
+                    if !matches!(
+                        author(self.bus, &swap.cluster, &swap.action_id).await?,
+                        Author::Ended { .. }
+                    ) =>
+                {
+                    Some(Settled::Busy)
                 }
                 Some((swap, next)) if next.needs_lease() => {
                     let wish = Wish {
@@ -140,10 +163,10 @@ impl Leftovers<'_> {
         let (name, write) = (&group.name, &joint.write);
         match &answer {
             Ok(()) => {
-                tracing::warn!(group = %name, ?write, "What a swap left in a group, whose action has ended, is taken back.");
+                tracing::warn!(group = %name, ?write, "What a swap left in a group is taken back.");
             }
             Err(refusal) => {
-                tracing::warn!(group = %name, ?write, %refusal, "What a swap left in a group, whose action has ended, could not be taken back.");
+                tracing::warn!(group = %name, ?write, %refusal, "What a swap left in a group could not be taken back.");
             }
         }
         self.change(|record, now| {
@@ -192,7 +215,7 @@ impl Leftovers<'_> {
 }
 
 impl Sweeper {
-    /// Takes back what swaps left in their groups whose actions have ended, and tells of what stays.
+    /// Takes back what swaps left in their groups, and tells of what stays.
     pub(crate) async fn settle(
         &self,
         bus: &Bus,
@@ -202,7 +225,7 @@ impl Sweeper {
     ) -> Result<(), Failure> {
         for record in records {
             let ended = self.given_up(bus, record).await?;
-            if ended.is_empty() {
+            if ended.is_empty() && !record.rebalance_suspended {
                 continue;
             }
             let region = self.aws.account(&record.account).region(&record.region);
@@ -218,6 +241,9 @@ impl Sweeper {
                 swept.missed.push(record.region.clone());
             }
             let left = leftovers.place.read(bus).await?;
+            if record.rebalance_suspended && !left.rebalance_suspended {
+                swept.resumed.push(record.name.clone());
+            }
             for action in leftovers.ended {
                 if !book::has_entered(&left, &action) {
                     swept.settled.push(format!("{} {action}", record.name));

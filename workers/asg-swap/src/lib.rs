@@ -33,7 +33,6 @@
 //! | [`sweep`] | what swaps left behind is looked for, and told or ended |
 //! | [`exporter`] | how groups are manned and what their spot instances cost, under the names of the original exporter |
 //! | `leftovers` | what they left in groups is taken back |
-//! | `zones` | AZRebalance of groups whose swaps did not resume it |
 //! | `cloud` | calls of AWS, counted |
 //! | [`telemetry`] | what is counted |
 //!
@@ -75,7 +74,6 @@ mod step;
 mod targets;
 mod times;
 mod waiting;
-mod zones;
 
 pub use run::run;
 

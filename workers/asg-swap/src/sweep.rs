@@ -28,7 +28,6 @@ use crate::{
     config::{self, Orphans},
     group::{Changed, Place, connected},
     telemetry::Telemetry,
-    zones::{self, Resumed},
 };
 
 /// Wait after a sweep that failed, or while the bus is away.
@@ -158,7 +157,6 @@ impl Sweeper {
             ..me.clone()
         };
         self.settle(bus, me, &records, &mut swept).await?;
-        self.resume(bus, me, &records, &mut swept).await?;
         let swaps = || records.iter().flat_map(|record| &record.swaps);
         let clusters: BTreeMap<&str, &str> = swaps()
             .map(|swap| (swap.action_id.as_str(), swap.cluster.as_str()))
@@ -221,25 +219,6 @@ impl Sweeper {
             telemetry: self.telemetry.clone(),
             health: self.health.clone(),
         }
-    }
-
-    /// Has groups even out their zones again, where their swaps ended before they did that.
-    async fn resume(
-        &self,
-        bus: &Bus,
-        me: &proto::Worker,
-        records: &[proto::Group],
-        swept: &mut Swept,
-    ) -> Result<(), Failure> {
-        for record in records.iter().filter(|record| record.rebalance_suspended) {
-            let region = self.aws.account(&record.account).region(&record.region);
-            match zones::resume(bus, &self.cloud(&region), me, record).await? {
-                Resumed::Done => swept.resumed.push(record.name.clone()),
-                Resumed::Busy => {}
-                Resumed::Refused => swept.missed.push(record.region.clone()),
-            }
-        }
-        Ok(())
     }
 
     /// Judges one instance. `false`: AWS did not say all that is needed.

@@ -11,7 +11,7 @@ use std::{
 use hollowtrees_aws::Aws;
 use hollowtrees_cluster::Sight;
 use hollowtrees_runtime::worker::{Failure, Handler, Job, Report};
-use hollowtrees_schemas::{key, proto};
+use hollowtrees_schemas::proto;
 
 pub use crate::cloud::Health;
 use crate::{
@@ -76,12 +76,8 @@ impl Swapper {
         Self { sight, ..self }
     }
 
-    /// What is asked of a region of the action's account, together with all other swaps there.
-    fn reads(&self, action: &proto::Action, region: &str) -> Arc<Reads> {
-        let account = action
-            .target
-            .as_ref()
-            .map_or("", |target| target.account.as_str());
+    /// What is asked of a region of an account, together with all other swaps there.
+    fn reads(&self, account: &str, region: &str) -> Arc<Reads> {
         let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
         let of = reads
             .entry((account.to_owned(), region.to_owned()))
@@ -134,10 +130,10 @@ impl Handler for Swapper {
             .target
             .as_ref()
             .map_or("", |target| target.account.as_str());
-        if let Some(elsewhere) = job.elsewhere(&key::region(account, &region)) {
+        if let Some(elsewhere) = job.elsewhere(&[account, &region]) {
             return Err(elsewhere);
         }
-        let reads = self.reads(job.action(), &region);
+        let reads = self.reads(account, &region);
         let _open = (self.telemetry.open(), Open::count(&self.open));
         let end = asked.end;
         let saga = Saga::new(self, job, reads, asked).await?;

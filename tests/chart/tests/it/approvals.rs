@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use hollowtrees_bus::{
-    Bus, Deliveries, apply,
-    topology::{self, Consumer, Profile},
-};
+use hollowtrees_bus::{Bus, Deliveries};
 use hollowtrees_harness::{
     Worker, eventually,
     metadata::{Azure, Event},
@@ -18,7 +15,7 @@ use hollowtrees_schemas::{
     outgoing, proto,
 };
 
-use crate::bus::{Raw, as_user, connected, server, violations};
+use crate::bus::{Raw, as_user, connected, prepared, server, violations};
 
 const BOUND: Duration = Duration::from_secs(60);
 const CLUSTER: &str = "blue.eu";
@@ -59,18 +56,7 @@ async fn does_all(operator: &Bus, actions: &mut Deliveries, instance: &str, most
 async fn agents_approve_what_the_router_says_is_done() {
     let nats = server(&[CLUSTER]).await;
     let operator = connected(&nats, "operator").await;
-    let reader = Consumer {
-        name: "everything".to_owned(),
-        stream: Stream::Actions,
-        filters: vec![filter::all_actions(None)],
-        description: "test".to_owned(),
-    };
-    let consumers: Vec<Consumer> = topology::consumers()
-        .into_iter()
-        .chain([reader.clone()])
-        .collect();
-    apply::apply(&operator, Profile::LOCAL, &consumers).await.unwrap();
-    let mut actions = operator.consume(&reader, 16).await.unwrap();
+    let mut actions = prepared(&operator, Stream::Actions, filter::all_actions(None)).await;
     let directory = tempfile::tempdir().unwrap();
     let rules = directory.path().join("rules.yaml");
     std::fs::write(

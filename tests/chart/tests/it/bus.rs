@@ -1,8 +1,9 @@
 //! A NATS server with the users of `docs/nats-permissions.md`, and a client of it that keeps to no rule.
 
 use hollowtrees_bus::{
-    Auth, Bus, Options,
+    Auth, Bus, Deliveries, Options, apply,
     read::{From, Until},
+    topology::{self, Consumer, Profile},
 };
 use hollowtrees_harness::{Nats, process};
 use hollowtrees_schemas::{names::Stream, token};
@@ -85,6 +86,20 @@ pub(crate) fn as_user(builder: process::Builder, nats: &Nats, user: &str) -> pro
         .env("HT_NATS__USER", user)
         .env("HT_NATS__PASSWORD", PASSWORD)
         .env("HT_NATS__INBOX_PREFIX", inbox(user))
+}
+
+/// Puts everything on the server, and takes by a reader what these filters say.
+pub(crate) async fn prepared(operator: &Bus, stream: Stream, filter: String) -> Deliveries {
+    let reader = Consumer {
+        name: "test-reader".to_owned(),
+        stream,
+        filters: vec![filter],
+        description: "test".to_owned(),
+    };
+    let mut consumers = topology::consumers();
+    consumers.push(reader.clone());
+    apply::apply(operator, Profile::LOCAL, &consumers).await.unwrap();
+    operator.consume(&reader, 64).await.unwrap()
 }
 
 /// What the server refused, by its own log; empty if nothing.

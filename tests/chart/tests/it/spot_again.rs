@@ -1,11 +1,8 @@
 //! Back to spot with just the permissions of `docs/nats-permissions.md` and the rules of the chart's README.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
-use hollowtrees_bus::{
-    Bus, Deliveries, apply,
-    topology::{self, Consumer, Profile},
-};
+use hollowtrees_bus::{Bus, Deliveries};
 use hollowtrees_domain::{
     notice::Notice,
     rule::{Candidate, Rules},
@@ -24,9 +21,10 @@ use hollowtrees_schemas::{
     outgoing, proto,
 };
 use jiff::Timestamp;
+use tempfile::TempDir;
 
 use crate::{
-    bus::{Raw, as_user, connected, server, subjects, violations},
+    bus::{Raw, as_user, connected, prepared, server, subjects, violations},
     documents::{find, rendered, with},
 };
 
@@ -99,29 +97,20 @@ struct World {
     operator: Bus,
     outcomes: Deliveries,
     aws: Aws,
+    directory: TempDir,
 }
 
 impl World {
     async fn start() -> Self {
         let (nats, aws) = (server(&[CLUSTER]).await, Aws::start().await.unwrap());
         let operator = connected(&nats, "operator").await;
-        let reader = Consumer {
-            name: "test-outcomes".to_owned(),
-            stream: Stream::Outcomes,
-            filters: vec![filter::outcomes(None, None, None)],
-            description: "test".to_owned(),
-        };
-        let consumers: Vec<Consumer> = topology::consumers()
-            .into_iter()
-            .chain([reader.clone()])
-            .collect();
-        apply::apply(&operator, Profile::LOCAL, &consumers).await.unwrap();
-        let outcomes = operator.consume(&reader, 64).await.unwrap();
+        let outcomes = prepared(&operator, Stream::Outcomes, filter::outcomes(None, None, None)).await;
         Self {
             nats,
             operator,
             outcomes,
             aws,
+            directory: tempfile::tempdir().unwrap(),
         }
     }
 
@@ -139,6 +128,14 @@ impl World {
         let ready = format!("http://{}/readyz", port.addr());
         process.ready(&ready, BOUND).await.unwrap();
         (process, port)
+    }
+
+    /// With the README's rules.
+    async fn router(&self) -> (Worker, Port) {
+        let file = self.directory.path().join("rules.yaml");
+        std::fs::write(&file, rules().await).unwrap();
+        let env = [("HT_RULES__FILE", file.display().to_string())];
+        self.process("hollowtrees-router", "router", &env).await
     }
 
     async fn swapper(&self, env: &[(&str, &str)]) -> (Worker, Port) {
@@ -196,11 +193,7 @@ impl World {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fell_back_goes_back_by_the_readmes_rules_and_the_pages_permissions() {
     let mut world = World::start().await;
-    let directory = tempfile::tempdir().unwrap();
-    let file: PathBuf = directory.path().join("rules.yaml");
-    std::fs::write(&file, rules().await).unwrap();
-    let env = [("HT_RULES__FILE", file.display().to_string())];
-    let router = world.process("hollowtrees-router", "router", &env).await;
+    let router = world.router().await;
 
     // An interrupted instance is replaced on demand, since there is no spot.
     let group = NewGroup::new("blue")
@@ -268,11 +261,7 @@ async fn what_fell_back_goes_back_by_the_readmes_rules_and_the_pages_permissions
 async fn one_replica_works_the_swaps_of_a_region_and_the_other_gives_it_its_own() {
     const MANY: u32 = 8;
     let mut world = World::start().await;
-    let directory = tempfile::tempdir().unwrap();
-    let file: PathBuf = directory.path().join("rules.yaml");
-    std::fs::write(&file, rules().await).unwrap();
-    let env = [("HT_RULES__FILE", file.display().to_string())];
-    let router = world.process("hollowtrees-router", "router", &env).await;
+    let router = world.router().await;
     let swappers = [world.swapper(&[]).await, world.swapper(&[]).await];
     let group = NewGroup::new("blue").sizes(MANY, MANY, MANY);
     let olds = world.aws.create(&group).await.unwrap().members;

@@ -7,17 +7,18 @@ use std::{
 };
 
 use hollowtrees_bus::{
-    Bus,
+    Auth, Bus, Options,
     consume::forward::{Answer, Forwarded, Forwards},
     liveness::Lease,
 };
-use hollowtrees_harness::{eventually, proxy};
+use hollowtrees_harness::{Nats, eventually, nats::User, proxy};
 use hollowtrees_runtime::worker::{Report, Settings};
 use hollowtrees_schemas::{filter, key, proto};
 use tokio::sync::Notify;
 
 use crate::support::{
-    BOUND, CLUSTER, Outcomes, Running, Scripted, action, connect, prepared, run, send, settings, settled,
+    BOUND, CLUSTER, Outcomes, Running, Scripted, action, connect, connect_by, prepare, prepared, run, send,
+    settings, settled,
 };
 
 fn with_affinity() -> Settings {
@@ -49,7 +50,7 @@ fn joined(effects: &Effects) -> Scripted {
     Scripted::new(move |job| {
         let effects = effects.clone();
         async move {
-            if let Some(elsewhere) = job.elsewhere("all") {
+            if let Some(elsewhere) = job.elsewhere(&["all"]) {
                 return Err(elsewhere);
             }
             effects.note(&job.action().instance);
@@ -64,7 +65,7 @@ fn modest(effects: &Effects) -> Scripted {
     Scripted::new(move |job| {
         let effects = effects.clone();
         async move {
-            if let Some(elsewhere) = (0..64).find_map(|number: u32| job.elsewhere(&number.to_string())) {
+            if let Some(elsewhere) = (0..64).find_map(|number: u32| job.elsewhere(&[&number.to_string()])) {
                 return Err(elsewhere);
             }
             effects.note(&job.action().instance);
@@ -141,15 +142,40 @@ impl Puppet {
             given,
         }
     }
+}
 
-    /// Sends one after the other until one is given to it.
-    async fn given(&mut self, bus: &Bus, outcomes: &mut Outcomes) -> (proto::Action, Forwarded) {
+/// A worker that gives all it has to a puppet.
+struct Scene {
+    _nats: Nats,
+    bus: Bus,
+    outcomes: Outcomes,
+    effects: Effects,
+    worker: Running,
+    puppet: Puppet,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let (nats, bus) = prepared().await;
+        let effects = Effects::default();
+        Self {
+            outcomes: Outcomes::of(&bus).await,
+            worker: run(&connect(&nats.url()).await, &modest(&effects), with_affinity()),
+            puppet: Puppet::new(&bus).await,
+            effects,
+            bus,
+            _nats: nats,
+        }
+    }
+
+    /// Sends one after the other until one is given.
+    async fn given(&mut self) -> (proto::Action, Forwarded) {
         for number in 0..100 {
             let action = action(&format!("i-{number}"));
-            send(bus, &action).await;
+            send(&self.bus, &action).await;
             tokio::select! {
-                given = self.given.next() => return (action, given.unwrap()),
-                outcome = outcomes.next() => assert_eq!(outcome.result, "succeeded"),
+                given = self.puppet.given.next() => return (action, given.unwrap()),
+                outcome = self.outcomes.next() => assert_eq!(outcome.result, "succeeded"),
             }
         }
         panic!("nothing is given to it");
@@ -187,73 +213,69 @@ async fn one_process_does_what_belongs_together() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_taken_is_done_where_it_is() {
-    let (nats, bus) = prepared().await;
-    let mut outcomes = Outcomes::of(&bus).await;
-    let effects = Effects::default();
-    let worker = run(&connect(&nats.url()).await, &modest(&effects), with_affinity());
-    let mut puppet = Puppet::new(&bus).await;
-    let (action, given) = puppet.given(&bus, &mut outcomes).await;
+    let mut scene = Scene::new().await;
+    let (action, given) = scene.given().await;
     let order: &str = &given.delivery.subject;
     assert!(order.ends_with(&action.instance), "{order}");
     given.delivery.abandon();
     given.word.refused("not today").await;
-    let outcome = outcomes.next().await;
+    let outcome = scene.outcomes.next().await;
     assert_eq!(
         (outcome.result.as_str(), outcome.instance, outcome.attempt),
         ("succeeded", action.instance, 1)
     );
-    assert_eq!(offered(&worker, "refused"), 1);
-    worker.stop().await;
-    settled(&bus).await;
+    assert_eq!(offered(&scene.worker, "refused"), 1);
+    scene.worker.stop().await;
+    settled(&scene.bus).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_is_answered_it_is_done_where_it_is() {
-    let (nats, bus) = prepared().await;
-    let mut outcomes = Outcomes::of(&bus).await;
-    let effects = Effects::default();
-    let worker = run(&connect(&nats.url()).await, &modest(&effects), with_affinity());
-    let mut puppet = Puppet::new(&bus).await;
-    let (action, given) = puppet.given(&bus, &mut outcomes).await;
+    let mut scene = Scene::new().await;
+    let (action, given) = scene.given().await;
     given.delivery.abandon();
-    let outcome = outcomes.next().await;
+    let outcome = scene.outcomes.next().await;
     assert_eq!(
         (outcome.result.as_str(), outcome.instance),
         ("succeeded", action.instance)
     );
-    assert_eq!(offered(&worker, "silent"), 1);
-    worker.stop().await;
-    settled(&bus).await;
+    assert_eq!(offered(&scene.worker, "silent"), 1);
+    scene.worker.stop().await;
+    settled(&scene.bus).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_taken_without_an_answer_is_done_once() {
-    let (nats, bus) = prepared().await;
-    let mut outcomes = Outcomes::of(&bus).await;
-    let effects = Effects::default();
-    let worker = run(&connect(&nats.url()).await, &modest(&effects), with_affinity());
-    let mut puppet = Puppet::new(&bus).await;
-    let (action, given) = puppet.given(&bus, &mut outcomes).await;
-    let begun = effects.0.lock().unwrap().len();
+    let mut scene = Scene::new().await;
+    let (action, given) = scene.given().await;
+    let begun = scene.effects.0.lock().unwrap().len();
     // It claims it as it may, and its answer is lost.
     let key = key::ledger(CLUSTER, &action.id.parse().unwrap());
-    let entry = bus.ledger().get(&key).await.unwrap().unwrap();
+    let entry = scene.bus.ledger().get(&key).await.unwrap().unwrap();
     assert_eq!(entry.revision, given.revision);
     assert_eq!(entry.value.owner.as_ref().unwrap().process, "puppet");
     let claimed = proto::LedgerEntry {
         nonce: "puppet".to_owned(),
         ..entry.value
     };
-    bus.ledger().update(&key, &claimed, given.revision).await.unwrap();
+    scene
+        .bus
+        .ledger()
+        .update(&key, &claimed, given.revision)
+        .await
+        .unwrap();
     eventually("the claim to be lost", BOUND, async || {
-        worker.count("hollowtrees_worker_claims_lost_total{action=\"work\"}") == 1
+        scene
+            .worker
+            .count("hollowtrees_worker_claims_lost_total{action=\"work\"}")
+            == 1
     })
     .await;
-    outcomes.none_within(Duration::from_millis(500)).await;
-    effects.each_is_one(begun);
+    scene.outcomes.none_within(Duration::from_millis(500)).await;
+    scene.effects.each_is_one(begun);
     given.delivery.ack().await;
-    worker.stop().await;
-    settled(&bus).await;
+    scene.worker.stop().await;
+    settled(&scene.bus).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,23 +319,19 @@ async fn who_hears_of_it_too_late_does_not_do_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_dies_with_what_was_given_to_it_leaves_it_to_the_others() {
-    let (nats, bus) = prepared().await;
-    let mut outcomes = Outcomes::of(&bus).await;
-    let effects = Effects::default();
-    let worker = run(&connect(&nats.url()).await, &modest(&effects), with_affinity());
-    let mut puppet = Puppet::new(&bus).await;
-    let (action, given) = puppet.given(&bus, &mut outcomes).await;
+    let mut scene = Scene::new().await;
+    let (action, given) = scene.given().await;
     given.word.taken().await;
     given.delivery.abandon();
-    drop(puppet);
-    let outcome = outcomes.next().await;
+    drop(scene.puppet);
+    let outcome = scene.outcomes.next().await;
     // Whether it was started there nobody knows: it counts as a start that broke off.
     assert_eq!(
         (outcome.result.as_str(), outcome.instance, outcome.attempt),
         ("succeeded", action.instance, 2)
     );
-    worker.stop().await;
-    settled(&bus).await;
+    scene.worker.stop().await;
+    settled(&scene.bus).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -390,4 +408,50 @@ async fn what_is_of_another_consumer_is_not_taken() {
     assert!(why.contains("HT_OUTCOMES/router-outcomes"), "{why}");
     other.ack().await;
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_give_does_it_all_itself() {
+    let rest = ["$JS.>", "$KV.>", "ht.outcome.>", "_INBOX.>"];
+    let nats = Nats::builder()
+        .user(User::new("all", "secret"))
+        .user(
+            User::new("fenced", "secret")
+                .publish(rest)
+                .subscribe(["_INBOX.>"]),
+        )
+        .start()
+        .await
+        .unwrap();
+    let connect_as = async |user: &str| {
+        let auth = Auth::Password {
+            user: user.to_owned(),
+            password: "secret".to_owned(),
+        };
+        connect_by(Options {
+            auth,
+            ..Options::new(nats.url())
+        })
+        .await
+    };
+    let bus = connect_as("all").await;
+    prepare(&bus).await;
+    let mut outcomes = Outcomes::of(&bus).await;
+    let effects = Effects::default();
+    let mut workers = Vec::new();
+    for _ in 0..2 {
+        let fenced = connect_as("fenced").await;
+        workers.push(run(&fenced, &modest(&effects), with_affinity()));
+    }
+    for number in 0..20 {
+        send(&bus, &action(&format!("i-{number}"))).await;
+    }
+    ended_by(&mut outcomes, 20).await;
+    effects.each_is_one(20);
+    for worker in workers {
+        for answer in ["taken", "refused", "silent"] {
+            assert_eq!(offered(&worker, answer), 0, "it is offered to nobody");
+        }
+        worker.stop().await;
+    }
 }

@@ -121,16 +121,25 @@ pub(crate) fn settings() -> Settings {
 pub(crate) async fn prepared() -> (Nats, Bus) {
     let nats = Nats::start().await.unwrap();
     let bus = connect(&nats.url()).await;
-    let mut consumers = topology::consumers();
-    consumers.push(settings().consumer());
-    apply::apply(&bus, Profile::LOCAL, &consumers).await.unwrap();
+    prepare(&bus).await;
     (nats, bus)
 }
 
+/// Puts everything on a server that is there.
+pub(crate) async fn prepare(bus: &Bus) {
+    let mut consumers = topology::consumers();
+    consumers.push(settings().consumer());
+    apply::apply(bus, Profile::LOCAL, &consumers).await.unwrap();
+}
+
 pub(crate) async fn connect(url: &str) -> Bus {
+    connect_by(Options::new(url)).await
+}
+
+pub(crate) async fn connect_by(options: Options) -> Bus {
     let options = Options {
         request_timeout: Duration::from_millis(1_500),
-        ..Options::new(url)
+        ..options
     };
     Bus::connect(&options).await.unwrap()
 }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use hollowtrees_asg_swap::config::Orphans;
-use hollowtrees_domain::swap::balance;
 use hollowtrees_harness::{
-    aws::{Delays, NewGroup, Service},
+    aws::{Delays, Service},
     eventually,
 };
 use hollowtrees_schemas::{
@@ -17,26 +16,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     sweep::{Replica, over},
     world::{ACCOUNT, BOUND, CLUSTER, REGION, World},
+    zones::{is_suspended, one_a_zone},
 };
 
-/// Two zones with a member each and no room, the replacement in the other zone: MaxSize is raised and AZRebalance suspended.
-async fn group(world: &World) -> String {
-    let zones = ["us-east-1a", "us-east-1b"];
-    let group = NewGroup::new("left").zones(&zones).sizes(2, 2, 2).spot();
-    let old = world.group(&group).await.remove(0);
-    for zone in zones {
-        world.aws.set_spot_price("m5.large", zone, 0.03);
-    }
-    world.aws.forget_calls();
-    old
-}
-
-async fn is_suspended(world: &World) -> bool {
-    let params = [("AutoScalingGroupNames.member.1", "left")];
-    let shown = world
-        .aws
-        .call(Service::AutoScaling, "DescribeAutoScalingGroups", &params);
-    shown.await.unwrap().contains(balance::REBALANCE)
+/// No room, and the replacement in the other zone: MaxSize is raised and AZRebalance suspended.
+async fn group(world: &World) -> Vec<String> {
+    one_a_zone(world, "left", 2).await
 }
 
 /// The action's record as the loop leaves it when it gives an action up, and its swap as if it had begun long ago.
@@ -65,29 +50,38 @@ async fn give_up(world: &World, action: &proto::Action) {
 
 /// A swap that gets as far as this call, at which its worker dies; its action is given up.
 async fn dies_at(world: &World, old: &str, call: &str) -> proto::Action {
+    all_die_at(world, &[old.to_owned()], call).await.remove(0)
+}
+
+async fn all_die_at(world: &World, olds: &[String], call: &str) -> Vec<proto::Action> {
     world.aws.inject(
         Service::AutoScaling
             .fault("InternalFailure", 500)
             .containing(format!("Action={call}&")),
     );
     let worker = world.worker().await;
-    let action = world.action(old, "certain");
-    world.send(&action).await;
+    let actions: Vec<_> = olds.iter().map(|old| world.action(old, "certain")).collect();
+    for action in &actions {
+        world.send(action).await;
+    }
     // What a fault answers is not among the calls: the step before it is.
     let before = match call {
         "AttachInstances" => "SuspendProcesses",
         _ => "AttachInstances",
     };
-    eventually("the step before it", BOUND, async || world.aws.count(before) == 1).await;
+    eventually("the step before it", BOUND, async || world.aws.count(before) >= 1).await;
     eventually("its place in the group's record", BOUND, async || {
         let swaps = world.record("left").await.swaps;
-        call == "AttachInstances" || swaps.iter().any(|swap| swap.surplus == 1)
+        let all_attached = swaps.len() == olds.len() && swaps.iter().all(|swap| swap.surplus == 1);
+        call == "AttachInstances" || all_attached
     })
     .await;
     worker.crash().await;
     world.aws.heal();
-    give_up(world, &action).await;
-    action
+    for action in &actions {
+        give_up(world, action).await;
+    }
+    actions
 }
 
 /// Sweeps until nothing of this action is left: sizes that were just written are let show first.
@@ -113,21 +107,21 @@ async fn settled(world: &World, replica: &Replica, action: &proto::Action) {
 #[tokio::test(flavor = "multi_thread")]
 async fn room_and_zones_are_as_they_were() {
     let world = World::new().await;
-    let old = group(&world).await;
+    let old = group(&world).await.remove(0);
     let action = dies_at(&world, &old, "AttachInstances").await;
     assert_eq!(world.sizes("left").await, (2, 2, 3));
-    assert!(is_suspended(&world).await);
+    assert!(is_suspended(&world, "left").await);
     let replica = Replica::new(&world, Orphans::Report).await;
     settled(&world, &replica, &action).await;
     assert_eq!(world.sizes("left").await, (2, 2, 2));
-    assert!(!is_suspended(&world).await);
+    assert!(!is_suspended(&world, "left").await);
     assert!(world.members("left").await.contains(&old));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn desired_is_told_of_and_lowered_where_that_is_asked_for() {
     let world = World::new().await;
-    let old = group(&world).await;
+    let old = group(&world).await.remove(0);
     let action = dies_at(&world, &old, "DetachInstances").await;
     assert_eq!(
         (world.sizes("left").await, world.members("left").await.len()),
@@ -138,7 +132,7 @@ async fn desired_is_told_of_and_lowered_where_that_is_asked_for() {
         over(&world).await;
         let swept = reporter.sweep(&world).await;
         assert_eq!(swept.stale, [format!("left {}", action.id)]);
-        !is_suspended(&world).await
+        !is_suspended(&world, "left").await
     })
     .await;
     assert!(reporter.shows("hollowtrees_asg_swap_orphans{what=\"record\"} 1"));
@@ -163,7 +157,7 @@ async fn desired_is_told_of_and_lowered_where_that_is_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_old_one_is_gone_its_replacement_stays() {
     let world = World::new().await;
-    let old = group(&world).await;
+    let old = group(&world).await.remove(0);
     let action = dies_at(&world, &old, "DetachInstances").await;
     let new = world.replacements(&old).await.remove(0).id;
     world.aws.hold_replacements(true).await.unwrap();
@@ -187,7 +181,7 @@ async fn where_the_old_one_is_gone_its_replacement_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_swap_of_the_group_forgets_no_unit_of_desired() {
     let mut world = World::new().await;
-    let old = group(&world).await;
+    let old = group(&world).await.remove(0);
     let action = dies_at(&world, &old, "DetachInstances").await;
     let first = world.replacements(&old).await.remove(0).id;
     let members = world.members("left").await;
@@ -215,4 +209,59 @@ async fn the_next_swap_of_the_group_forgets_no_unit_of_desired() {
         world.members("left").await.len() == 2
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_none_waits_for_the_other() {
+    let world = World::new().await;
+    let olds = group(&world).await;
+    all_die_at(&world, &olds, "DetachInstances").await;
+    assert_eq!(world.sizes("left").await, (2, 4, 4));
+    // Room that nobody needs.
+    let params = [("AutoScalingGroupName", "left"), ("MaxSize", "5")];
+    let raised = world
+        .aws
+        .call(Service::AutoScaling, "UpdateAutoScalingGroup", &params);
+    raised.await.unwrap();
+    let key = key::group(ACCOUNT, REGION, "left");
+    let mut record = world.record("left").await;
+    record.written_max = 5;
+    record.latest_max = None;
+    world.bus.groups().put(&key, &record).await.unwrap();
+    let reporter = Replica::new(&world, Orphans::Report).await;
+    eventually("all but desired to be as it was", BOUND, async || {
+        over(&world).await;
+        let swept = reporter.sweep(&world).await;
+        let sizes = world.sizes("left").await;
+        let is_done = sizes == (2, 4, 4) && !is_suspended(&world, "left").await;
+        is_done
+            .then_some(())
+            .ok_or_else(|| format!("{sizes:?} {swept:?}"))
+    })
+    .await;
+    assert_eq!(world.members("left").await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redriven_action_goes_on_with_what_it_left() {
+    let mut world = World::new().await;
+    let old = group(&world).await.remove(0);
+    let given_up = dies_at(&world, &old, "DetachInstances").await;
+    let new = world.replacements(&old).await.remove(0).id;
+    let worker = world.worker().await;
+    world
+        .send(&proto::Action {
+            redrive: 1,
+            ..given_up
+        })
+        .await;
+    let mut outcome = world.end().await;
+    while outcome.reason == "poison" {
+        outcome = world.end().await;
+    }
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    assert_eq!(world.swapped("left", &old, (2, 2, 2)).await.id, new);
+    assert!(!is_suspended(&world, "left").await);
+    assert_eq!(world.aws.count("RunInstances"), 1);
+    worker.stop().await;
 }

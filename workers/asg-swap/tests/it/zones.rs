@@ -23,19 +23,24 @@ const GROUP: [(&str, &str); 2] = [
     ("ScalingProcesses.member.1", balance::REBALANCE),
 ];
 
-/// Two members, one a zone; the interrupted pool comes last, so that the replacement is in the other zone.
-async fn even(world: &World) -> String {
-    let group = NewGroup::new("even").zones(&ZONES).sizes(2, 2, 3).spot();
-    let old = world.group(&group).await.remove(0);
+/// Two members, one a zone, of which the first is to go; the interrupted pool comes last, so that the replacement is in the other zone.
+pub(crate) async fn one_a_zone(world: &World, group: &str, max: u32) -> Vec<String> {
+    let group = NewGroup::new(group).zones(&ZONES).sizes(2, 2, max).spot();
+    let members = world.group(&group).await;
     for zone in ZONES {
         world.aws.set_spot_price("m5.large", zone, 0.03);
     }
     world.aws.forget_calls();
-    old
+    members
 }
 
-async fn is_suspended(world: &World) -> bool {
-    let params = [("AutoScalingGroupNames.member.1", "even")];
+async fn even(world: &World) -> String {
+    one_a_zone(world, "even", 3).await.remove(0)
+}
+
+/// Whether its AZRebalance is.
+pub(crate) async fn is_suspended(world: &World, group: &str) -> bool {
+    let params = [("AutoScalingGroupNames.member.1", group)];
     let shown = world
         .aws
         .call(Service::AutoScaling, "DescribeAutoScalingGroups", &params);
@@ -87,7 +92,7 @@ async fn zones_are_left_alone_until_the_old_one_is_out() {
     {
         assert_eq!(call.list("ScalingProcesses"), ["AZRebalance"]);
     }
-    assert!(!is_suspended(&world).await);
+    assert!(!is_suspended(&world, "even").await);
     assert!(!world.record("even").await.rebalance_suspended);
     let told = detail(&outcome);
     assert_eq!(
@@ -105,7 +110,7 @@ async fn what_somebody_else_suspended_stays_so() {
     theirs.await.unwrap();
     world.aws.forget_calls();
     swaps_by_three_calls(&mut world, &old).await;
-    assert!(is_suspended(&world).await);
+    assert!(is_suspended(&world, "even").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +166,7 @@ async fn a_sweep_has_zones_evened_out_that_no_swap_needs_any_more() {
     // A swap is open, which needs it or resumes it.
     left(&world, "even", "").await;
     assert_eq!(sweep().await.resumed, Vec::<String>::new());
-    assert!(is_suspended(&world).await);
+    assert!(is_suspended(&world, "even").await);
     // AWS does not answer: the next sweep is soon.
     left(&world, "even", result::FAILED).await;
     let fault = Service::AutoScaling.fault("InternalFailure", 500);
@@ -170,7 +175,7 @@ async fn a_sweep_has_zones_evened_out_that_no_swap_needs_any_more() {
     assert!(world.record("even").await.rebalance_suspended);
     world.aws.heal();
     assert_eq!(sweep().await.resumed, ["even"]);
-    assert!(!is_suspended(&world).await);
+    assert!(!is_suspended(&world, "even").await);
     let record = world.record("even").await;
     assert_eq!((record.rebalance_suspended, record.lease), (false, None));
     // The group is gone, and with it what was suspended.

@@ -6,7 +6,6 @@ use hollowtrees_harness::{
     aws::{Hook, LifecycleAction, Service},
     control_plane::Ground,
     eventually,
-    proxy::Fault,
 };
 use hollowtrees_schemas::proto::{self, time::to_proto};
 use jiff::{SignedDuration, Timestamp};
@@ -216,21 +215,11 @@ async fn who_sees_no_nodes_leaves_it_where_the_rule_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_sees_no_nodes_answers_also_over_a_crash() {
     let (mut world, instance) = launching(None, Duration::from_secs(60)).await;
-    world
-        .aws
-        .inject(Fault::lost_reply().containing("Action=CompleteLifecycleAction&"));
-    let first = world.worker().await;
     let asked = proto::Action {
         params: params(json!({"no_node": "continue"})),
         ..action(&world, &instance)
     };
-    world.send(&asked).await;
-    eventually("the answer to be heard", BOUND, async || {
-        world.wait(&instance).result.is_some()
-    })
-    .await;
-    first.crash().await;
-    world.aws.heal();
+    world.dies_unanswered(&asked).await;
     let second = world.worker().await;
     let outcome = world.end().await;
     assert_eq!(word(&outcome), ("failed", "no-nodes"), "{outcome:?}");

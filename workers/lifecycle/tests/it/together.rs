@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hollowtrees_harness::{aws::Hook, eventually, proxy::Fault};
+use hollowtrees_harness::{aws::Hook, eventually};
 
 use crate::world::{BOUND, World, detail, word};
 
@@ -44,19 +44,7 @@ async fn dead_between_the_answer_and_the_outcome() {
     let mut world = World::new().await;
     let instance = world.terminating(Duration::from_secs(60)).await;
     world.drain(&instance, "done", "succeeded").await;
-    // AWS has done it, and its answer does not come: the worker waits for it.
-    let lost = Fault::lost_reply();
-    world
-        .aws
-        .inject(lost.containing("Action=CompleteLifecycleAction&"));
-    let first = world.worker().await;
-    world.send(&world.action(&instance)).await;
-    eventually("the hook to be answered", BOUND, async || {
-        world.wait(&instance).result.is_some()
-    })
-    .await;
-    first.crash().await;
-    world.aws.heal();
+    world.dies_unanswered(&world.action(&instance)).await;
     let second = world.worker().await;
     let outcome = world.end().await;
     assert_eq!(

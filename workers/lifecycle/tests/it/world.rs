@@ -12,6 +12,7 @@ use hollowtrees_harness::{
     Aws, Error, Nats,
     aws::{Hook, LifecycleAction, NewGroup, Service},
     eventually,
+    proxy::Fault,
 };
 use hollowtrees_lifecycle::{
     config,
@@ -108,6 +109,21 @@ impl World {
             settings,
             nats,
         }
+    }
+
+    /// A worker dies of which AWS has done what it answered to the hook, and whose own reply was lost.
+    pub(crate) async fn dies_unanswered(&self, action: &proto::Action) {
+        let lost = Fault::lost_reply();
+        self.aws
+            .inject(lost.containing("Action=CompleteLifecycleAction&"));
+        let worker = self.worker().await;
+        self.send(action).await;
+        eventually("the answer to be heard", BOUND, async || {
+            self.wait(&action.instance).result.is_some()
+        })
+        .await;
+        worker.crash().await;
+        self.aws.heal();
     }
 
     /// Starts a worker.

@@ -28,8 +28,8 @@ pub fn holds_desired(swap: &proto::GroupSwap, group: &Group) -> bool {
     swap.surplus > 0 || swap.attaching > 0 && group.has(&swap.replacement)
 }
 
-/// The next step of taking back what this swap left, by a look at its group no older than the record. `Finish`: there is nothing
-/// left. With `ends` that is also desired, and with it the replacement where the old instance stays; else MaxSize and AZRebalance.
+/// The next step of taking back what this swap left, by a look at its group no older than the record; the actions of all swaps that
+/// are open there have ended. `Finish`: there is nothing left. With `ends` that is also desired, and with it the replacement where the old instance stays; else MaxSize and AZRebalance.
 #[must_use]
 pub fn step(
     record: &proto::Group,
@@ -63,7 +63,9 @@ pub fn step(
         }),
         ..Checkpoint::default()
     };
-    let books = fresh::read(record, &swap.action_id, group, now);
+    let mut books = fresh::read(record, &swap.action_id, group, now);
+    // Those that stay need no room, nor uneven zones.
+    books.others_under_way &= ends;
     let seen = Seen {
         old_id: swap.instance.clone(),
         attached: book::attached(record, &swap.action_id, group),

@@ -27,8 +27,11 @@ impl Affinity {
 
 /// Of these the one that does what belongs to `what`: by the highest hash of both, so that one that comes or goes moves only its
 /// own share (rendezvous hashing). `None`: there is nobody.
-pub(super) fn home(what: &str, takers: Vec<Taker>) -> Option<Taker> {
-    let weight = |taker: &Taker| Hash::new("home").field(&taker.at).field(what).finish();
+pub(super) fn home(what: &[&str], takers: Vec<Taker>) -> Option<Taker> {
+    let weight = |taker: &Taker| {
+        let hash = Hash::new("home").field(&taker.at);
+        what.iter().fold(hash, Hash::field).finish()
+    };
     takers.into_iter().max_by_key(weight)
 }
 
@@ -47,7 +50,7 @@ mod tests {
     }
 
     fn homes(names: &[&str]) -> BTreeMap<u32, String> {
-        let home = |what: u32| home(&what.to_string(), takers(names)).map(|taker| (what, taker.at));
+        let home = |what: u32| home(&[&what.to_string()], takers(names)).map(|taker| (what, taker.at));
         (0..3_000).filter_map(home).collect()
     }
 
@@ -59,7 +62,7 @@ mod tests {
             let share = three.values().filter(|home| *home == name).count();
             assert!((900..=1_100).contains(&share), "{name}: {share}");
         }
-        assert_eq!(home("g", Vec::new()), None);
+        assert_eq!(home(&["g"], Vec::new()), None);
     }
 
     #[test]

@@ -49,9 +49,9 @@ impl Job {
         &self.order.action
     }
 
-    /// Whether another process does what belongs to `what`, some key that many actions have in common: then the answer of the
+    /// Whether another process does what belongs to `what`, names that many actions have in common: then the answer of the
     /// handler, which is to have done nothing yet. Without [`super::Settings::affinity`] none does, and nothing is given twice.
-    pub fn elsewhere(&self, what: &str) -> Option<Failure> {
+    pub fn elsewhere(&self, what: &[&str]) -> Option<Failure> {
         let affinity = self.affinity.as_ref()?;
         let home = affinity::home(what, self.author.lease.takers(&affinity.beginning))?;
         (home.at != affinity.own).then(|| Failure::Elsewhere(Box::new(home)))
