@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -13,7 +14,7 @@ use hollowtrees_aws::Refusal;
 use hollowtrees_domain::swap::{joint::Wish, world::Group};
 use hollowtrees_schemas::proto;
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Who leads waits so long for each other swap that may come to the same step, and no longer than that.
 const GATHERS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(1_000));
@@ -47,6 +48,8 @@ pub(crate) struct Desk {
     next: AtomicU64,
     /// Swaps that are on their way to a step under the lease.
     coming: AtomicUsize,
+    /// Calls them.
+    gathers: Notify,
 }
 
 /// The group as whoever leads sees it under the lease.
@@ -113,8 +116,10 @@ impl Desk {
         }
     }
 
-    /// Waits until everybody sits who is on the way, but not for long: `most` at most.
+    /// Calls everybody who is on the way, and waits until they sit, but not for long: `most` at most.
     pub(crate) async fn gather(&self, most: Duration) {
+        // Who waits for its next look has it now.
+        self.gathers.notify_waiters();
         // The one that leads is on its way too.
         let others = self.coming.load(Ordering::Relaxed).saturating_sub(1);
         let until = GATHERS
@@ -129,6 +134,14 @@ impl Desk {
         };
         // Whoever comes later has its turn later.
         drop(tokio::time::timeout(until, all_sit).await);
+    }
+}
+
+impl Coming {
+    /// Until whoever leads gathers the others.
+    pub(crate) fn called(&self) -> impl Future<Output = ()> + use<> {
+        let desk = Arc::clone(&self.0);
+        async move { desk.gathers.notified().await }
     }
 }
 
@@ -169,6 +182,20 @@ mod tests {
         assert!(called.group.is_none());
         drop(called);
         assert!(heard.recv().await.is_none(), "nobody else was called");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_leads_calls_those_who_wait_for_their_next_look() {
+        let desk = Desks::default().of("g");
+        let (leads, other) = (desk.comes(), desk.comes());
+        let called = tokio::spawn(async move {
+            other.called().await;
+            other
+        });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(!called.is_finished(), "nobody gathers yet");
+        desk.gather(Duration::from_secs(60)).await;
+        drop((called.await.unwrap(), leads));
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,12 +5,13 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use futures::future::OptionFuture;
 use hollowtrees_cluster::{Nodes, Readiness, Sight};
 use hollowtrees_domain::swap::{Node, Seen, Wait};
 use hollowtrees_runtime::health::Check;
 use hollowtrees_schemas::proto;
 
-use crate::{saga::Saga, worker::Swapper};
+use crate::{desk::Coming, saga::Saga, worker::Swapper};
 
 /// What one swap does about the node of its replacement.
 #[derive(Clone)]
@@ -69,18 +70,24 @@ impl NodeWait {
 }
 
 impl Saga<'_> {
-    /// Waits until it is time for another look: for a node, as soon as there is another one to be seen.
+    /// Waits until it is time for another look: at the latest when others of its group gather; for a node, as soon as there is
+    /// another one to be seen.
     pub(crate) async fn wait(&mut self, wait: Wait, seen: &Seen) {
         let poll = self.swapper.settings.poll;
-        match self.checkpoint.launched.clone() {
-            Some(launched) if wait == Wait::NodeReady => {
-                let node = self.node.clone();
-                tokio::select! {
-                    () = self.pause(poll) => {}
-                    () = node.changed(&launched, seen.node) => {}
-                }
-            }
-            _ => self.pause(poll).await,
+        let called = OptionFuture::from(self.coming.as_ref().map(Coming::called));
+        let launched = self
+            .checkpoint
+            .launched
+            .clone()
+            .filter(|_| wait == Wait::NodeReady);
+        let node = self.node.clone();
+        let changed = launched
+            .as_ref()
+            .map(|launched| node.changed(launched, seen.node));
+        tokio::select! {
+            () = self.pause(poll) => {}
+            Some(()) = called => {}
+            Some(()) = OptionFuture::from(changed) => {}
         }
     }
 }

@@ -33,7 +33,8 @@ use kinds::{
 /// Between two calls of a kind, for each open swap; and at most.
 const EACH: Duration = Duration::from_micros(1_250);
 const LONGEST: Duration = Duration::from_millis(500);
-/// A call that follows on a pause waits for a part of that, for those who ask at the same time.
+/// A call that follows on a pause waits for a part of that, for those who ask at the same time; for all of it where each key is
+/// a call of its own.
 const GATHERS: u32 = 10;
 /// What is added once AWS throttles: doubled with each throttled call, halved with each answer.
 const SLOWER: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
@@ -157,10 +158,10 @@ trait Kind: Send + Sync + 'static {
     type Found: Clone + Send;
     /// The name of the call, for metrics.
     const CALL: &'static str;
-    /// As many as a call takes; or, where there is no call for several, calls side by side.
+    /// As many as a call takes; or, one by one, calls side by side.
     const AT_ONCE: usize;
-    /// As many as wait for nothing else: more of them would have to wait for the next call anyway.
-    const FULL: usize = Self::AT_ONCE;
+    /// There is no call for several. Who asks the same a little later needs none.
+    const ONE_BY_ONE: bool = false;
 
     fn call(
         region: &Region,
@@ -242,13 +243,18 @@ impl<K: Kind> Line<K> {
 
 impl<K: Kind> State<K> {
     fn next_call(&self, spacing: Duration) -> Instant {
-        // What is full gains nothing by waiting.
-        let spacing = if self.waiting.len() < K::FULL {
+        let (full, gathers) = if K::ONE_BY_ONE {
+            (2 * K::AT_ONCE, 1)
+        } else {
+            (K::AT_ONCE, GATHERS)
+        };
+        // What is full gains nothing by waiting: more would have to wait for the next call anyway.
+        let spacing = if self.waiting.len() < full {
             spacing
         } else {
             Duration::ZERO
         };
-        let gathered = Instant::now() + spacing / GATHERS;
+        let gathered = Instant::now() + spacing / gathers;
         self.called_at
             .map_or(gathered, |at| gathered.max(at + spacing + self.slower))
     }
@@ -312,7 +318,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_asks_the_same_is_waited_for_where_each_is_a_call() {
         let line = Line::<Templates>::default();
-        line.state().called_at = Some(Instant::now());
         let mut asked = 0;
         let mut wait = |keys: u32| {
             for _ in 0..keys {

@@ -61,7 +61,7 @@ pub(crate) struct Saga<'a> {
     pub(crate) tries: u32,
     told: BTreeSet<&'static str>,
     /// Others of its group wait for it a little, while it is on its way to a step under the lease.
-    coming: Option<Coming>,
+    pub(crate) coming: Option<Coming>,
     /// The last look left it to others of the group to take back room in MaxSize, and to have its zones evened out.
     pub(crate) leaves_to_others: bool,
 }

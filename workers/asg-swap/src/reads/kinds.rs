@@ -82,10 +82,8 @@ impl Kind for Replacements {
 impl Kind for Templates {
     type Found = Template;
     const CALL: &'static str = "describe-template";
-    /// There is no call for several: so many calls side by side.
     const AT_ONCE: usize = 20;
-    /// Who asks the same a little later needs no call.
-    const FULL: usize = 2 * Self::AT_ONCE;
+    const ONE_BY_ONE: bool = true;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Template>, Refusal> {
         let each = keys.iter().map(|key| async move {
@@ -115,10 +113,8 @@ impl Kind for Terminations {
 impl Kind for TargetHealth {
     type Found = BTreeMap<String, bool>;
     const CALL: &'static str = "describe-target-health";
-    /// There is no call for several: so many calls side by side.
     const AT_ONCE: usize = 8;
-    /// Who asks the same a little later needs no call.
-    const FULL: usize = 2 * Self::AT_ONCE;
+    const ONE_BY_ONE: bool = true;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Self::Found>, Refusal> {
         let each = keys
@@ -132,10 +128,8 @@ impl Kind for TargetHealth {
 impl Kind for ClassicHealth {
     type Found = BTreeSet<String>;
     const CALL: &'static str = "describe-instance-health";
-    /// There is no call for several: so many calls side by side.
     const AT_ONCE: usize = 8;
-    /// Who asks the same a little later needs no call.
-    const FULL: usize = 2 * Self::AT_ONCE;
+    const ONE_BY_ONE: bool = true;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Self::Found>, Refusal> {
         let each = keys
@@ -168,10 +162,8 @@ impl Kind for Configurations {
 impl Kind for FittingTypes {
     type Found = Vec<Fitting>;
     const CALL: &'static str = "types-by-requirements";
-    /// There is no call for several: so many calls side by side.
     const AT_ONCE: usize = 5;
-    /// Who asks the same a little later needs no call.
-    const FULL: usize = 2 * Self::AT_ONCE;
+    const ONE_BY_ONE: bool = true;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, Vec<Fitting>>, Refusal> {
         let each = keys.iter().map(|key| async move {
