@@ -335,7 +335,7 @@ pub struct GroupSwap {
     /// Units of what it launches; 0: it launches nothing.
     #[prost(uint32, tag = "12")]
     pub weight: u32,
-    /// What it launches is to be on demand, for the share that the group's policy asks for.
+    /// What it launches is to be on demand: for the share that the group's policy asks for, or as what goes is.
     #[prost(bool, tag = "13")]
     pub on_demand: bool,
 }

@@ -3,7 +3,7 @@
 //! By a sweep, so by one process of all. What is told follows from EC2 and the incidents (`hollowtrees_domain::swap::again`):
 //! told again, by whomever, it is the same notice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hollowtrees_aws::{
     Aws, Machine,
@@ -15,6 +15,7 @@ use hollowtrees_domain::swap::{
     Strategy, TAG_CLUSTER, TAG_FELL_BACK, TAG_STRATEGY,
     again::{self, Pace, Say},
     book,
+    share::{self, Roster},
     skip::{not_ours, tag},
     world::{Group, Standing},
 };
@@ -165,22 +166,22 @@ impl Again {
         let Some(share) = policy.on_demand else {
             return Ok(usize::MAX);
         };
-        let members: Vec<String> = group
-            .members
-            .iter()
-            .filter(|member| member.standing != Standing::Leaving)
-            .map(|member| member.instance.clone())
-            .collect();
-        let mut on_demand = 0;
-        for ids in members.chunks(AT_ONCE) {
+        let members = share::others(&group.members, None);
+        let ids: Vec<String> = members.iter().cloned().collect();
+        let mut on_demand = BTreeSet::new();
+        for ids in ids.chunks(AT_ONCE) {
             let found = cloud.region.instances(ids).await;
             let found = cloud.told("describe-instances", found);
             let found = found.map_err(|refusal| Missed(refusal.to_string()))?;
-            let stays = |id: &String| !book::is_going(record, "", id);
-            on_demand += found.values().filter(|one| !one.spot && stays(&one.id)).count();
+            on_demand.extend(found.into_values().filter(|one| !one.spot).map(|one| one.id));
         }
-        let needed = share.of(u32::try_from(members.len()).unwrap_or(u32::MAX));
-        Ok(on_demand.saturating_sub(usize::try_from(needed).unwrap_or(usize::MAX)))
+        let roster = Roster {
+            members,
+            on_demand,
+            replaced: 0,
+        };
+        let outlook = roster.outlook(record, "");
+        Ok(outlook.staying.saturating_sub(outlook.needed(share)))
     }
 
     async fn of_group(

@@ -1,16 +1,14 @@
 //! Back to spot: what a swap asks before it begins for an instance on demand that nobody takes away.
 
-use std::collections::BTreeSet;
-
 use hollowtrees_domain::swap::{
-    End, Policy, Strategy, again, book,
+    End, Policy, Strategy, again,
     policy::Fallback,
     world::{Group, Instance},
 };
 use hollowtrees_runtime::worker::Failure;
-use hollowtrees_schemas::{names::result, proto};
+use hollowtrees_schemas::names::result;
 
-use crate::{records, saga::Saga};
+use crate::{policy::OnDemand, records, saga::Saga};
 
 /// On which market the replacement is bought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,32 +19,6 @@ pub(crate) enum Market {
     OnDemand,
     /// On spot or not at all, for the old one may stay.
     BackToSpot,
-}
-
-/// What has to stay on demand beside the old one.
-pub(crate) struct Stays {
-    needed: u32,
-    on_demand: BTreeSet<String>,
-}
-
-impl Stays {
-    /// Whether enough does, apart from what other swaps may take out.
-    pub(crate) fn are_enough(&self, record: &proto::Group, action: &str) -> bool {
-        let stays = |id: &&String| !book::is_going(record, action, id);
-        let staying = self.on_demand.iter().filter(stays).count();
-        usize::try_from(self.needed).is_ok_and(|needed| staying >= needed)
-    }
-
-    /// The end of a swap that would break the share.
-    fn end(&self, group: &Group, old: &Instance) -> End {
-        skipped(
-            again::FOR_SHARE,
-            format!(
-                "The share of {} on demand, {} members, needs {}: it stays as it is.",
-                group.name, self.needed, old.id
-            ),
-        )
-    }
 }
 
 impl Saga<'_> {
@@ -65,18 +37,25 @@ impl Saga<'_> {
         group: &Group,
         old: &Instance,
         policy: &Policy,
-    ) -> Result<Result<Option<Stays>, End>, Failure> {
+    ) -> Result<Result<Option<OnDemand>, End>, Failure> {
         if let Some(end) = self.stays_by_itself(strategy, group, old) {
             return Ok(Err(end));
         }
-        let stays = self.stays_on_demand(group, old, policy).await?;
-        if let Some(stays) = &stays {
+        let share = self.share(group, old, policy).await?;
+        if let Some(share) = &share {
             let record = self.place(&group.name).read(self.job.bus()).await?;
-            if !stays.are_enough(&record, &self.job.action().id) {
-                return Ok(Err(stays.end(group, old)));
+            let action = &self.job.action().id;
+            if !share.is_kept(&record, action) {
+                let message = format!(
+                    "The share of {} on demand, {} members, needs {}: it stays as it is.",
+                    group.name,
+                    share.needed(&record, action),
+                    old.id
+                );
+                return Ok(Err(skipped(again::FOR_SHARE, message)));
             }
         }
-        Ok(Ok(stays))
+        Ok(Ok(share))
     }
 
     /// Why it is not brought back, whatever spot pools there are.
@@ -94,24 +73,6 @@ impl Saga<'_> {
             ));
         }
         None
-    }
-
-    /// What has to stay on demand beside it; none where the policy asks for no share.
-    async fn stays_on_demand(
-        &self,
-        group: &Group,
-        old: &Instance,
-        policy: &Policy,
-    ) -> Result<Option<Stays>, Failure> {
-        let Some(share) = policy.on_demand else {
-            return Ok(None);
-        };
-        let (others, on_demand) = self.others_on_demand(group, old).await?;
-        let all = u32::try_from(others.len() + 1).unwrap_or(u32::MAX);
-        Ok(Some(Stays {
-            needed: share.of(all),
-            on_demand,
-        }))
     }
 }
 

@@ -1,7 +1,5 @@
 //! Chooses pools and enters the swap into the group's record.
 
-use std::collections::BTreeSet;
-
 use hollowtrees_domain::{
     recommend::Evidence,
     swap::{
@@ -22,7 +20,7 @@ use hollowtrees_schemas::{
 use crate::{
     back::{self, Market},
     group::{Changed, Place},
-    policy::{ASKS_AGAIN, Room},
+    policy::{ASKS_AGAIN, OnDemand, Room},
     saga::Saga,
 };
 
@@ -65,11 +63,12 @@ impl Saga<'_> {
         } else {
             (policy, None)
         };
-        let lacks = match strategy {
-            Strategy::Swap => self.lacks_on_demand(group, old, &policy).await?,
+        // The replacement of one on demand is on demand too.
+        let wanted = match strategy {
+            Strategy::Swap if old.spot => self.share(group, old, &policy).await?,
             _ => None,
         };
-        let share = self.has_its_share(&place, lacks.as_ref()).await?;
+        let share = self.has_its_share(&place, wanted.as_ref()).await?;
         let market = match (goes_back, old.spot && share) {
             (true, _) => Market::BackToSpot,
             (false, true) => Market::Spot,
@@ -94,7 +93,7 @@ impl Saga<'_> {
             } else {
                 0
             },
-            on_demand: old.spot && !share,
+            on_demand: strategy == Strategy::Swap && market == Market::OnDemand,
             opened_at: Some(to_proto(now)),
             ..proto::GroupSwap::default()
         };
@@ -104,9 +103,9 @@ impl Saga<'_> {
         let entered = place
             .change(self.job.bus(), |record| {
                 // Others may have taken over what was lacking, or left it to this one.
-                let holds = |stays: &back::Stays| stays.are_enough(record, &swap.action_id);
-                let share_holds = stays.as_ref().is_none_or(holds);
-                if meets_share(record, &swap.action_id, lacks.as_ref()) != share || !share_holds {
+                let is_kept = |share: &OnDemand| share.is_kept(record, &swap.action_id);
+                let is_met = |share: &OnDemand| share.is_met(record, &swap.action_id);
+                if wanted.as_ref().is_none_or(is_met) != share || !stays.as_ref().is_none_or(is_kept) {
                     return Changed::Leave(Ok(false));
                 }
                 let most = room.map(|room| room.most);
@@ -152,16 +151,16 @@ impl Saga<'_> {
     }
 
     /// Whether as many members are on demand as are to be, with those that other swaps are about to launch.
-    async fn has_its_share(
+    pub(crate) async fn has_its_share(
         &self,
         place: &Place,
-        lacks: Option<&(u32, BTreeSet<String>)>,
+        wanted: Option<&OnDemand>,
     ) -> Result<bool, Failure> {
-        if lacks.is_none() {
+        let Some(wanted) = wanted else {
             return Ok(true);
-        }
+        };
         let record = place.read(self.job.bus()).await?;
-        Ok(meets_share(&record, &self.job.action().id, lacks))
+        Ok(wanted.is_met(&record, &self.job.action().id))
     }
 
     /// What this action launched before it was redriven, and still runs: rather a member than a stranger, and rather
@@ -273,12 +272,4 @@ fn no_choice(group: &Group, why: &NoChoice) -> End {
         reason: "no-choice".to_owned(),
         message: format!("{} offers no pool: {why}. Nothing was touched.", group.name),
     }
-}
-
-/// Whether what lacks on demand is about to be launched by other swaps.
-fn meets_share(record: &proto::Group, action: &str, lacks: Option<&(u32, BTreeSet<String>)>) -> bool {
-    lacks.is_none_or(|(lacks, members)| {
-        let to_come = book::on_demand_to_come(record, action, members);
-        usize::try_from(*lacks).is_ok_and(|lacks| to_come >= lacks)
-    })
 }

@@ -1,7 +1,7 @@
 //! What a swap may do, by its rule and its group's tags; and the wait that follows from it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,10 +13,11 @@ use hollowtrees_domain::{
         Policy, TAG_ALLOWED_TYPES, TAG_COOLDOWN, TAG_DENIED_TYPES, TAG_FALLBACK, TAG_MAX_OPEN, TAG_ON_DEMAND,
         TAG_PRICE_CEILING,
         book::{self, Busy},
-        policy::{self, BadPolicy},
+        policy::{self, BadPolicy, Share},
+        share::{self, Roster},
         skip::tag,
         source,
-        world::{Group, Instance, Member, Standing},
+        world::{Group, Instance},
     },
     words::Certainty,
 };
@@ -37,6 +38,29 @@ const ALL: &str = "*";
 const RESTS: Duration = Duration::from_secs(30);
 /// Larger files are not read.
 const LARGEST: u64 = 32 << 20;
+
+/// Whether as many members are on demand as are to be.
+pub(crate) struct OnDemand {
+    share: Share,
+    roster: Roster,
+}
+
+impl OnDemand {
+    /// Whether they are, whatever this action launches, with what other swaps are about to.
+    pub(crate) fn is_met(&self, record: &proto::Group, action: &str) -> bool {
+        self.roster.outlook(record, action).meets(self.share)
+    }
+
+    /// Whether they are by those alone that no swap takes out.
+    pub(crate) fn is_kept(&self, record: &proto::Group, action: &str) -> bool {
+        self.roster.outlook(record, action).keeps(self.share)
+    }
+
+    /// How many are to be.
+    pub(crate) fn needed(&self, record: &proto::Group, action: &str) -> usize {
+        self.roster.outlook(record, action).needed(self.share)
+    }
+}
 
 impl Saga<'_> {
     /// The action's words, and where it has none those of the group's tags.
@@ -208,46 +232,31 @@ impl Saga<'_> {
             .await
     }
 
-    /// How many members have to be on demand beside those that are, and the ids of those that were counted. Nothing where the
-    /// policy asks for none, or where the old one is on demand itself: then its replacement is too.
-    pub(crate) async fn lacks_on_demand(
-        &mut self,
-        group: &Group,
-        old: &Instance,
-        policy: &Policy,
-    ) -> Result<Option<(u32, BTreeSet<String>)>, Failure> {
-        let Some(share) = policy.on_demand.filter(|_| old.spot) else {
-            return Ok(None);
-        };
-        let (others, on_demand) = self.others_on_demand(group, old).await?;
-        let all = u32::try_from(others.len() + 1).unwrap_or(u32::MAX);
-        let there = u32::try_from(on_demand.len()).unwrap_or(u32::MAX);
-        Ok(Some((share.of(all).saturating_sub(there), others)))
-    }
-
-    /// The other members that stay, and those of them that are on demand.
-    pub(crate) async fn others_on_demand(
+    /// The share of members that are to be on demand, and the other members. Nothing where the policy asks for none.
+    pub(crate) async fn share(
         &self,
         group: &Group,
         old: &Instance,
-    ) -> Result<(BTreeSet<String>, BTreeSet<String>), Failure> {
-        let goes = |member: &Member| matches!(member.standing, Standing::Leaving | Standing::Warm);
-        let stays = |member: &&Member| !goes(member) && member.instance != old.id;
-        let others: BTreeSet<String> = group
-            .members
-            .iter()
-            .filter(stays)
-            .map(|member| member.instance.clone())
-            .collect();
+        policy: &Policy,
+    ) -> Result<Option<OnDemand>, Failure> {
+        let Some(share) = policy.on_demand else {
+            return Ok(None);
+        };
+        let members = share::others(&group.members, Some(&old.id));
         let reads = Arc::clone(&self.reads);
-        let asked = others.iter().map(|id| reads.instance(id));
+        let asked = members.iter().map(|id| reads.instance(id));
         let seen = futures::future::try_join_all(asked).await;
         let seen = seen.map_err(|refusal| {
             Failure::transient(format!("which members are on demand cannot be told: {refusal}"))
         })?;
         let on_demand = seen.into_iter().flatten().filter(|member| !member.spot);
         let on_demand = on_demand.map(|member| member.id).collect();
-        Ok((others, on_demand))
+        let roster = Roster {
+            members,
+            on_demand,
+            replaced: 1,
+        };
+        Ok(Some(OnDemand { share, roster }))
     }
 
     /// On-demand prices of the region, as far as the operator's file has them.

@@ -35,13 +35,16 @@ pub(crate) async fn rehearse(saga: &mut Saga<'_>, seen: &Seen) -> Result<Report,
         }
         policy = back::spot_only(policy);
         Market::BackToSpot
-    } else if old.spot
-        && saga
-            .lacks_on_demand(group, old, &policy)
+    } else if old.spot {
+        let wanted = saga.share(group, old, &policy).await?;
+        if saga
+            .has_its_share(&saga.place(&group.name), wanted.as_ref())
             .await?
-            .is_none_or(|(lacks, _)| lacks == 0)
-    {
-        Market::Spot
+        {
+            Market::Spot
+        } else {
+            Market::OnDemand
+        }
     } else {
         Market::OnDemand
     };

@@ -299,6 +299,43 @@ async fn as_many_are_launched_on_demand_as_lack_of_the_share_however_many_go_at_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_is_larger_while_swaps_go_on_has_no_larger_share() {
+    let mut world = World::new().await;
+    let group = group("larger")
+        .sizes(5, 5, 5)
+        .tag("hollowtrees.io/on-demand", "40%", false);
+    let olds = world.group(&group).await;
+    // Attached ones are members for long before the old ones go.
+    world.aws.set_delays(Delays {
+        in_service: Duration::from_secs(12),
+        ..Delays::default()
+    });
+    let worker = world.worker().await;
+    for old in &olds[..2] {
+        world.send(&world.action(old, "certain")).await;
+    }
+    let mut attached = 0;
+    while attached < 2 {
+        let outcome = world.next().await;
+        assert_eq!(outcome.result, "progress", "{outcome:?}");
+        attached += usize::from(outcome.reason == "attached");
+    }
+    assert_eq!(world.members("larger").await.len(), 7);
+    // Two of five are on demand; three of seven would be needed.
+    world.send(&world.action(&olds[2], "certain")).await;
+    for _ in 0..3 {
+        let outcome = world.end().await;
+        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    }
+    let mut spot = Vec::new();
+    for old in &olds[..3] {
+        spot.push(world.swapped("larger", old, (5, 5, 5)).await.spot);
+    }
+    assert_eq!(spot, [false, false, true]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_rests_between_two_swaps() {
     let mut world = World::new().await;
     let tagged = group("rests")

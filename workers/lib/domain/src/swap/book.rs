@@ -3,8 +3,6 @@
 //! AWS has no conditional update of sizes. So whoever changes them holds the lease, notes in the record what it is about
 //! to write, writes, and notes that it has. After a crash between the two, the sizes themselves tell whether it happened.
 
-use std::collections::BTreeSet;
-
 use hollowtrees_schemas::{
     names::result,
     proto::{self, time},
@@ -127,23 +125,6 @@ pub fn rests_until(record: &proto::Group, cooldown: SignedDuration) -> Option<Ti
         .filter_map(|swap| time::from_proto(swap.ended_at.as_ref()?).ok())
         .max()
         .and_then(|ended| ended.checked_add(cooldown).ok())
-}
-
-/// Open swaps, this action's apart, that launch on demand for the group's share, what they launched not being one of these
-/// members.
-#[must_use]
-pub fn on_demand_to_come(record: &proto::Group, action: &str, members: &BTreeSet<String>) -> usize {
-    let counts = |swap: &&proto::GroupSwap| {
-        is_open(swap) && swap.on_demand && swap.action_id != action && !members.contains(&swap.replacement)
-    };
-    record.swaps.iter().filter(counts).count()
-}
-
-/// Whether another action's swap of this instance is open.
-#[must_use]
-pub fn is_going(record: &proto::Group, action: &str, instance: &str) -> bool {
-    let mut swaps = record.swaps.iter();
-    swaps.any(|swap| is_open(swap) && swap.instance == instance && swap.action_id != action)
 }
 
 /// Whether an open swap is about this instance: it goes, or it came for one that goes.

@@ -56,6 +56,7 @@ pub mod policy;
 pub mod processes;
 pub mod rebalance;
 pub mod seen;
+pub mod share;
 pub mod skip;
 pub mod source;
 pub mod strategy;

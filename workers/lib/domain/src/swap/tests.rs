@@ -10,5 +10,6 @@ mod placement;
 mod processes;
 mod rebalance;
 mod scale_in;
+mod share;
 mod sources;
 mod steps;

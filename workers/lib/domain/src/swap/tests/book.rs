@@ -1,15 +1,13 @@
 //! Leases and books of a group.
 
-use std::collections::BTreeSet;
-
 use hollowtrees_schemas::proto::{self, time::to_proto};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
     Next,
     book::{
-        Busy, LEASE, books, close, doubtful, enter, has_entered, lease, on_demand_to_come, open, others_open,
-        others_under_way, rests_until,
+        Busy, LEASE, books, close, doubtful, enter, has_entered, lease, open, others_open, others_under_way,
+        rests_until,
     },
     fresh::{SHOWS_WITHIN, read},
     joint::{Wish, Write, join},
@@ -456,7 +454,7 @@ fn room_is_made_for_all_that_are_about_to_need_it() {
 }
 
 #[test]
-fn a_group_rests_after_what_succeeded_and_counts_what_comes_on_demand() {
+fn a_group_rests_after_what_succeeded() {
     let mut record = proto::Group::default();
     let cooldown = SignedDuration::from_mins(5);
     for (action, instance) in [("a", "i-1"), ("b", "i-2")] {
@@ -467,20 +465,6 @@ fn a_group_rests_after_what_succeeded_and_counts_what_comes_on_demand() {
     assert_eq!(rests_until(&record, cooldown), None);
     close(&mut record, "b", "succeeded", at(20));
     assert_eq!(rests_until(&record, cooldown), Some(at(320)));
-
-    for (action, replacement) in [("c", ""), ("d", "i-9"), ("e", "")] {
-        let entered = proto::GroupSwap {
-            on_demand: action != "e",
-            replacement: replacement.to_owned(),
-            ..swap(action, &format!("i-{action}"))
-        };
-        open(&mut record, entered, at(30)).unwrap();
-    }
-    let none = BTreeSet::new();
-    assert_eq!(on_demand_to_come(&record, "x", &none), 2);
-    assert_eq!(on_demand_to_come(&record, "c", &none), 1);
-    // One that is a member already is counted among the members.
-    assert_eq!(on_demand_to_come(&record, "x", &["i-9".to_owned()].into()), 1);
 }
 
 #[test]
