@@ -9,6 +9,7 @@ fn main() -> ExitCode {
         Ok("hollowtrees-asg-swap") => hollowtrees_asg_swap::main(),
         Ok("hollowtrees-drain") => hollowtrees_drain::main(),
         Ok("hollowtrees-gateway") => hollowtrees_gateway::main(),
+        Ok("hollowtrees-lifecycle") => hollowtrees_lifecycle::main(),
         Ok("hollowtrees-metrics") => hollowtrees_metrics::main(),
         Ok("hollowtrees-router") => hollowtrees_router::main(),
         _ => ExitCode::from(64),

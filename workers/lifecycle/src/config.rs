@@ -90,6 +90,8 @@ pub struct Deregister {
     /// Between two looks at what drains.
     #[serde(with = "config::duration")]
     pub poll: Duration,
+    /// Whether one process of all serves the deregistrations of a region of an account, as far as it has room for them.
+    pub affinity: bool,
 }
 
 /// `json` or `protobuf`.
@@ -143,6 +145,7 @@ impl Settings {
             running: hook.running,
             time_limit: hook.time_limit + LAST_WORDS,
             grace,
+            affinity: self.deregister.affinity,
             format: hook.format.into(),
             ..worker::Settings::new(
                 "lifecycle",

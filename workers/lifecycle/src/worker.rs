@@ -80,11 +80,15 @@ impl Handler for Lifecycle {
             );
             return Ok(Report::skipped(reason, message));
         }
+        let region = self.region_of(&target)?;
+        if deregister {
+            // Who goes at the same time shares what is read.
+            if let Some(elsewhere) = job.elsewhere(&[&target.account, &region]) {
+                return Err(elsewhere);
+            }
+        }
         let cloud = Cloud {
-            region: self
-                .aws
-                .account(&target.account)
-                .region(&self.region_of(&target)?),
+            region: self.aws.account(&target.account).region(&region),
             telemetry: self.telemetry.clone(),
             health: self.health.clone(),
         };

@@ -2,37 +2,25 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use hollowtrees_bus::{Bus, Deliveries};
 use hollowtrees_domain::{
     notice::Notice,
     rule::{Candidate, Rules},
     words::OnFailure,
 };
 use hollowtrees_harness::{
-    Aws, Nats, Worker,
     aws::{Instance, NewGroup, Service},
-    eventually, helm, http_get,
-    ports::Port,
+    eventually, helm,
 };
-use hollowtrees_schemas::{
-    envelope::{self, DataFormat, Envelope},
-    filter,
-    names::{Stream, result},
-    outgoing, proto,
-};
+use hollowtrees_schemas::{envelope, names::Stream, proto};
 use jiff::Timestamp;
-use tempfile::TempDir;
 
 use crate::{
-    bus::{Raw, as_user, connected, prepared, server, subjects, violations},
+    bus::{Raw, server, subjects, violations},
     documents::{find, rendered, with},
+    stack::{BOUND, CLUSTER, Process, Stack},
 };
 
-const BOUND: Duration = Duration::from_secs(90);
-const CLUSTER: &str = "blue.eu";
 const USER: &str = "asg-swap";
-const ACCOUNT: &str = "123456789012";
-const REGION: &str = "us-east-1";
 /// The shortest `swap.spot_again`.
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -92,108 +80,27 @@ async fn the_rules_of_the_readme_answer_spot_again_apart_from_interruptions() {
     assert_eq!((kinds(0), kinds(1)), (vec!["asg-swap"], vec!["drain"]));
 }
 
-struct World {
-    nats: Nats,
-    operator: Bus,
-    outcomes: Deliveries,
-    aws: Aws,
-    directory: TempDir,
+/// A swap worker that looks often.
+async fn swapping(stack: &Stack, env: &[(&str, &str)]) -> Process {
+    let own = [("HT_SWAP__POLL", "200ms")]
+        .into_iter()
+        .chain(env.iter().copied());
+    stack.worker(USER, &own.collect::<Vec<_>>()).await
 }
 
-impl World {
-    async fn start() -> Self {
-        let (nats, aws) = (server(&[CLUSTER]).await, Aws::start().await.unwrap());
-        let operator = connected(&nats, "operator").await;
-        let outcomes = prepared(&operator, Stream::Outcomes, filter::outcomes(None, None, None)).await;
-        Self {
-            nats,
-            operator,
-            outcomes,
-            aws,
-            directory: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    /// A process of the image as this user, ready.
-    async fn process(&self, program: &str, user: &str, env: &[(&str, String)]) -> (Worker, Port) {
-        let port = Port::reserve().unwrap();
-        let builder =
-            Worker::builder(program, env!("CARGO_BIN_EXE_chart-program")).env("HOLLOWTREES_PROGRAM", program);
-        let mut builder =
-            as_user(builder, &self.nats, user).env("HT_HEALTH__LISTEN", port.addr().to_string());
-        for (name, value) in env {
-            builder = builder.env(name, value);
-        }
-        let process = builder.start().unwrap();
-        let ready = format!("http://{}/readyz", port.addr());
-        process.ready(&ready, BOUND).await.unwrap();
-        (process, port)
-    }
-
-    /// With the README's rules.
-    async fn router(&self) -> (Worker, Port) {
-        let file = self.directory.path().join("rules.yaml");
-        std::fs::write(&file, rules().await).unwrap();
-        let env = [("HT_RULES__FILE", file.display().to_string())];
-        self.process("hollowtrees-router", "router", &env).await
-    }
-
-    async fn swapper(&self, env: &[(&str, &str)]) -> (Worker, Port) {
-        let own = env.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        let all: Vec<(&str, String)> = self
-            .aws
-            .env(REGION)
-            .into_iter()
-            .chain([("HT_SWAP__POLL", "200ms".to_owned())])
-            .chain(own)
-            .collect();
-        self.process("hollowtrees-asg-swap", USER, &all).await
-    }
-
-    /// The next end of a swap.
-    async fn swapped(&mut self) -> proto::Outcome {
-        let next = async {
-            loop {
-                let delivery = self.outcomes.next().await;
-                let outcome = Envelope::<proto::Outcome>::decode(&delivery.wire).unwrap().data;
-                delivery.ack().await;
-                if outcome.kind == "asg-swap" && result::is_final(&outcome.result) {
-                    return outcome;
-                }
-            }
-        };
-        tokio::time::timeout(BOUND, next).await.expect("an outcome")
-    }
-
-    async fn interrupt(&self, instance: &str) {
-        let notice = proto::Notice {
-            cluster: CLUSTER.to_owned(),
-            provider: "aws".to_owned(),
-            account: ACCOUNT.to_owned(),
-            region: REGION.to_owned(),
-            instance: instance.to_owned(),
-            kind: "spot-interruption".to_owned(),
-            ..proto::Notice::default()
-        };
-        let envelope = envelope::notice(notice, "/aws/123456789012/us-east-1/imds");
-        let out = outgoing::notice(&envelope, DataFormat::Json).unwrap();
-        self.operator.publish(&out, None).await.unwrap();
-    }
-
-    async fn replacement(&self, old: &str) -> Instance {
-        let all = self.aws.instances().await.unwrap();
-        let replaces = |found: &Instance| {
-            let by_tag = found.tags.get("hollowtrees.io/replaces");
-            by_tag.is_some_and(|replaced| replaced == old) && found.state == "running"
-        };
-        all.into_iter().find(replaces).expect("a replacement")
-    }
+async fn replacement(stack: &Stack, old: &str) -> Instance {
+    let all = stack.aws.instances().await.unwrap();
+    let replaces = |found: &Instance| {
+        let by_tag = found.tags.get("hollowtrees.io/replaces");
+        by_tag.is_some_and(|replaced| replaced == old) && found.state == "running"
+    };
+    all.into_iter().find(replaces).expect("a replacement")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fell_back_goes_back_by_the_readmes_rules_and_the_pages_permissions() {
-    let mut world = World::start().await;
-    let router = world.router().await;
+    let mut world = Stack::start().await;
+    let router = world.router(&rules().await).await;
 
     // An interrupted instance is replaced on demand, since there is no spot.
     let group = NewGroup::new("blue")
@@ -209,13 +116,13 @@ async fn what_fell_back_goes_back_by_the_readmes_rules_and_the_pages_permissions
         .containing("MarketType=spot");
     world.aws.inject(no_spot);
     let off = [("HT_SWAP__SPOT_AGAIN", "0s"), ("HT_SWEEP__ORPHANS", "off")];
-    let swapper = world.swapper(&off).await;
+    let swapper = swapping(&world, &off).await;
     world.interrupt(&old).await;
-    let outcome = world.swapped().await;
+    let outcome = world.ended("asg-swap").await;
     assert_eq!(outcome.result, "succeeded", "{outcome:?}");
-    let bought = world.replacement(&old).await;
+    let bought = replacement(&world, &old).await;
     assert!(!bought.spot, "{bought:?}");
-    assert!(swapper.0.terminate(BOUND).await.unwrap().success());
+    swapper.terminate().await;
 
     // Spot is back; the next process tells of what it was bought for when it is time, and the router's rule answers.
     world.aws.heal();
@@ -225,14 +132,14 @@ async fn what_fell_back_goes_back_by_the_readmes_rules_and_the_pages_permissions
         ("HT_SWAP__SPOT_AGAIN", every.as_str()),
         ("HT_EXPORTER__EVERY", "1s"),
     ];
-    let swapper = world.swapper(&on).await;
-    let outcome = world.swapped().await;
+    let swapper = swapping(&world, &on).await;
+    let outcome = world.ended("asg-swap").await;
     assert_eq!(
         (outcome.instance.as_str(), outcome.result.as_str()),
         (bought.id.as_str(), "succeeded"),
         "{outcome:?}"
     );
-    assert!(world.replacement(&bought.id).await.spot);
+    assert!(replacement(&world, &bought.id).await.spot);
     let told = format!("ht.notice.v1.blue=2Eeu.spot-again.{}", bought.id);
     let notices = subjects(&world.operator, Stream::Notices).await;
     assert!(notices.contains(&told), "{notices:?}");
@@ -251,8 +158,8 @@ async fn what_fell_back_goes_back_by_the_readmes_rules_and_the_pages_permissions
         }
     })
     .await;
-    assert!(swapper.0.terminate(BOUND).await.unwrap().success());
-    router.0.terminate(BOUND).await.unwrap();
+    swapper.terminate().await;
+    router.terminate().await;
     assert_eq!(violations(&world.nats), Vec::<String>::new());
 }
 
@@ -260,9 +167,9 @@ async fn what_fell_back_goes_back_by_the_readmes_rules_and_the_pages_permissions
 #[tokio::test(flavor = "multi_thread")]
 async fn one_replica_works_the_swaps_of_a_region_and_the_other_gives_it_its_own() {
     const MANY: u32 = 8;
-    let mut world = World::start().await;
-    let router = world.router().await;
-    let swappers = [world.swapper(&[]).await, world.swapper(&[]).await];
+    let mut world = Stack::start().await;
+    let router = world.router(&rules().await).await;
+    let swappers = [swapping(&world, &[]).await, swapping(&world, &[]).await];
     let group = NewGroup::new("blue").sizes(MANY, MANY, MANY);
     let olds = world.aws.create(&group).await.unwrap().members;
     for (old, _) in &olds {
@@ -270,24 +177,22 @@ async fn one_replica_works_the_swaps_of_a_region_and_the_other_gives_it_its_own(
     }
     let mut by = BTreeSet::new();
     for _ in &olds {
-        let outcome = world.swapped().await;
+        let outcome = world.ended("asg-swap").await;
         assert_eq!(outcome.result, "succeeded", "{outcome:?}");
         by.insert(outcome.worker.unwrap().process);
     }
     assert_eq!(by.len(), 1, "{by:?}");
     let mut given = 0;
-    for (_, port) in &swappers {
-        let url = format!("http://{}/metrics", port.addr());
-        let (_, shown) = http_get::get(&url).await.unwrap();
-        let shown = String::from_utf8_lossy(&shown);
+    for swapper in &swappers {
+        let shown = swapper.metrics().await;
         let taken = "hollowtrees_worker_actions_offered_total{action=\"asg-swap\",answer=\"taken\"} ";
         given += shown.lines().filter(|line| line.starts_with(taken)).count();
     }
     assert_eq!(given, 1, "one of them gives what comes to it to the other");
-    for (swapper, _) in swappers {
-        assert!(swapper.terminate(BOUND).await.unwrap().success());
+    for swapper in swappers {
+        swapper.terminate().await;
     }
-    router.0.terminate(BOUND).await.unwrap();
+    router.terminate().await;
     assert_eq!(violations(&world.nats), Vec::<String>::new());
 }
 

@@ -283,23 +283,29 @@ async fn fifty_at_once_of_three_workers_one_of_which_dies() {
     fifty_at_once(3, true).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn fifty_at_once_cost_few_calls() {
+/// So many calls, whatever the number of workers: one of them serves the region.
+async fn few_calls(replicas: usize) {
     const INSTANCES: usize = 50;
     const GROUPS: usize = 4;
     let mut world = World::new().await;
     let (instances, arns) = registered(&world, INSTANCES, &["a", "b", "c", "d"]).await;
     world.aws.create_classic_balancer("old").await.unwrap();
     world.aws.register_classic("old", &instances).await.unwrap();
-    let worker = world.worker().await;
+    let mut workers = Vec::new();
+    for _ in 0..replicas {
+        workers.push(world.worker().await);
+    }
+    world.know_each_other(&workers).await;
     world.aws.forget_calls();
     let began = Timestamp::now();
     for instance in &instances {
         world.send(&deregister(&world, instance)).await;
     }
+    let mut by: BTreeMap<String, usize> = BTreeMap::new();
     for _ in &instances {
         let outcome = world.end().await;
         assert_eq!(word(&outcome), ("succeeded", ""), "{outcome:?}");
+        *by.entry(outcome.worker.unwrap_or_default().process).or_default() += 1;
     }
     let seconds = Timestamp::now().duration_since(began).as_secs_f64();
     for arn in &arns {
@@ -309,7 +315,10 @@ async fn fifty_at_once_cost_few_calls() {
     for call in world.aws.calls() {
         *calls.entry(call.action).or_insert(0_usize) += 1;
     }
-    println!("{INSTANCES} instances, {GROUPS} target groups, a classic balancer: {seconds:.1} s, {calls:?}");
+    println!(
+        "{INSTANCES} instances, {GROUPS} target groups, a classic balancer: {seconds:.1} s, {calls:?}, {by:?}"
+    );
+    assert_eq!(by.len(), 1, "one serves them all: {by:?}");
     // A picture lasts five seconds, a look at what drains half a second here.
     let pictures = 1 + (seconds / 5.0).ceil() as usize;
     let looks = 2 + (seconds / 0.5).ceil() as usize;
@@ -329,7 +338,19 @@ async fn fifty_at_once_cost_few_calls() {
         "{calls:?}"
     );
     assert_eq!(count("DescribeInstances"), 0, "no group has addresses: {calls:?}");
-    worker.stop().await;
+    for worker in workers {
+        worker.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_at_once_cost_few_calls() {
+    few_calls(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_at_once_cost_as_few_calls_of_three_workers() {
+    few_calls(3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

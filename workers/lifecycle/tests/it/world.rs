@@ -5,6 +5,7 @@ use std::time::Duration;
 use hollowtrees_aws::{Keys, Options as AwsOptions};
 use hollowtrees_bus::{
     Bus, Deliveries, Options, apply,
+    liveness::RENEW_EVERY,
     topology::{self, Consumer, Profile},
 };
 use hollowtrees_cluster::{Limits, Nodes, Sight};
@@ -56,6 +57,7 @@ pub(crate) struct World {
 
 /// A worker in this process.
 pub(crate) struct Running {
+    process: String,
     stop: CancellationToken,
     task: JoinHandle<Result<(), ServeError>>,
 }
@@ -150,6 +152,7 @@ impl World {
             process: identity.id.to_string(),
             version: "0.0.0".to_owned(),
         };
+        let name = process.process.clone();
         let stop = CancellationToken::new();
         let (bus, settings, stopped) = (
             self.bus.clone(),
@@ -160,7 +163,25 @@ impl World {
             tokio::spawn(
                 async move { serve(bus, lifecycle, settings, process, &metrics, stopped, |_| {}).await },
             );
-        Running { stop, task }
+        Running {
+            process: name,
+            stop,
+            task,
+        }
+    }
+
+    /// Waits until each of these workers knows all others.
+    pub(crate) async fn know_each_other(&self, workers: &[Running]) {
+        for worker in workers {
+            let key = key::worker("lifecycle", &worker.process);
+            eventually("its place to be told", BOUND, async || {
+                let told = self.bus.workers().get(&key).await.unwrap();
+                told.is_some_and(|told| !told.value.takes_at.is_empty())
+            })
+            .await;
+        }
+        // What is stored the others hear at once; by the next word of all of them they have.
+        tokio::time::sleep(RENEW_EVERY).await;
     }
 
     /// Makes a group with this hook; its members' ids.

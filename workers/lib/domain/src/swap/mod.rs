@@ -24,6 +24,7 @@
 //! | [`processes`] | what somebody has suspended of a group, and how it wants instances replaced |
 //! | [`rebalance`] | what is left to a group that replaces spot instances itself |
 //! | [`policy`] | which of them a rule and a group allow |
+//! | [`share`] | how many members are on demand once open swaps have ended |
 //! | [`orphan`] | what a swap left behind |
 //! | [`leftover`] | what it left in its group |
 //! | [`again`] | whether it is tried again to have on spot what fell back to on demand |
