@@ -1,17 +1,14 @@
 //! Hooks and load balancers with just the permissions of `docs/nats-permissions.md`.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use hollowtrees_harness::{
-    aws::{Hook, LifecycleAction, NewGroup},
-    eventually,
-};
+use hollowtrees_harness::aws::{Hook, LifecycleAction, NewGroup};
 use hollowtrees_schemas::{names::Stream, proto::time::to_proto};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     bus::{Raw, server, subjects, violations},
-    stack::{BOUND, CLUSTER, Stack},
+    stack::{CLUSTER, Stack},
 };
 
 const USER: &str = "lifecycle";
@@ -30,23 +27,6 @@ rules:
     steps:
       - actions: [deregister]
 ";
-
-/// Bad messages, of a known cluster: they are put aside.
-async fn puts_aside(stack: &Stack) {
-    let mut raw = Raw::connect(&stack.nats, "operator").await;
-    let broken = [("X bad".to_owned(), "1".to_owned())];
-    let subject = "ht.action.v1.blue=2Eeu.deregister.i-1";
-    assert!(raw.publish(subject, "", "no action").await);
-    assert!(raw.publish_with(subject, &broken, b"{}").await);
-    eventually("two dead letters", BOUND, async || {
-        let letters = subjects(&stack.operator, Stream::Dead).await;
-        match letters.len() {
-            2 => Ok(()),
-            _ => Err(format!("{letters:?}")),
-        }
-    })
-    .await;
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_is_held_and_prolonged_and_answered() {
@@ -89,7 +69,7 @@ async fn a_hook_is_held_and_prolonged_and_answered() {
     let notices = subjects(&stack.operator, Stream::Notices).await;
     let times = notices.iter().filter(|subject| **subject == told).count();
     assert!(times > 1, "more time was told: {notices:?}");
-    puts_aside(&stack).await;
+    stack.puts_aside("deregister").await;
     worker.terminate().await;
     router.terminate().await;
     assert_eq!(violations(&stack.nats), Vec::<String>::new());
@@ -107,20 +87,7 @@ async fn one_replica_serves_the_balancers_of_a_region_and_the_other_gives_it_its
     for instance in &instances {
         stack.interrupt(instance).await;
     }
-    let mut by = BTreeSet::new();
-    for _ in &instances {
-        let outcome = stack.ended("deregister").await;
-        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
-        by.insert(outcome.worker.unwrap().process);
-    }
-    assert_eq!(by.len(), 1, "{by:?}");
-    let mut given = 0;
-    for worker in &workers {
-        let shown = worker.metrics().await;
-        let taken = "hollowtrees_worker_actions_offered_total{action=\"deregister\",answer=\"taken\"} ";
-        given += shown.lines().filter(|line| line.starts_with(taken)).count();
-    }
-    assert_eq!(given, 1, "one of them gives what comes to it to the other");
+    stack.one_does_all("deregister", MANY, &workers).await;
     for worker in workers {
         worker.terminate().await;
     }

@@ -1,6 +1,6 @@
 //! Back to spot with just the permissions of `docs/nats-permissions.md` and the rules of the chart's README.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use hollowtrees_domain::{
     notice::Notice,
@@ -9,7 +9,7 @@ use hollowtrees_domain::{
 };
 use hollowtrees_harness::{
     aws::{Instance, NewGroup, Service},
-    eventually, helm,
+    helm,
 };
 use hollowtrees_schemas::{envelope, names::Stream, proto};
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use crate::{
     bus::{Raw, server, subjects, violations},
     documents::{find, rendered, with},
-    stack::{BOUND, CLUSTER, Process, Stack},
+    stack::{CLUSTER, Process, Stack},
 };
 
 const USER: &str = "asg-swap";
@@ -144,20 +144,7 @@ async fn what_fell_back_goes_back_by_the_readmes_rules_and_the_pages_permissions
     let notices = subjects(&world.operator, Stream::Notices).await;
     assert!(notices.contains(&told), "{notices:?}");
 
-    // What it cannot read it puts aside, of a known cluster and of none.
-    let mut raw = Raw::connect(&world.nats, "operator").await;
-    let broken = [("X bad".to_owned(), "1".to_owned())];
-    let subject = "ht.action.v1.blue=2Eeu.asg-swap.i-1";
-    assert!(raw.publish(subject, "", "no action").await);
-    assert!(raw.publish_with(subject, &broken, b"{}").await);
-    eventually("two dead letters", BOUND, async || {
-        let letters = subjects(&world.operator, Stream::Dead).await;
-        match letters.len() {
-            2 => Ok(()),
-            _ => Err(format!("{letters:?}")),
-        }
-    })
-    .await;
+    world.puts_aside("asg-swap").await;
     swapper.terminate().await;
     router.terminate().await;
     assert_eq!(violations(&world.nats), Vec::<String>::new());
@@ -175,20 +162,7 @@ async fn one_replica_works_the_swaps_of_a_region_and_the_other_gives_it_its_own(
     for (old, _) in &olds {
         world.interrupt(old).await;
     }
-    let mut by = BTreeSet::new();
-    for _ in &olds {
-        let outcome = world.ended("asg-swap").await;
-        assert_eq!(outcome.result, "succeeded", "{outcome:?}");
-        by.insert(outcome.worker.unwrap().process);
-    }
-    assert_eq!(by.len(), 1, "{by:?}");
-    let mut given = 0;
-    for swapper in &swappers {
-        let shown = swapper.metrics().await;
-        let taken = "hollowtrees_worker_actions_offered_total{action=\"asg-swap\",answer=\"taken\"} ";
-        given += shown.lines().filter(|line| line.starts_with(taken)).count();
-    }
-    assert_eq!(given, 1, "one of them gives what comes to it to the other");
+    world.one_does_all("asg-swap", olds.len(), &swappers).await;
     for swapper in swappers {
         swapper.terminate().await;
     }

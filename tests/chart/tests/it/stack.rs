@@ -1,9 +1,9 @@
 //! A bus with the users of `docs/nats-permissions.md`, a simulated AWS, and processes of the image between them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use hollowtrees_bus::{Bus, Deliveries};
-use hollowtrees_harness::{Aws, Nats, Worker, http_get, ports::Port};
+use hollowtrees_harness::{Aws, Nats, Worker, eventually, http_get, ports::Port};
 use hollowtrees_schemas::{
     envelope::{self, DataFormat, Envelope},
     filter,
@@ -12,7 +12,7 @@ use hollowtrees_schemas::{
 };
 use tempfile::TempDir;
 
-use crate::bus::{as_user, connected, prepared, server};
+use crate::bus::{Raw, as_user, connected, prepared, server, subjects};
 
 pub(crate) const BOUND: Duration = Duration::from_secs(90);
 pub(crate) const CLUSTER: &str = "blue.eu";
@@ -105,6 +105,42 @@ impl Stack {
             }
         };
         tokio::time::timeout(BOUND, next).await.expect("an outcome")
+    }
+
+    /// So many actions of this kind succeed, by one of the workers, and the other gives it what comes to it.
+    pub(crate) async fn one_does_all(&mut self, kind: &str, count: usize, workers: &[Process]) {
+        let mut by = BTreeSet::new();
+        for _ in 0..count {
+            let outcome = self.ended(kind).await;
+            assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+            by.insert(outcome.worker.unwrap().process);
+        }
+        assert_eq!(by.len(), 1, "{by:?}");
+        let taken =
+            format!("hollowtrees_worker_actions_offered_total{{action=\"{kind}\",answer=\"taken\"}} ");
+        let mut given = 0;
+        for worker in workers {
+            let shown = worker.metrics().await;
+            given += shown.lines().filter(|line| line.starts_with(&taken)).count();
+        }
+        assert_eq!(given, 1, "one of them gives what comes to it to the other");
+    }
+
+    /// Whoever serves this kind puts aside what it cannot read, of a known cluster and of none.
+    pub(crate) async fn puts_aside(&self, kind: &str) {
+        let mut raw = Raw::connect(&self.nats, "operator").await;
+        let broken = [("X bad".to_owned(), "1".to_owned())];
+        let subject = format!("ht.action.v1.blue=2Eeu.{kind}.i-1");
+        assert!(raw.publish(&subject, "", "no action").await);
+        assert!(raw.publish_with(&subject, &broken, b"{}").await);
+        eventually("two dead letters", BOUND, async || {
+            let letters = subjects(&self.operator, Stream::Dead).await;
+            match letters.len() {
+                2 => Ok(()),
+                _ => Err(format!("{letters:?}")),
+            }
+        })
+        .await;
     }
 
     /// A notice of this kind.
