@@ -38,6 +38,7 @@ mod replicas;
 mod rights;
 mod scale_in;
 mod seldom;
+mod sources;
 mod standby;
 mod strategies;
 mod sweep;
