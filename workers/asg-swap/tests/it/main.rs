@@ -42,6 +42,7 @@ mod sources;
 mod standby;
 mod strategies;
 mod sweep;
+mod throttled;
 mod together;
 mod ways;
 mod whole;
