@@ -323,7 +323,6 @@ async fn is_refused(world: &World, swap: &Ended) {
     whole::assert_at_rest(world, name).await;
 }
 
-/// What a swap of a kind of group asks, and which are asked once or more by an SDK that repeats them.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_passes_at_a_call_for_some_kinds_of_groups_or_under_a_role_is_one_whole_swap() {
     let aws = Arc::new(Aws::start().await.unwrap());
@@ -334,17 +333,22 @@ async fn whatever_passes_at_a_call_for_some_kinds_of_groups_or_under_a_role_is_o
     }
 }
 
+/// The variable that names a role of the account, and the role.
+fn role() -> (String, String) {
+    (
+        format!("HT_AWS__ROLES__{ACCOUNT}"),
+        format!("arn:aws:iam::{ACCOUNT}:role/swap"),
+    )
+}
+
 /// An image by its name.
 const IMAGE: &str = "resolve:ssm:/nodes";
 
-/// Swaps of all kinds in one world, with the same trouble at each call.
+/// Swaps of all kinds in one world. Each call has the same trouble, more often than the SDK repeats it.
 async fn passes(aws: Arc<Aws>, at: usize) {
     let word = that_pass(Service::Ec2)[at].0;
-    let (by_role, role) = (
-        format!("HT_AWS__ROLES__{ACCOUNT}"),
-        format!("arn:aws:iam::{ACCOUNT}:role/swap"),
-    );
-    let mut world = World::beside(aws, word, &[(&by_role, &role)]).await;
+    let (variable, role) = role();
+    let mut world = World::beside(aws, word, &[(&variable, &role)]).await;
     let calls = OF_KINDS.map(|call| (call, of(call))).into_iter();
     let resolves = ("DescribeLaunchTemplateVersions", "ResolveAlias=true".to_owned());
     let faults: Vec<_> = calls
@@ -361,30 +365,27 @@ async fn passes(aws: Arc<Aws>, at: usize) {
             (call, fault)
         })
         .collect();
-    let group = |kind: &str| NewGroup::new(&format!("{word}-{kind}")).sizes(SIZES.0, SIZES.1, SIZES.2);
     let required = [
         ("VCpuCount.Min", "2"),
         ("VCpuCount.Max", "2"),
         ("MemoryMiB.Min", "8192"),
     ];
+    let named = |kind: &str| format!("{word}-{kind}");
+    let group = |kind: &str| NewGroup::new(&named(kind)).sizes(SIZES.0, SIZES.1, SIZES.2);
+    let by_name = group("required").template("ImageId", IMAGE);
     let kinds = [
-        (group("configured").from_configuration(), OTHER),
-        (
-            group("required")
-                .by_requirements(&required)
-                .template("ImageId", IMAGE),
-            OTHER,
-        ),
-        (group("under-role"), ACCOUNT),
+        ("configured", group("configured").from_configuration(), OTHER),
+        ("required", by_name.by_requirements(&required), OTHER),
+        ("under-role", group("under-role"), ACCOUNT),
     ];
     let worker = world.worker().await;
     let mut olds = BTreeMap::new();
-    for ((group, account), kind) in kinds.into_iter().zip(["configured", "required", "under-role"]) {
+    for (kind, group, account) in kinds {
         let old = world.aws.create(&group).await.unwrap().members.remove(0).0;
         let mut action = world.action(&old, "certain");
         account.clone_into(&mut action.target.as_mut().unwrap().account);
         world.send(&action).await;
-        olds.insert(old, format!("{word}-{kind}"));
+        olds.insert(old, named(kind));
     }
     for _ in &olds {
         let outcome = world.end().await;
@@ -403,11 +404,8 @@ async fn passes(aws: Arc<Aws>, at: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_may_not_be_taken_on_touches_nothing() {
-    let (by_role, role) = (
-        format!("HT_AWS__ROLES__{ACCOUNT}"),
-        format!("arn:aws:iam::{ACCOUNT}:role/swap"),
-    );
-    let mut world = World::with(&[(&by_role, &role)]).await;
+    let (variable, role) = role();
+    let mut world = World::with(&[(&variable, &role)]).await;
     let old = world.group(&NewGroup::new("theirs")).await.remove(0);
     let denied = Service::Sts
         .fault("AccessDenied", 403)
