@@ -71,6 +71,8 @@ impl Strict {
             None => self.moto.template(region, by, version).await?.image,
         };
         let image = image.ok_or_else(|| Refusal::validation("requirements without an image"))?;
+        let named = self.knobs().images.get(&image).cloned();
+        let image = named.unwrap_or(image);
         let (architecture, virtualization) = self.moto.platform(region, &image).await?;
         // In EC2's names; what a type may cost is not judged.
         let asked = of.requirements.iter().filter_map(|(name, value)| {

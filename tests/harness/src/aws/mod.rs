@@ -68,6 +68,8 @@ pub enum Service {
     Balancing,
     /// Elastic Load Balancing: classic load balancers.
     ClassicBalancing,
+    /// STS.
+    Sts,
 }
 
 /// An auto-scaling group.
@@ -428,6 +430,7 @@ impl Service {
             Self::Ec2 => "ec2",
             Self::AutoScaling => "autoscaling",
             Self::Balancing | Self::ClassicBalancing => "elasticloadbalancing",
+            Self::Sts => "sts",
         }
     }
 
@@ -438,6 +441,7 @@ impl Service {
             Self::AutoScaling => "2011-01-01",
             Self::Balancing => "2015-12-01",
             Self::ClassicBalancing => "2012-06-01",
+            Self::Sts => "2011-06-15",
         }
     }
 }

@@ -95,11 +95,12 @@ impl Call {
 }
 
 impl Service {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Ec2,
         Self::AutoScaling,
         Self::Balancing,
         Self::ClassicBalancing,
+        Self::Sts,
     ];
 }
 
@@ -156,7 +157,7 @@ pub(super) fn error_text(service: Service, code: &str, message: &str) -> String 
             "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
              <RequestID>testbed</RequestID></Response>"
         ),
-        Service::AutoScaling | Service::Balancing | Service::ClassicBalancing => format!(
+        Service::AutoScaling | Service::Balancing | Service::ClassicBalancing | Service::Sts => format!(
             "<ErrorResponse xmlns=\"http://{}.amazonaws.com/doc/{}/\"><Error><Type>Sender</Type>\
              <Code>{code}</Code><Message>{message}</Message></Error><RequestId>testbed</RequestId></ErrorResponse>",
             service.name(),

@@ -6,40 +6,18 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures::{StreamExt, stream};
 use hollowtrees_harness::{
     Aws,
-    aws::{Delays, Service},
-    eventually,
+    aws::Delays,
     ports::Port,
     proxy::{Fault, Held},
 };
-use hollowtrees_schemas::proto;
-use serde_json::json;
 
 use crate::{
-    whole::{self, SIZES, ZONES},
-    world::{BOUND, World, params},
+    ways::Way,
+    world::{BOUND, World},
 };
 
 /// Processes at once.
 const AT_ONCE: usize = 16;
-
-/// How a swap goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// To its end, with all that there is to do.
-    Forward,
-    /// It is withdrawn before its replacement is attached.
-    Unattached,
-    /// It is withdrawn before its replacement is in service.
-    Attached,
-    /// The old one leaves first, and its group can launch nothing of this type in its place.
-    Lowered(&'static str),
-    /// The old one leaves first, and its group launches one in its place.
-    Spared,
-    /// By strategy `terminate`.
-    Terminate,
-    /// By strategy `detach`.
-    Detach,
-}
 
 /// When the process is killed.
 #[derive(Clone, Copy, Debug)]
@@ -89,117 +67,6 @@ fn cases() -> Vec<(Way, At)> {
     cases
 }
 
-impl Way {
-    /// Whether what joins a group is not in service before a test says so.
-    const fn joins_slowly(self) -> bool {
-        !matches!(self, Self::Forward | Self::Terminate | Self::Detach)
-    }
-
-    /// What it changes, from its beginning to its end.
-    fn changes(self) -> Vec<&'static str> {
-        let joined = &whole::CHANGES[..4];
-        const BACK: [&str; 2] = ["UpdateAutoScalingGroup", "ResumeProcesses"];
-        let between: &[&str] = match self {
-            Self::Forward => return whole::CHANGES.to_vec(),
-            Self::Unattached => return [&joined[..3], &["TerminateInstances"], &BACK].concat(),
-            Self::Attached | Self::Spared => &["TerminateInstanceInAutoScalingGroup"],
-            Self::Lowered(_) => &["SetDesiredCapacity"],
-            Self::Terminate => return vec!["TerminateInstanceInAutoScalingGroup"],
-            Self::Detach => return vec!["DetachInstances", "TerminateInstances"],
-        };
-        [joined, between, &BACK].concat()
-    }
-
-    /// A group; the instance that goes.
-    async fn group(self, aws: &Aws, name: &str) -> String {
-        let types = match self {
-            Self::Forward => return whole::group(aws, name).await,
-            Self::Lowered(instance_type) => [instance_type],
-            _ => ["m5.large"],
-        };
-        aws.create(&whole::full(name, &types))
-            .await
-            .unwrap()
-            .members
-            .remove(0)
-            .0
-    }
-
-    fn action(self, world: &World, old: &str) -> proto::Action {
-        let said = match self {
-            Self::Forward => return whole::action(world, old),
-            Self::Terminate => json!({"strategy": "terminate"}),
-            Self::Detach => json!({"strategy": "detach"}),
-            _ => json!({}),
-        };
-        proto::Action {
-            params: params(said),
-            ..world.action(old, "advisory")
-        }
-    }
-
-    /// What happens meanwhile.
-    async fn happens(self, world: &mut World, name: &str, old: &str) {
-        match self {
-            Self::Forward | Self::Terminate | Self::Detach => {}
-            Self::Unattached => {
-                world.fact("running").await;
-                eventually("all but its attachment", BOUND, async || {
-                    let record = world.record(name).await;
-                    record.rebalance_suspended && record.pending.is_none()
-                })
-                .await;
-                world.incident(old, "cancelled").await;
-            }
-            Self::Attached => {
-                world.fact("attached").await;
-                world.incident(old, "cancelled").await;
-            }
-            Self::Lowered(instance_type) => {
-                world.fact("attached").await;
-                for zone in ZONES {
-                    world.aws.set_capacity(instance_type, zone, false);
-                }
-                world.aws.interrupt(old).await.unwrap();
-            }
-            Self::Spared => {
-                world.fact("attached").await;
-                let new = world.replacements(old).await.remove(0).id;
-                world.aws.interrupt(old).await.unwrap();
-                world.aws.set_member_state(&new, Some("InService")).await.unwrap();
-            }
-        }
-    }
-
-    /// Each thing was done once, and all is as if nobody had died.
-    async fn assert_end(self, world: &World, name: &str, old: &str) {
-        let launches = self.changes().contains(&"RunInstances");
-        assert_eq!(whole::launched(world, old).await, usize::from(launches));
-        match self {
-            Self::Unattached | Self::Attached => {
-                world.unswapped(name, old, SIZES).await;
-            }
-            Self::Terminate | Self::Detach => {
-                assert_eq!(world.sizes(name).await, SIZES);
-                assert!(!world.members(name).await.contains(&old.to_owned()));
-            }
-            _ => {
-                world.swapped(name, old, SIZES).await;
-            }
-        }
-        let members = if matches!(self, Self::Lowered(_)) {
-            2
-        } else {
-            SIZES.1 as usize
-        };
-        assert_eq!(world.members(name).await.len(), members);
-        let stays = matches!(self, Self::Unattached | Self::Attached);
-        let state = if stays { "running" } else { "terminated" };
-        assert_eq!(world.instance(old).await.state, state, "the old one");
-        whole::assert_at_rest(world, name).await;
-    }
-}
-
 impl At {
     /// Holds the call, of who signs with this key.
     fn hold(self, aws: &Aws, key: &str) -> Option<Held> {
@@ -226,7 +93,7 @@ impl At {
 }
 
 fn group_of(number: usize) -> String {
-    format!("kill-{number}")
+    format!("kill-{number}-g")
 }
 
 /// One death; the calls that changed something, in their order.
@@ -234,28 +101,22 @@ async fn dies(number: usize, way: Way, at: At, aws: Arc<Aws>, old: String) -> Ve
     let (name, key) = (group_of(number), format!("kill{number}"));
     let mut world = World::beside(aws, &key, &[]).await;
     let held = at.hold(&world.aws, &key);
-    if way == Way::Unattached {
-        let throttled = Service::AutoScaling.fault("Throttling", 400);
-        let throttled = throttled.containing("Action=AttachInstances&");
-        world.aws.inject(throttled.signed_with(&key));
-    }
     let port = Port::reserve().unwrap();
     let process = world.process(&port).start().unwrap();
     world.undrained(&old).await;
     world.send(&way.action(&world, &old)).await;
-    way.happens(&mut world, &name, &old).await;
+    if let Some(fact) = way.turns_at() {
+        world.fact(fact).await;
+        way.turns(&world, &name, &old).await;
+    }
     at.comes(&mut world, held.as_ref()).await;
     process.kill();
     drop(held);
     process.restart().unwrap();
     let outcome = world.end().await;
-    let result = match way {
-        Way::Unattached | Way::Attached => "cancelled",
-        _ => "succeeded",
-    };
     assert_eq!(
         (outcome.result.as_str(), outcome.attempt),
-        (result, 2),
+        (way.result(), 2),
         "{outcome:?}"
     );
     way.assert_end(&world, &name, &old).await;

@@ -11,7 +11,7 @@ use crate::world::{World, params};
 const PAGE: &str = include_str!("../../../../docs/operating.md");
 const OURS: &str = "### Rights in AWS";
 /// Rights that are no call of ours: EC2 asks for them when it launches.
-const NO_CALLS: [&str; 2] = ["ec2:CreateTags", "iam:PassRole"];
+pub(crate) const NO_CALLS: [&str; 2] = ["ec2:CreateTags", "iam:PassRole"];
 
 /// The rights that the page lists after this: `ec2:RunInstances`.
 pub(crate) fn listed(after: &str) -> BTreeSet<String> {
@@ -30,7 +30,9 @@ pub(crate) fn listed(after: &str) -> BTreeSet<String> {
     rights
 }
 
-/// What each list is headed by.
+/// What the lists of what swaps call are headed by.
+pub(crate) const OF_SWAPS: [&str; 4] = [OURS, MORE[0], MORE[1], MORE[2]];
+/// What each list after the first is headed by.
 const MORE: [&str; 4] = [
     "For groups of launch configurations",
     "For groups of types by requirements",

@@ -239,7 +239,7 @@ fn detach(checkpoint: &mut Checkpoint, seen: &Seen, orders: &Orders) -> Next {
     if let Some(next) = end_old(checkpoint, seen, orders) {
         return next;
     }
-    let (reason, message) = if checkpoint.detached {
+    let (reason, mut message) = if checkpoint.detached {
         (
             "",
             format!("{old} was detached; {} replaces it.", checkpoint.group),
@@ -250,6 +250,9 @@ fn detach(checkpoint: &mut Checkpoint, seen: &Seen, orders: &Orders) -> Next {
             format!("{old} left {} by itself, which replaces it.", checkpoint.group),
         )
     };
+    if let Some(why) = &checkpoint.left.old {
+        message.push_str(&format!(" {old} still runs: {why}."));
+    }
     Next::Finish(End::new(result::SUCCEEDED, reason, message))
 }
 

@@ -143,7 +143,10 @@ fn kept(checkpoint: &Checkpoint, seen: &Seen) -> End {
 }
 
 fn end(checkpoint: &Checkpoint, seen: &Seen, why: &Undo) -> End {
-    let undone = if checkpoint.launched.is_some() {
+    let undone = if !checkpoint.left.instances.is_empty() {
+        // What runs on is told below.
+        ""
+    } else if checkpoint.launched.is_some() {
         " What was launched was ended."
     } else if checkpoint.refused.is_empty() {
         " Nothing was launched."

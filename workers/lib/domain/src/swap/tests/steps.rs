@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::{
     Answer, Books, Checkpoint, Choice, Decision, Drain, Next, Orders, Seen, Strategy, TAG_CHOICE,
     TAG_MANAGED, TAG_NODE_GROUP, Wait,
+    checkpoint::Undo,
     choice::Claim,
     decide,
     rebalance::Watch,
@@ -698,4 +699,39 @@ fn a_withdrawal_goes_back_as_far_as_it_can() {
         decrement: true,
     };
     assert_eq!(next(&attached(), &member, &withdrawn), take_back);
+}
+
+#[test]
+fn what_runs_on_is_told_and_nothing_that_contradicts_it() {
+    let check = |checkpoint: &Checkpoint, seen: &Seen, expected: &str| {
+        let Next::Finish(end) = next(checkpoint, seen, &orders()) else {
+            panic!("it ends");
+        };
+        assert_eq!(end.message, expected);
+    };
+    let why = "AWS refuses".to_owned();
+    let mut detached = Checkpoint {
+        strategy: Strategy::Detach,
+        detached: true,
+        launched: None,
+        ..launched()
+    };
+    let out = seen(group((0, 1, 1), &[]));
+    check(&detached, &out, "old was detached; g replaces it.");
+    detached.left.old = Some(why.clone());
+    let told = "old was detached; g replaces it. old still runs: AWS refuses.";
+    check(&detached, &out, told);
+
+    let mut undone = Checkpoint {
+        undo: Some(Undo::Cancelled),
+        ..launched()
+    };
+    let mut both = seen(group((0, 1, 1), &[("old", SERVES)]));
+    both.ours = vec![instance("new", Life::Gone)];
+    let told = "The incident was withdrawn. What was launched was ended.";
+    check(&undone, &both, told);
+    undone.left.instances.insert("new".to_owned(), why);
+    both.ours = vec![instance("new", Life::Running)];
+    let told = "The incident was withdrawn. new may still run: AWS refuses.";
+    check(&undone, &both, told);
 }
