@@ -24,7 +24,7 @@ const AT_ONCE: usize = 16;
 
 /// How a swap goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     /// To its end, with all that there is to do.
     Forward,
     /// It is withdrawn before its replacement is attached.
@@ -43,7 +43,7 @@ enum Way {
 
 /// When the process is killed.
 #[derive(Clone, Copy, Debug)]
-enum At {
+pub(crate) enum At {
     /// This call, after so many of its kind, was made and has had no effect.
     Before(&'static str, usize),
     /// This call, after so many of its kind, has had its effect.
@@ -53,7 +53,7 @@ enum At {
 }
 
 /// Every call of every way; of those that only read, those that are waited by.
-fn cases() -> Vec<(Way, At)> {
+pub(crate) fn cases() -> Vec<(Way, At)> {
     let changes = [
         (Way::Forward, "RunInstances", 0),
         (Way::Forward, "UpdateAutoScalingGroup", 0),
@@ -91,12 +91,12 @@ fn cases() -> Vec<(Way, At)> {
 
 impl Way {
     /// Whether what joins a group is not in service before a test says so.
-    const fn joins_slowly(self) -> bool {
+    pub(crate) const fn joins_slowly(self) -> bool {
         !matches!(self, Self::Forward | Self::Terminate | Self::Detach)
     }
 
     /// What it changes, from its beginning to its end.
-    fn changes(self) -> Vec<&'static str> {
+    pub(crate) fn changes(self) -> Vec<&'static str> {
         let joined = &whole::CHANGES[..4];
         const BACK: [&str; 2] = ["UpdateAutoScalingGroup", "ResumeProcesses"];
         let between: &[&str] = match self {
@@ -111,7 +111,7 @@ impl Way {
     }
 
     /// A group; the instance that goes.
-    async fn group(self, aws: &Aws, name: &str) -> String {
+    pub(crate) async fn group(self, aws: &Aws, name: &str) -> String {
         let types = match self {
             Self::Forward => return whole::group(aws, name).await,
             Self::Lowered(instance_type) => [instance_type],
@@ -125,7 +125,7 @@ impl Way {
             .0
     }
 
-    fn action(self, world: &World, old: &str) -> proto::Action {
+    pub(crate) fn action(self, world: &World, old: &str) -> proto::Action {
         let said = match self {
             Self::Forward => return whole::action(world, old),
             Self::Terminate => json!({"strategy": "terminate"}),
@@ -138,12 +138,20 @@ impl Way {
         }
     }
 
-    /// What happens meanwhile.
-    async fn happens(self, world: &mut World, name: &str, old: &str) {
+    /// What is told before something happens meanwhile.
+    pub(crate) const fn awaits(self) -> Option<&'static str> {
+        match self {
+            Self::Forward | Self::Terminate | Self::Detach => None,
+            Self::Unattached => Some("running"),
+            Self::Attached | Self::Lowered(_) | Self::Spared => Some("attached"),
+        }
+    }
+
+    /// What happens then.
+    pub(crate) async fn happens(self, world: &World, name: &str, old: &str) {
         match self {
             Self::Forward | Self::Terminate | Self::Detach => {}
             Self::Unattached => {
-                world.fact("running").await;
                 eventually("all but its attachment", BOUND, async || {
                     let record = world.record(name).await;
                     record.rebalance_suspended && record.pending.is_none()
@@ -151,19 +159,14 @@ impl Way {
                 .await;
                 world.incident(old, "cancelled").await;
             }
-            Self::Attached => {
-                world.fact("attached").await;
-                world.incident(old, "cancelled").await;
-            }
+            Self::Attached => world.incident(old, "cancelled").await,
             Self::Lowered(instance_type) => {
-                world.fact("attached").await;
                 for zone in ZONES {
                     world.aws.set_capacity(instance_type, zone, false);
                 }
                 world.aws.interrupt(old).await.unwrap();
             }
             Self::Spared => {
-                world.fact("attached").await;
                 let new = world.replacements(old).await.remove(0).id;
                 world.aws.interrupt(old).await.unwrap();
                 world.aws.set_member_state(&new, Some("InService")).await.unwrap();
@@ -171,8 +174,16 @@ impl Way {
         }
     }
 
+    /// How it ends.
+    pub(crate) const fn result(self) -> &'static str {
+        match self {
+            Self::Unattached | Self::Attached => "cancelled",
+            _ => "succeeded",
+        }
+    }
+
     /// Each thing was done once, and all is as if nobody had died.
-    async fn assert_end(self, world: &World, name: &str, old: &str) {
+    pub(crate) async fn assert_end(self, world: &World, name: &str, old: &str) {
         let launches = self.changes().contains(&"RunInstances");
         assert_eq!(whole::launched(world, old).await, usize::from(launches));
         match self {
@@ -216,13 +227,15 @@ impl At {
     async fn comes(self, world: &mut World, held: Option<&Held>) {
         match (self, held) {
             (Self::Told(fact), _) => world.fact(fact).await,
-            (_, Some(held)) => {
-                let reached = tokio::time::timeout(BOUND, held.reached()).await;
-                reached.expect("the call is made");
-            }
+            (_, Some(held)) => reached(held).await,
             (_, None) => unreachable!("a call is held"),
         }
     }
+}
+
+pub(crate) async fn reached(held: &Held) {
+    let reached = tokio::time::timeout(BOUND, held.reached()).await;
+    reached.expect("the call is made");
 }
 
 fn group_of(number: usize) -> String {
@@ -243,29 +256,33 @@ async fn dies(number: usize, way: Way, at: At, aws: Arc<Aws>, old: String) -> Ve
     let process = world.process(&port).start().unwrap();
     world.undrained(&old).await;
     world.send(&way.action(&world, &old)).await;
-    way.happens(&mut world, &name, &old).await;
+    if let Some(fact) = way.awaits() {
+        world.fact(fact).await;
+        way.happens(&world, &name, &old).await;
+    }
     at.comes(&mut world, held.as_ref()).await;
     process.kill();
     drop(held);
     process.restart().unwrap();
     let outcome = world.end().await;
-    let result = match way {
-        Way::Unattached | Way::Attached => "cancelled",
-        _ => "succeeded",
-    };
     assert_eq!(
         (outcome.result.as_str(), outcome.attempt),
-        (result, 2),
+        (way.result(), 2),
         "{outcome:?}"
     );
     way.assert_end(&world, &name, &old).await;
     let calls = world.aws.writes().into_iter().filter(|call| call.key == key);
-    let mut changes: Vec<String> = calls.map(|call| call.action).collect();
-    // Only these are asked for again: by the same token, for what has ended, and for what goes on already.
-    let again = ["RunInstances", "TerminateInstances", "ResumeProcesses"];
-    changes.dedup_by(|later, first| later == first && again.contains(&first.as_str()));
+    let changes = once(calls.map(|call| call.action));
     assert_eq!(changes, way.changes());
     changes
+}
+
+/// Without what was asked for again, and may be: by the same token, for what has ended, and for what goes on already.
+pub(crate) fn once(calls: impl Iterator<Item = String>) -> Vec<String> {
+    let again = ["RunInstances", "TerminateInstances", "ResumeProcesses"];
+    let mut calls: Vec<String> = calls.collect();
+    calls.dedup_by(|later, first| later == first && again.contains(&first.as_str()));
+    calls
 }
 
 #[tokio::test(flavor = "multi_thread")]
