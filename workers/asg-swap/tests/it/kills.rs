@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures::{StreamExt, stream};
 use hollowtrees_harness::{
     Aws,
-    aws::{Delays, Service},
+    aws::{Delays, Instance, Service},
     eventually,
     ports::Port,
     proxy::{Fault, Held},
@@ -182,31 +182,30 @@ impl Way {
         }
     }
 
-    /// Each thing was done once, and all is as if nobody had died.
-    pub(crate) async fn assert_end(self, world: &World, name: &str, old: &str) {
+    /// Each thing was done once, and all is as if nobody had died; all instances are these.
+    pub(crate) async fn assert_end(self, world: &World, all: &[Instance], name: &str, old: &str) {
+        let launched = whole::launched_of(all, old);
         let launches = self.changes().contains(&"RunInstances");
-        assert_eq!(whole::launched(world, old).await, usize::from(launches));
-        match self {
-            Self::Unattached | Self::Attached => {
-                world.unswapped(name, old, SIZES).await;
-            }
-            Self::Terminate | Self::Detach => {
-                assert_eq!(world.sizes(name).await, SIZES);
-                assert!(!world.members(name).await.contains(&old.to_owned()));
-            }
-            _ => {
-                world.swapped(name, old, SIZES).await;
-            }
-        }
-        let members = if matches!(self, Self::Lowered(_)) {
+        assert_eq!(launched.len(), usize::from(launches), "{launched:?}");
+        let members = world.members(name).await;
+        let is_member = |id: &str| members.iter().any(|member| member == id);
+        let serves = launched.iter().any(|new| is_member(&new.id));
+        let stays = matches!(self, Self::Unattached | Self::Attached);
+        assert_eq!(
+            (serves, is_member(old)),
+            (launches && !stays, stays),
+            "{members:?}"
+        );
+        let count = if matches!(self, Self::Lowered(_)) {
             2
         } else {
             SIZES.1 as usize
         };
-        assert_eq!(world.members(name).await.len(), members);
-        let stays = matches!(self, Self::Unattached | Self::Attached);
+        assert_eq!(members.len(), count);
+        assert_eq!(world.sizes(name).await, SIZES);
         let state = if stays { "running" } else { "terminated" };
-        assert_eq!(world.instance(old).await.state, state, "the old one");
+        let old = all.iter().find(|found| found.id == old).expect("the old one");
+        assert_eq!(old.state, state, "the old one");
         whole::assert_at_rest(world, name).await;
     }
 }
@@ -270,7 +269,8 @@ async fn dies(number: usize, way: Way, at: At, aws: Arc<Aws>, old: String) -> Ve
         (way.result(), 2),
         "{outcome:?}"
     );
-    way.assert_end(&world, &name, &old).await;
+    let all = world.aws.instances().await.unwrap();
+    way.assert_end(&world, &all, &name, &old).await;
     let calls = world.aws.writes().into_iter().filter(|call| call.key == key);
     let changes = once(calls.map(|call| call.action));
     assert_eq!(changes, way.changes());

@@ -21,7 +21,7 @@ use hollowtrees_schemas::{
 
 use crate::{
     kills::{At, Way, cases, once, reached},
-    whole::{self, SIZES},
+    whole,
     world::{BOUND, CLUSTER, World},
 };
 
@@ -166,14 +166,14 @@ impl Scene {
 }
 
 impl Swap {
-    /// Its calls that changed something, in their order.
-    async fn changes(&self, world: &World) -> Vec<String> {
-        let is_of = |found: &Instance| {
+    /// Its calls that changed something, in their order; all instances are these.
+    fn changes(&self, world: &World, all: &[Instance]) -> Vec<String> {
+        let is_of = |found: &&Instance| {
             let said = |tag: &str, value: &String| found.tags.get(tag) == Some(value);
             said("hollowtrees.io/replaces", &self.old) || said("aws:autoscaling:groupName", &self.name)
         };
-        let all = world.aws.instances().await.unwrap().into_iter();
-        let mut names: Vec<String> = all.filter(is_of).map(|found| found.id).collect();
+        let of_it = all.iter().filter(is_of);
+        let mut names: Vec<String> = of_it.map(|found| found.id.clone()).collect();
         names.extend([self.name.clone(), self.old.clone()]);
         let calls = world.aws.writes().into_iter().filter(|call| {
             let is_its = call.params.values().any(|value| names.contains(value));
@@ -293,6 +293,7 @@ fn together() -> Vec<Vec<(Way, At)>> {
 
 /// One process is at all of these when it dies. Another one that worked none of them ends them.
 async fn dies(mut cases: Vec<Case>, mut scene: Scene) {
+    let aws = Arc::clone(&scene.world.aws);
     let patient = |process: Builder| {
         process
             .env("HT_AWS__ATTEMPT_TIMEOUT", "20s")
@@ -325,12 +326,15 @@ async fn dies(mut cases: Vec<Case>, mut scene: Scene) {
     for case in &mut cases {
         case.held = None;
     }
-    for Case { way, at, swap, .. } in &cases {
+    for Case { way, swap, .. } in &cases {
         scene.ended(swap, (way.result(), &peer.id, 2)).await;
-        way.assert_end(&scene.world, &swap.name, &swap.old).await;
-        assert_eq!(swap.changes(&scene.world).await, way.changes(), "{way:?} {at:?}");
     }
     peer.ends().await;
+    let all = aws.instances().await.unwrap();
+    for Case { way, at, swap, .. } in &cases {
+        way.assert_end(&scene.world, &all, &swap.name, &swap.old).await;
+        assert_eq!(swap.changes(&scene.world, &all), way.changes(), "{way:?} {at:?}");
+    }
     scene.assert_told_once(cases.iter().map(|case| &case.swap)).await;
 }
 
@@ -423,20 +427,21 @@ async fn of_two(killed: Killed, olds: Vec<(String, String)>, aws: Arc<Aws>) {
         scene.alive().await == [left.id.as_str()]
     })
     .await;
+    let all = aws.instances().await.unwrap();
     for swap in &swaps {
-        let new = scene.world.replacements(&swap.old).await.remove(0).id;
-        aws.set_member_state(&new, Some("InService")).await.unwrap();
+        for new in whole::launched_of(&all, &swap.old) {
+            aws.set_member_state(&new.id, Some("InService")).await.unwrap();
+        }
     }
     for (swap, owner) in swaps.iter().zip(owners) {
         let start = if owner == left.id { 1 } else { 2 };
         scene.ended(swap, ("succeeded", &left.id, start)).await;
-        scene.world.swapped(&swap.name, &swap.old, SIZES).await;
-        assert_eq!(whole::launched(&scene.world, &swap.old).await, 1);
-        assert_eq!(scene.world.members(&swap.name).await.len(), SIZES.1 as usize);
-        assert_eq!(scene.world.instance(&swap.old).await.state, "terminated");
-        whole::assert_at_rest(&scene.world, &swap.name).await;
     }
     left.ends().await;
+    let all = aws.instances().await.unwrap();
+    for Swap { name, old, .. } in &swaps {
+        Way::Forward.assert_end(&scene.world, &all, name, old).await;
+    }
     scene.assert_told_once(swaps.iter()).await;
 }
 
