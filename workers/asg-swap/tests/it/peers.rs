@@ -215,15 +215,24 @@ impl Case {
             At::Told("launched") => self.stay_before("UpdateAutoScalingGroup", &scene.world),
             At::Told(_) => self.stay_before("SetInstanceProtection", &scene.world),
             At::Before(..) | At::After(..) if self.ends_its_replacement() => {}
-            At::Before("RunInstances" | "TerminateInstances", _)
-            | At::After("RunInstances" | "TerminateInstances", _) => {
-                self.hold(&self.swap.old.clone(), &scene.world)
+            At::Before(call, _) | At::After(call, _) => {
+                let named = self.named(call).to_owned();
+                self.hold(&named, &scene.world);
             }
-            _ if self.way == Way::Terminate => self.hold(&self.swap.old.clone(), &scene.world),
-            _ if self.is_for_last() || self.way == Way::Spared => self.hold("", &scene.world),
-            _ => self.hold(&self.swap.name.clone(), &scene.world),
         }
         scene.send(&self.swap).await;
+    }
+
+    /// What its call names that no other's does, as far as it is known when it begins.
+    fn named(&self, call: &str) -> &str {
+        match (call, self.way) {
+            ("RunInstances" | "TerminateInstances", _)
+            | ("TerminateInstanceInAutoScalingGroup", Way::Terminate) => &self.swap.old,
+            ("DescribeLaunchTemplateVersions", _) | ("TerminateInstanceInAutoScalingGroup", Way::Spared) => {
+                ""
+            }
+            _ => &self.swap.name,
+        }
     }
 
     /// It does not get beyond this call by the process that signs with the world's key.
