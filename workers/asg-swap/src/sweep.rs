@@ -93,18 +93,11 @@ impl Sweeper {
         }
         let bus = connected(&options, "a sweep", AGAIN).await;
         loop {
-            let wait = match self.turn(&bus, &me).await {
-                Ok(Turn::Ours(swept)) if swept.missed.is_empty() => self.settings.every,
-                Ok(Turn::Ours(_)) => AGAIN,
-                Ok(Turn::Others(until)) => {
-                    let left = until.duration_since(Timestamp::now());
-                    Duration::try_from(left).unwrap_or_default()
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "What swaps left behind could not be looked for.");
-                    AGAIN
-                }
-            };
+            let turn = self.turn(&bus, &me).await;
+            if let Err(error) = &turn {
+                tracing::warn!(%error, "What swaps left behind could not be looked for.");
+            }
+            let wait = until_next(turn.as_ref().ok(), self.settings.every, Timestamp::now());
             let apart = Duration::from_secs(1).mul_f64(rand::random_range(0.0..=5.0));
             tokio::time::sleep(wait + apart).await;
         }
@@ -325,6 +318,15 @@ struct Whose<'a> {
     is_ours: bool,
 }
 
+/// From a turn to the next try; none: the bus did not say whose it was.
+fn until_next(turn: Option<&Turn>, every: Duration, now: Timestamp) -> Duration {
+    match turn {
+        Some(Turn::Ours(swept)) if swept.missed.is_empty() => every,
+        Some(Turn::Others(until)) => Duration::try_from(until.duration_since(now)).unwrap_or_default(),
+        Some(Turn::Ours(_)) | None => AGAIN,
+    }
+}
+
 pub(crate) fn span(of: Duration) -> SignedDuration {
     SignedDuration::try_from(of).unwrap_or(SignedDuration::MAX)
 }
@@ -386,4 +388,29 @@ pub(crate) async fn author(bus: &Bus, cluster: &str, action: &str) -> Result<Aut
             _ => None,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_try_is_after_the_period_or_the_others_turn_or_soon() {
+        let every = Duration::from_secs(600);
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let missed = Swept {
+            missed: vec!["us-east-1".to_owned()],
+            ..Swept::default()
+        };
+        let others = |seconds: i64| Turn::Others(now + SignedDuration::from_secs(seconds));
+        for (turn, expected) in [
+            (Some(Turn::Ours(Swept::default())), every),
+            (Some(Turn::Ours(missed)), AGAIN),
+            (Some(others(17)), Duration::from_secs(17)),
+            (Some(others(-1)), Duration::ZERO),
+            (None, AGAIN),
+        ] {
+            assert_eq!(until_next(turn.as_ref(), every, now), expected, "{turn:?}");
+        }
+    }
 }

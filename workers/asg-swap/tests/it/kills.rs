@@ -21,7 +21,7 @@ const AT_ONCE: usize = 16;
 
 /// When the process is killed.
 #[derive(Clone, Copy, Debug)]
-enum At {
+pub(crate) enum At {
     /// This call, after so many of its kind, was made and has had no effect.
     Before(&'static str, usize),
     /// This call, after so many of its kind, has had its effect.
@@ -31,7 +31,7 @@ enum At {
 }
 
 /// Every call of every way; of those that only read, those that are waited by.
-fn cases() -> Vec<(Way, At)> {
+pub(crate) fn cases() -> Vec<(Way, At)> {
     let changes = [
         (Way::Forward, "RunInstances", 0),
         (Way::Forward, "UpdateAutoScalingGroup", 0),
@@ -83,13 +83,15 @@ impl At {
     async fn comes(self, world: &mut World, held: Option<&Held>) {
         match (self, held) {
             (Self::Told(fact), _) => world.fact(fact).await,
-            (_, Some(held)) => {
-                let reached = tokio::time::timeout(BOUND, held.reached()).await;
-                reached.expect("the call is made");
-            }
+            (_, Some(held)) => reached(held).await,
             (_, None) => unreachable!("a call is held"),
         }
     }
+}
+
+pub(crate) async fn reached(held: &Held) {
+    let reached = tokio::time::timeout(BOUND, held.reached()).await;
+    reached.expect("the call is made");
 }
 
 fn group_of(number: usize) -> String {
@@ -119,14 +121,20 @@ async fn dies(number: usize, way: Way, at: At, aws: Arc<Aws>, old: String) -> Ve
         (way.result(), 2),
         "{outcome:?}"
     );
-    way.assert_end(&world, &name, &old).await;
+    let all = world.aws.instances().await.unwrap();
+    way.assert_end(&world, &all, &name, &old).await;
     let calls = world.aws.writes().into_iter().filter(|call| call.key == key);
-    let mut changes: Vec<String> = calls.map(|call| call.action).collect();
-    // Only these are asked for again: by the same token, for what has ended, and for what goes on already.
-    let again = ["RunInstances", "TerminateInstances", "ResumeProcesses"];
-    changes.dedup_by(|later, first| later == first && again.contains(&first.as_str()));
+    let changes = once(calls.map(|call| call.action));
     assert_eq!(changes, way.changes());
     changes
+}
+
+/// Without what was asked for again, and may be: by the same token, for what has ended, and for what goes on already.
+pub(crate) fn once(calls: impl Iterator<Item = String>) -> Vec<String> {
+    let again = ["RunInstances", "TerminateInstances", "ResumeProcesses"];
+    let mut calls: Vec<String> = calls.collect();
+    calls.dedup_by(|later, first| later == first && again.contains(&first.as_str()));
+    calls
 }
 
 #[tokio::test(flavor = "multi_thread")]

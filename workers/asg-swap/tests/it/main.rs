@@ -28,6 +28,7 @@ mod mass;
 mod matrix;
 mod meanwhile;
 mod node;
+mod peers;
 mod placement;
 mod policies;
 mod process;

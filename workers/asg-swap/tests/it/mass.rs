@@ -9,7 +9,7 @@ use hollowtrees_harness::aws::{Delays, NewGroup, Service};
 
 use hollowtrees_schemas::proto::{self, time::to_proto};
 
-use crate::world::{BOUND, World};
+use crate::world::{APART, BOUND, World};
 
 const GROUPS: usize = 20;
 const EACH: u32 = 10;
@@ -75,8 +75,10 @@ async fn wave(certainty: &str) {
     assert_eq!(tokens.len(), olds.len());
     assert!(calls.remove("RunInstances").is_some());
     let others: usize = calls.values().sum();
+    // Few calls come of it that one process works them all.
+    let is_apart = std::env::var_os(APART).is_some();
     assert!(
-        others <= 2 * olds.len(),
+        is_apart || others <= 2 * olds.len(),
         "{others} calls apart from launches for {} swaps: {calls:?}",
         olds.len()
     );

@@ -197,11 +197,12 @@ async fn whatever_passes_on_other_ways_ends_as_if_it_had_not_been() {
         worlds.push((format!("{word}2"), vec![back]));
     }
     for (world, ended) in swap_all(worlds).await {
+        let all = world.aws.instances().await.unwrap();
         for swap in ended {
             let (said, way) = (swap.said(), swap.trouble.way);
             assert_eq!(swap.outcome.result, way.result(), "{said}");
             assert!(swap.trouble.fault.struck() > 0, "{said}: nothing went wrong");
-            way.assert_end(&world, &swap.name, &swap.old).await;
+            way.assert_end(&world, &all, &swap.name, &swap.old).await;
         }
     }
 }

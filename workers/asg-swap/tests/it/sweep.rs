@@ -1,6 +1,9 @@
 //! What swaps left behind.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hollowtrees_asg_swap::{
     config::{self, Orphans},
@@ -10,7 +13,10 @@ use hollowtrees_asg_swap::{
 };
 use hollowtrees_aws::{Keys, Options as AwsOptions};
 use hollowtrees_harness::{
+    Aws, Error, Worker,
     aws::{NewGroup, Service},
+    clock, eventually, http_get,
+    ports::Port,
     proxy::Fault,
 };
 use hollowtrees_runtime::{metrics::Metrics, process::Identity};
@@ -22,7 +28,7 @@ use hollowtrees_schemas::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::world::{ACCOUNT, CLUSTER, REGION, World, params};
+use crate::world::{ACCOUNT, BOUND, CLUSTER, REGION, World, params};
 
 /// One replica.
 pub(crate) struct Replica {
@@ -309,4 +315,85 @@ async fn a_swap_whose_launches_cannot_be_ended_leaves_an_orphan_that_is_found() 
     let replica = Replica::new(&world, Orphans::Terminate).await;
     assert_eq!(replica.sweep(&world).await.ended, [left[0].id.clone()]);
     world.unswapped("left", &old, (1, 1, 1)).await;
+}
+
+/// The shortest that may be set.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// A process that sweeps.
+struct Process {
+    worker: Worker,
+    port: Port,
+}
+
+impl Process {
+    /// By its clock what is new is old enough.
+    fn start(world: &World) -> Self {
+        const AHEAD: i64 = 20 * 60;
+        let port = Port::reserve().unwrap();
+        let process = world
+            .process(&port)
+            .env("HT_SWEEP__EVERY", "1m")
+            .env("HT_SWEEP__ORPHANS", "terminate");
+        let worker = clock::ahead(process, AHEAD).unwrap().start().unwrap();
+        Self { worker, port }
+    }
+
+    async fn ready(&self) {
+        let url = format!("http://{}/readyz", self.port.addr());
+        self.worker.ready(&url, BOUND).await.unwrap();
+    }
+
+    /// It has made so many sweeps.
+    async fn has_swept(&self, times: usize) {
+        let line = format!("hollowtrees_asg_swap_sweeps_total{{answer=\"done\"}} {times}");
+        let url = format!("http://{}/metrics", self.port.addr());
+        eventually(&line, BOUND, async || {
+            let (_, metrics) = http_get::get(&url).await?;
+            let metrics = String::from_utf8_lossy(&metrics).into_owned();
+            let shows = metrics.lines().any(|found| found == line);
+            if shows { Ok(()) } else { Err(Error::new(metrics)) }
+        })
+        .await;
+    }
+}
+
+/// An orphan that was not there when somebody last looked is ended by this process, a period after the first start of all.
+async fn ends(process: &Process, world: &World, of: &ActionId, began: Instant) {
+    let orphan = launched(world, of, &[("hollowtrees.io/cluster", CLUSTER)]).await;
+    ledger(world, of, "done", "failed", Some(&orphan)).await;
+    let said = process
+        .worker
+        .logged("had launched and left behind is ended", BOUND);
+    said.await.unwrap();
+    assert!(began.elapsed() >= EVERY, "{:?}", began.elapsed());
+    assert_eq!(world.instance(&orphan).await.state, "terminated");
+}
+
+/// It takes a minute, and nothing of a machine meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_is_repeated_after_its_period_by_who_made_it_or_by_who_is_left() {
+    let aws = Arc::new(Aws::start().await.unwrap());
+    let began = Instant::now();
+    let by_itself = async {
+        let world = World::beside(Arc::clone(&aws), "itself", &[]).await;
+        let process = Process::start(&world);
+        process.has_swept(1).await;
+        ends(&process, &world, &action("i-1"), began).await;
+        process.has_swept(2).await;
+    };
+    let by_who_is_left = async {
+        let world = World::beside(Arc::clone(&aws), "left", &[]).await;
+        let first = Process::start(&world);
+        first.has_swept(1).await;
+        let second = Process::start(&world);
+        second.ready().await;
+        first.worker.kill();
+        ends(&second, &world, &action("i-2"), began).await;
+        second.has_swept(1).await;
+    };
+    tokio::join!(by_itself, by_who_is_left);
+    let ended = aws.calls().into_iter();
+    let ended = ended.filter(|call| call.action == "TerminateInstances");
+    assert_eq!(ended.count(), 2, "each once");
 }

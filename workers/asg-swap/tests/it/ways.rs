@@ -1,6 +1,10 @@
 //! The ways that a swap may go, to its end or back.
 
-use hollowtrees_harness::{Aws, aws::Service, eventually};
+use hollowtrees_harness::{
+    Aws,
+    aws::{Instance, Service},
+    eventually,
+};
 use hollowtrees_schemas::{names::result, proto};
 use serde_json::json;
 
@@ -127,31 +131,30 @@ impl Way {
         }
     }
 
-    /// Each thing was done once, and all is as if nobody had died.
-    pub(crate) async fn assert_end(self, world: &World, name: &str, old: &str) {
+    /// Each thing was done once, and all is as if nobody had died; all instances are these.
+    pub(crate) async fn assert_end(self, world: &World, all: &[Instance], name: &str, old: &str) {
+        let launched = whole::launched_of(all, old);
         let launches = self.changes().contains(&"RunInstances");
-        assert_eq!(whole::launched(world, old).await, usize::from(launches));
-        match self {
-            Self::Unattached | Self::Attached => {
-                world.unswapped(name, old, SIZES).await;
-            }
-            Self::Terminate | Self::Detach => {
-                assert_eq!(world.sizes(name).await, SIZES);
-                assert!(!world.members(name).await.contains(&old.to_owned()));
-            }
-            _ => {
-                world.swapped(name, old, SIZES).await;
-            }
-        }
-        let members = if matches!(self, Self::Lowered(_)) {
+        assert_eq!(launched.len(), usize::from(launches), "{launched:?}");
+        let members = world.members(name).await;
+        let is_member = |id: &str| members.iter().any(|member| member == id);
+        let serves = launched.iter().any(|new| is_member(&new.id));
+        let stays = matches!(self, Self::Unattached | Self::Attached);
+        assert_eq!(
+            (serves, is_member(old)),
+            (launches && !stays, stays),
+            "{members:?}"
+        );
+        let count = if matches!(self, Self::Lowered(_)) {
             2
         } else {
             SIZES.1 as usize
         };
-        assert_eq!(world.members(name).await.len(), members);
-        let stays = matches!(self, Self::Unattached | Self::Attached);
+        assert_eq!(members.len(), count);
+        assert_eq!(world.sizes(name).await, SIZES);
         let state = if stays { "running" } else { "terminated" };
-        assert_eq!(world.instance(old).await.state, state, "the old one");
+        let old = all.iter().find(|found| found.id == old).expect("the old one");
+        assert_eq!(old.state, state, "the old one");
         whole::assert_at_rest(world, name).await;
     }
 }

@@ -3,7 +3,7 @@
 use hollowtrees_domain::swap::balance;
 use hollowtrees_harness::{
     Aws,
-    aws::{NewGroup, Service},
+    aws::{Instance, NewGroup, Service},
 };
 use hollowtrees_schemas::proto;
 use serde_json::json;
@@ -64,18 +64,22 @@ pub(crate) const CHANGES: [&str; 9] = [
 
 /// Everything that was launched for it is in the group or has ended; how many that were.
 pub(crate) async fn launched(world: &World, old: &str) -> usize {
-    let mut all = world.aws.instances().await.unwrap();
-    all.retain(|found| {
-        found
-            .tags
-            .get("hollowtrees.io/replaces")
-            .is_some_and(|of| of == old)
-    });
-    for instance in &all {
+    let all = world.aws.instances().await.unwrap();
+    launched_of(&all, old).len()
+}
+
+/// What of these was launched for it. All of that is in the group or has ended.
+pub(crate) fn launched_of<'a>(all: &'a [Instance], old: &str) -> Vec<&'a Instance> {
+    let replaces = |found: &&Instance| {
+        let of = found.tags.get("hollowtrees.io/replaces");
+        of.is_some_and(|of| of == old)
+    };
+    let launched: Vec<_> = all.iter().filter(replaces).collect();
+    for instance in &launched {
         let orphan = instance.state != "terminated" && instance.group.is_none();
         assert!(!orphan, "{instance:?}");
     }
-    all.len()
+    launched
 }
 
 /// Whether the group's zones are left alone.
