@@ -114,7 +114,7 @@ fn on_its_way(
     let next = checkpoint
         .undo
         .clone()
-        .and_then(|why| undo::step(checkpoint, seen, &why, now));
+        .and_then(|why| undo::step(checkpoint, seen, orders, &why, now));
     next.unwrap_or_else(|| launch(checkpoint, claim))
 }
 
@@ -161,6 +161,10 @@ fn notice(checkpoint: &mut Checkpoint, seen: &Seen, now: Timestamp) {
         } else {
             checkpoint.old_left = true;
         }
+    }
+    // A group goes with its members, or without any: if we were about to take it out, it is out.
+    if seen.group.is_none() && checkpoint.detaching && !checkpoint.old_left {
+        checkpoint.detached = true;
     }
 }
 

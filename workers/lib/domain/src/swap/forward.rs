@@ -133,12 +133,19 @@ fn old_out(checkpoint: &mut Checkpoint, seen: &Seen, orders: &Orders, now: Times
         }
         Some(_) => Some(Next::Wait(Wait::InService)),
         // Of its own choice the group may end what serves and keep what does not yet.
-        None if checkpoint.old_left && has_more(seen) && is_joining(checkpoint, seen, orders, now) => {
+        None if has_unit(checkpoint, seen) && has_more(seen) && is_joining(checkpoint, seen, orders, now) => {
             Some(Next::Wait(Wait::InService))
         }
-        None if checkpoint.old_left => lower_desired(checkpoint, seen),
+        None if has_unit(checkpoint, seen) => lower_desired(checkpoint, seen),
         None => None,
     }
+}
+
+/// The old one went without the unit of desired that was to go with it: by itself, or though it seemed to run on and so to be
+/// detached by us. That one is taken back only where desired is still ours: else it may have gone with it.
+fn has_unit(checkpoint: &Checkpoint, seen: &Seen) -> bool {
+    let is_ours = seen.books.surplus > 0 && seen.books.desired_is_ours;
+    checkpoint.old_left || checkpoint.detached && is_ours && checkpoint.left.desired.is_none()
 }
 
 /// The group has launched something in the old one's place: lowering desired ends a member.
@@ -238,7 +245,7 @@ pub(super) fn restore_max(checkpoint: &mut Checkpoint, seen: &Seen) -> Option<Ne
 }
 
 /// What else of ours runs, of choices given up.
-fn strays(checkpoint: &Checkpoint, seen: &Seen) -> Option<Next> {
+pub(super) fn strays(checkpoint: &Checkpoint, seen: &Seen) -> Option<Next> {
     let kept = checkpoint.launched.as_deref();
     let stray = seen.alive().find(|instance| {
         Some(instance.id.as_str()) != kept

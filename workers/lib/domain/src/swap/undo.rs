@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Checkpoint, End, Next, Orders, Seen, Wait, again, balance,
     checkpoint::Undo,
-    forward::{APPEARS_WITHIN, is_replaced, lower_desired, restore_max, takes_back},
+    decide::end_old,
+    forward::{APPEARS_WITHIN, is_replaced, lower_desired, restore_max, strays, takes_back},
     node::Waited,
     scale_in,
     world::Standing,
@@ -65,7 +66,13 @@ pub(super) fn why(checkpoint: &Checkpoint, seen: &Seen, orders: &Orders, now: Ti
 
 /// The next step back; `None`: the launch in doubt is repeated until it is answered, for only then is it known what to
 /// end.
-pub(super) fn step(checkpoint: &mut Checkpoint, seen: &Seen, why: &Undo, now: Timestamp) -> Option<Next> {
+pub(super) fn step(
+    checkpoint: &mut Checkpoint,
+    seen: &Seen,
+    orders: &Orders,
+    why: &Undo,
+    now: Timestamp,
+) -> Option<Next> {
     if checkpoint.in_doubt {
         return None;
     }
@@ -83,11 +90,16 @@ pub(super) fn step(checkpoint: &mut Checkpoint, seen: &Seen, why: &Undo, now: Ti
         if !checkpoint.old_left && !checkpoint.detached {
             checkpoint.old_left = true;
         }
-        if let Some(next) = sizes_back(checkpoint, seen).or_else(|| scale_in::copy(checkpoint, seen)) {
+        if let Some(next) = sizes_back(checkpoint, seen)
+            .or_else(|| scale_in::copy(checkpoint, seen))
+            .or_else(|| strays(checkpoint, seen))
+        {
             return Some(next);
         }
         scale_in::is_awaited(checkpoint, false);
-        return Some(Next::Finish(kept(checkpoint, seen)));
+        // It may have gone by our hand after all.
+        let old = end_old(checkpoint, seen, orders);
+        return Some(old.unwrap_or_else(|| Next::Finish(kept(checkpoint, seen))));
     }
     if let Some(next) = end_ours(checkpoint, seen) {
         return Some(next);
@@ -95,7 +107,9 @@ pub(super) fn step(checkpoint: &mut Checkpoint, seen: &Seen, why: &Undo, now: Ti
     if let Some(next) = sizes_back(checkpoint, seen) {
         return Some(next);
     }
-    Some(Next::Finish(end(checkpoint, seen, why)))
+    // Its group is gone, and it is out of it by our hand.
+    let old = end_old(checkpoint, seen, orders);
+    Some(old.unwrap_or_else(|| Next::Finish(end(checkpoint, seen, why))))
 }
 
 /// The group as it was.
@@ -137,7 +151,7 @@ fn kept(checkpoint: &Checkpoint, seen: &Seen) -> End {
             seen.old_id,
             checkpoint.node.map(Waited::sentence).unwrap_or_default(),
             scale_in::sentence(checkpoint),
-            leftovers(checkpoint)
+            leftovers(checkpoint, &seen.old_id)
         ),
     )
 }
@@ -154,7 +168,7 @@ fn end(checkpoint: &Checkpoint, seen: &Seen, why: &Undo) -> End {
         // Of a pool that was given up it is not known whether it gave an instance.
         " Nothing that was launched runs on."
     };
-    let left = leftovers(checkpoint);
+    let left = leftovers(checkpoint, &seen.old_id);
     let old = &seen.old_id;
     match why {
         // Nothing is amiss: it is tried again another time.
@@ -191,7 +205,7 @@ fn tried(checkpoint: &Checkpoint) -> String {
     )
 }
 
-fn leftovers(checkpoint: &Checkpoint) -> String {
+fn leftovers(checkpoint: &Checkpoint, old: &str) -> String {
     let left = &checkpoint.left;
     let mut text = String::new();
     for (what, why) in [
@@ -202,6 +216,9 @@ fn leftovers(checkpoint: &Checkpoint) -> String {
         if let Some(why) = why {
             text.push_str(&format!(" {what} was left: {why}."));
         }
+    }
+    if let Some(why) = &left.old {
+        text.push_str(&format!(" {old} still runs: {why}."));
     }
     for (instance, why) in &left.instances {
         text.push_str(&format!(" {instance} may still run: {why}."));
