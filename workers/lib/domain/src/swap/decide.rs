@@ -206,6 +206,14 @@ pub(super) fn end_old(checkpoint: &mut Checkpoint, seen: &Seen, orders: &Orders)
     if life == Life::Gone || ends_anyway || is_done || !checkpoint.detached {
         return None;
     }
+    // Its group may be ending it, and not only letting it go; then it does so in its own way.
+    if seen.standing(&seen.old_id).is_some() {
+        if !orders.drain_over {
+            return Some(Next::Wait(Wait::Leaves));
+        }
+        checkpoint.left.old = Some("its group has not let it go yet".to_owned());
+        return None;
+    }
     match seen.drain {
         Drain::Pending { .. } if !orders.drain_over => Some(Next::Wait(Wait::Drain)),
         Drain::None | Drain::Pending { .. } | Drain::Later | Drain::NotEmptied if orders.cancelled => {

@@ -141,6 +141,8 @@ pub enum Wait {
     Health,
     /// The old one, which still joins, is in service: before that it cannot be detached.
     OldJoins,
+    /// The old one, which leaves the group, has left it.
+    Leaves,
     /// The old one's node is empty.
     Drain,
     /// The group, which replaces instances at risk itself, begins to.
@@ -161,6 +163,7 @@ impl Wait {
             Self::InService => "the replacement to be in service",
             Self::Health => "the replacement to be healthy at its load balancers",
             Self::OldJoins => "the old instance to have joined its group",
+            Self::Leaves => "the old instance to have left its group",
             Self::Drain => "the drain of the old instance",
             Self::GroupReplaces => "the group to replace the instance itself",
             Self::Shows => "the latest change of the group to show",

@@ -1111,7 +1111,10 @@ impl World {
         let saga = &self.sagas[at];
         let new = saga.live.launched.as_deref().filter(|_| !saga.live.lost);
         let mut members = self.group.members.iter();
-        let Some(new) = members.find(|member| Some(member.instance.as_str()) == new) else {
+        // One that the group ends needs none.
+        let is_new =
+            |member: &&Member| Some(member.instance.as_str()) == new && member.standing != Standing::Leaving;
+        let Some(new) = members.find(is_new) else {
             return;
         };
         let is_told = saga.live.protection.as_deref().is_some_and(|why| !why.is_empty());
@@ -1234,11 +1237,18 @@ impl World {
             return;
         }
         let before = self.group.sizes;
+        let pending = self.record.pending.clone();
+        // What is just as we wrote it, or as it is while a write of ours may not have happened, cannot be told apart from ours.
+        let is_expected = |to: u32, written: u32, of: fn(&proto::GroupWrite) -> u32| {
+            to == written || pending.as_ref().is_some_and(|write| of(write) > 0)
+        };
         let sizes = &mut self.group.sizes;
         match edit {
             Foreign::MaxUp => sizes.max += 10,
-            Foreign::MaxDown if sizes.desired != self.last_max_of_ours => sizes.max = sizes.desired,
-            Foreign::MaxDown => return,
+            Foreign::MaxDown if is_expected(sizes.desired, self.last_max_of_ours, |write| write.max) => {
+                return;
+            }
+            Foreign::MaxDown => sizes.max = sizes.desired,
             Foreign::MinUp => sizes.min = sizes.desired,
             Foreign::MinDown => sizes.min = 0,
             Foreign::DesiredUp => {
@@ -1246,8 +1256,14 @@ impl World {
                 sizes.max += 20;
             }
             // Not to none, which the record of a group has for what is not written.
-            Foreign::DesiredDown if sizes.desired > sizes.min + 3 => sizes.desired = sizes.min.max(1),
-            Foreign::DesiredDown => return,
+            Foreign::DesiredDown => {
+                let to = sizes.min.max(1);
+                let few = sizes.desired <= sizes.min + 3;
+                if few || is_expected(to, self.record.written_desired, |write| write.desired) {
+                    return;
+                }
+                sizes.desired = to;
+            }
             Foreign::Suspends if !balance::is_suspended(&self.group) => {
                 self.group.suspended.push(balance::REBALANCE.to_owned());
                 // Once it is noted that we are about to, the two cannot be told apart.
@@ -1703,6 +1719,63 @@ fn a_member_that_left_after_the_look_is_reckoned_with() {
     ];
     let world = World::new(3, true, 1).protecting([false, false, true]);
     play_in(world, &happenings);
+}
+
+/// Desired was lowered, and the group ends the old one, which EC2 shows running for a while; we had been about to detach it.
+#[test]
+fn what_its_group_ends_is_left_to_its_group() {
+    use Happening::{GiveUp, InstancesLag, Lagging, NewDies, OldLeaves, Round, Step, Tick};
+    let lowered = [
+        Lagging(1, Fate::DiesAfter),
+        Step(1, Fate::Done),
+        Step(0, Fate::Done),
+        Tick,
+        Step(0, Fate::Done),
+        Happening::NewNode(1, Node::NotAsked),
+        Tick,
+        Round(Fate::Done, false),
+        Tick,
+        Step(0, Fate::Done),
+        Lagging(0, Fate::Done),
+        NewDies(0),
+        Step(0, Fate::Done),
+        GiveUp(2),
+        Tick,
+        Tick,
+        Tick,
+        Lagging(1, Fate::DiesAfter),
+        Round(Fate::Done, false),
+        Step(0, Fate::DiesBefore),
+        Step(0, Fate::Done),
+        InstancesLag(3),
+        Tick,
+        Step(0, Fate::Done),
+        Tick,
+    ];
+    play(2, false, 1, &lowered);
+    let by_itself = [
+        Step(0, Fate::Done),
+        Lagging(0, Fate::NotThere),
+        Tick,
+        Step(1, Fate::DiesAfter),
+        Happening::Foreign(Foreign::MaxUp),
+        Step(1, Fate::DiesAfter),
+        Tick,
+        Lagging(1, Fate::DiesAfter),
+        Tick,
+        Tick,
+        Round(Fate::DiesAfter, false),
+        InstancesLag(3),
+        Tick,
+        Tick,
+        Tick,
+        Lagging(0, Fate::Done),
+        Round(Fate::Refused, false),
+        Round(Fate::LaunchLate(2), false),
+        OldLeaves(1),
+        Step(0, Fate::Done),
+    ];
+    play(2, false, 0, &by_itself);
 }
 
 proptest! {
