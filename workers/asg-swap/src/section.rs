@@ -351,7 +351,7 @@ impl Saga<'_> {
     }
 
     async fn was_refused(&self, place: &Place, joint: &Joint, refusal: &Refusal) -> Result<(), Failure> {
-        let (me, action, now) = self.holder();
+        let (me, action, _) = self.holder();
         let unsuspended = joint.write == (Write::Rebalance { suspend: true }) && refusal.is_definite();
         place
             .change(self.job.bus(), |record| {
@@ -359,7 +359,7 @@ impl Saga<'_> {
                     return Changed::Leave(());
                 }
                 if unsuspended {
-                    note::resumed(record, now);
+                    note::unsuspended(record);
                 } else if !note::was_refused(record, &action, &joint.write) {
                     return Changed::Leave(());
                 }

@@ -164,7 +164,12 @@ pub fn was_refused(record: &mut proto::Group, holder: &str, write: &Write) -> bo
     pending.is_some() || exit.is_some()
 }
 
-/// Notes that AZRebalance was resumed, or was refused to be suspended.
+/// Notes that AZRebalance was refused to be suspended: what shows it so is somebody else's.
+pub const fn unsuspended(record: &mut proto::Group) {
+    record.rebalance_suspended = false;
+}
+
+/// Notes that AZRebalance was resumed.
 pub fn resumed(record: &mut proto::Group, now: Timestamp) {
     record.rebalance_suspended = false;
     record.rebalance_resumed_at = Some(time::to_proto(now));

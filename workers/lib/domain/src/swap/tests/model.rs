@@ -726,7 +726,7 @@ impl World {
                 self.refused = true;
                 note::was_refused(&mut self.record, &wishes[0].action, &joint.write);
                 if joint.write == (Write::Rebalance { suspend: true }) {
-                    note::resumed(&mut self.record, now);
+                    note::unsuspended(&mut self.record);
                 }
                 for (at, step) in &by {
                     self.answer(*at, step, refused(), now);
@@ -1162,7 +1162,8 @@ impl World {
         u32::try_from(stay.count()).unwrap()
     }
 
-    /// Each gives back what it has added, once.
+    /// Each gives back what it has added, once. Where AWS refused to end what was about to be attached, and that is attached after
+    /// its swap has ended, another one may give it back, so that desired is as it was.
     fn lower(&mut self, decrement: bool, shares: &[(usize, String)]) {
         if !decrement {
             return;
@@ -1173,11 +1174,14 @@ impl World {
             let saga = &mut self.sagas[*at];
             saga.lowered += 1;
             assert!(
-                saga.lowered <= saga.joined.len(),
+                saga.lowered <= saga.joined.len() || self.refused,
                 "{} gives back more than it added",
                 saga.action
             );
         }
+        let lowered: usize = self.sagas.iter().map(|saga| saga.lowered).sum();
+        let added: usize = self.sagas.iter().map(|saga| saga.joined.len()).sum();
+        assert!(lowered <= added, "more is given back than was added");
     }
 
     fn is_ours(&self, at: usize, instance: &str) -> bool {
