@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`curve`] | what was in service when, and whether it was too little |
 //! | [`sample`] | latencies of one run |
 //! | [`table`] | rows as they are printed, bars as they are held |
 #![allow(
@@ -10,5 +11,6 @@
     reason = "a program whose output is a table"
 )]
 
+pub mod curve;
 pub mod sample;
 pub mod table;

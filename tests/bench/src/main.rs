@@ -153,7 +153,7 @@ impl Arguments {
                     lanes: self.lanes,
                     replicas: self.replicas.into(),
                 };
-                capacity::capacity(&asked).await
+                capacity::capacity(table, &asked).await
             }
             Rows::Alerts => Box::pin(alerts::alerts(table)).await,
             Rows::Agent => {

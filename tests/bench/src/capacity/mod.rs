@@ -4,7 +4,6 @@
 //! nobody; the other has the swap worker's process on a bus. Time is a twentieth of what it is.
 
 mod case;
-mod curve;
 mod play;
 
 use std::{
@@ -14,11 +13,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use hollowtrees_bench::{
+    curve::Verdict,
+    table::{HEADER, Table},
+};
 use tokio::task::JoinSet;
 
 use self::{
     case::{Case, SCALE},
-    curve::Verdict,
     play::{Lane, Played},
 };
 
@@ -31,8 +33,8 @@ pub(crate) struct Asked {
     pub(crate) replicas: usize,
 }
 
-/// Plays runs and prints what came of them, by class.
-pub(crate) async fn capacity(asked: &Asked) -> Result<()> {
+/// Plays runs and prints what came of them, by class, and the bar: none is ever lower.
+pub(crate) async fn capacity(table: &mut Table, asked: &Asked) -> Result<()> {
     let began = Instant::now();
     let next = Arc::new(AtomicU64::new(asked.seed));
     let end = asked.seed.saturating_add(asked.runs);
@@ -56,9 +58,14 @@ pub(crate) async fn capacity(asked: &Asked) -> Result<()> {
         began.elapsed()
     );
     println!();
-    table(&played);
+    classes(&played);
     outcomes(&played);
     lower(&played);
+    println!();
+    println!("{HEADER}");
+    let count = played.iter().filter(|one| one.verdict.is_lower()).count();
+    let what = "capacity, runs ever lower with swaps than without";
+    table.limit(what, f64::from(u32::try_from(count)?), "runs", Some(0.0));
     Ok(())
 }
 
@@ -96,7 +103,6 @@ impl Class {
             ours,
             theirs,
             longest_lower,
-            tolerance,
             ..
         } = played.verdict;
         self.runs += 1;
@@ -107,12 +113,12 @@ impl Class {
         for (worst, side) in self.worst.iter_mut().zip([ours, theirs]) {
             *worst = side.deepest.max(*worst);
         }
-        self.lower += usize::from(longest_lower > tolerance);
+        self.lower += usize::from(played.verdict.is_lower());
         self.lower_at_all += usize::from(longest_lower > Duration::ZERO);
     }
 }
 
-fn table(played: &[Played]) {
+fn classes(played: &[Played]) {
     println!(
         "| a replacement can be in service | runs | interrupted | swapped | unit-seconds below desired, Auto Scaling alone | with swaps | deepest dip, alone | with swaps | runs ever lower | in any sample |"
     );
@@ -159,7 +165,7 @@ fn outcomes(played: &[Played]) {
 fn lower(played: &[Played]) {
     let lower = played
         .iter()
-        .filter(|one| one.verdict.longest_lower > one.verdict.tolerance || played.len() == 1);
+        .filter(|one| one.verdict.is_lower() || played.len() == 1);
     for one in lower {
         let verdict = &one.verdict;
         println!();

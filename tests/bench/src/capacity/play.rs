@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use hollowtrees_bench::curve::{Curve, Sample, Verdict};
 use hollowtrees_bus::{
     Bus,
     read::{From, Until},
@@ -22,10 +23,7 @@ use hollowtrees_schemas::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{task::JoinHandle, time::Instant};
 
-use super::{
-    case::{Case, scaled},
-    curve::{Curve, Sample, Verdict},
-};
+use super::case::{Case, scaled};
 use crate::{
     roles::Role,
     setup::{Process, Setup, work_consumer},

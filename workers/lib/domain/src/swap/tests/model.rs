@@ -1,5 +1,10 @@
 //! The whole saga against a small model of AWS: whatever happens in whatever order, it ends, nothing of ours is left
 //! over, and sizes are as before unless somebody else changed them.
+//!
+//! Every mishap at every moment of a play, and every two of them, of one swap, of two, and of two whose steps are joined; other orders
+//! and more of them by chance. Swaps are of strategy `swap`, one action each, without weights and with nothing to drain. What two
+//! processes do about one action, and who holds the lease, is not in it: that is for `workers/asg-swap/tests/it/{kills,peers}.rs`
+//! and for `tests/contract`. After a refusal for good only what is told is held, not the sizes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
