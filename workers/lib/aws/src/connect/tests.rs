@@ -43,7 +43,13 @@ async fn ask() {
     let call = region.autoscaling().describe_auto_scaling_groups().customize();
     call.interceptor(stop.clone()).send().await.unwrap_err();
     let autoscaling = lock(&stop.uri).clone();
-    println!("asked {ec2} {autoscaling}");
+    let call = region.balancing().describe_target_groups().customize();
+    call.interceptor(stop.clone()).send().await.unwrap_err();
+    let balancing = lock(&stop.uri).clone();
+    let call = region.classic_balancing().describe_load_balancers().customize();
+    call.interceptor(stop.clone()).send().await.unwrap_err();
+    let classic = lock(&stop.uri).clone();
+    println!("asked {ec2} {autoscaling} {balancing} {classic}");
 }
 
 #[tokio::test]
@@ -54,22 +60,38 @@ async fn endpoints_are_those_that_the_surroundings_name() {
     for (variables, expected) in [
         (
             vec![],
-            "https://ec2.us-east-1.amazonaws.com/ https://autoscaling.us-east-1.amazonaws.com/",
+            [
+                "https://ec2.us-east-1.amazonaws.com/",
+                "https://autoscaling.us-east-1.amazonaws.com/",
+                "https://elasticloadbalancing.us-east-1.amazonaws.com/",
+            ],
         ),
         (
             vec![("AWS_USE_FIPS_ENDPOINT", "true")],
-            "https://ec2-fips.us-east-1.amazonaws.com/ https://autoscaling-fips.us-east-1.amazonaws.com/",
+            [
+                "https://ec2-fips.us-east-1.amazonaws.com/",
+                "https://autoscaling-fips.us-east-1.amazonaws.com/",
+                "https://elasticloadbalancing-fips.us-east-1.amazonaws.com/",
+            ],
         ),
         (
             vec![("AWS_USE_DUALSTACK_ENDPOINT", "true")],
-            "https://ec2.us-east-1.api.aws/ https://autoscaling.us-east-1.api.aws/",
+            [
+                "https://ec2.us-east-1.api.aws/",
+                "https://autoscaling.us-east-1.api.aws/",
+                "https://elasticloadbalancing.us-east-1.api.aws/",
+            ],
         ),
         (
             vec![
                 ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
                 ("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:2"),
             ],
-            "http://127.0.0.1:2/ http://127.0.0.1:1/",
+            [
+                "http://127.0.0.1:2/",
+                "http://127.0.0.1:1/",
+                "http://127.0.0.1:1/",
+            ],
         ),
     ] {
         let child = Command::new(std::env::current_exe().unwrap())
@@ -81,9 +103,9 @@ async fn endpoints_are_those_that_the_surroundings_name() {
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&child.stdout).into_owned();
-        assert!(
-            said.contains(&format!("asked {expected}\n")),
-            "{variables:?}: {said}"
-        );
+        // Both kinds of load balancers are one service.
+        let [ec2, autoscaling, balancing] = expected;
+        let expected = format!("asked {ec2} {autoscaling} {balancing} {balancing}\n");
+        assert!(said.contains(&expected), "{variables:?}: {said}");
     }
 }
