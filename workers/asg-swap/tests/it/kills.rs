@@ -1,18 +1,17 @@
 //! The process itself, killed at every call that a swap makes: before the call takes effect, and after that and before its
 //! answer is known. Another process goes on.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{StreamExt, stream};
 use hollowtrees_harness::{
     Aws,
-    aws::Delays,
     ports::Port,
     proxy::{Fault, Held},
 };
 
 use crate::{
-    ways::Way,
+    ways::{Way, set_paces},
     world::{BOUND, World},
 };
 
@@ -147,12 +146,7 @@ async fn killed_at_any_call_another_process_completes_what_it_began_once() {
         let old = way.group(aws, &group_of(number)).await;
         deaths.push((way, at, dies(number, way, at, Arc::clone(aws), old)));
     }
-    for (aws, in_service) in [(&quick, 1), (&slow, 3600)] {
-        aws.set_delays(Delays {
-            running: Duration::from_secs(1),
-            in_service: Duration::from_secs(in_service),
-        });
-    }
+    set_paces(&quick, &slow);
     let deaths = deaths
         .into_iter()
         .map(|(way, at, death)| async move { (way, at, tokio::spawn(death).await) });

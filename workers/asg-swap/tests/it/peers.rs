@@ -21,7 +21,7 @@ use hollowtrees_schemas::{
 
 use crate::{
     kills::{At, cases, once, reached},
-    ways::Way,
+    ways::{Way, set_paces},
     whole,
     world::{BOUND, CLUSTER, World},
 };
@@ -369,12 +369,7 @@ async fn killed_at_any_call_its_peer_completes_what_it_began_once() {
         }
         deaths.push((cases, scene));
     }
-    for (aws, in_service) in [(&quick, 1), (&slow, 3600)] {
-        aws.set_delays(Delays {
-            running: Duration::from_secs(1),
-            in_service: Duration::from_secs(in_service),
-        });
-    }
+    set_paces(&quick, &slow);
     let deaths = deaths
         .into_iter()
         .map(|(cases, scene)| tokio::spawn(dies(cases, scene)));

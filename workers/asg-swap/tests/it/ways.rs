@@ -1,8 +1,10 @@
 //! The ways that a swap may go, to its end or back.
 
+use std::time::Duration;
+
 use hollowtrees_harness::{
     Aws,
-    aws::{Instance, Service},
+    aws::{Delays, Instance, Service},
     eventually,
 };
 use hollowtrees_schemas::{names::result, proto};
@@ -30,6 +32,16 @@ pub(crate) enum Way {
     Terminate,
     /// By strategy `detach`.
     Detach,
+}
+
+/// What joins a group is soon in service in the one, and in the other ([`Way::joins_slowly`]) when a test says so.
+pub(crate) fn set_paces(quick: &Aws, slow: &Aws) {
+    for (aws, in_service) in [(quick, 1), (slow, 3600)] {
+        aws.set_delays(Delays {
+            running: Duration::from_secs(1),
+            in_service: Duration::from_secs(in_service),
+        });
+    }
 }
 
 impl Way {
