@@ -356,12 +356,12 @@ pub struct GroupWrite {
     /// Who writes it, under the lease.
     #[prost(string, tag = "1")]
     pub action_id: ::prost::alloc::string::String,
-    /// MaxSize it makes; 0: it leaves it.
-    #[prost(uint32, tag = "2")]
-    pub max: u32,
-    /// Desired capacity it makes; 0: it leaves it.
-    #[prost(uint32, tag = "3")]
-    pub desired: u32,
+    /// MaxSize it makes; unset: it leaves it.
+    #[prost(uint32, optional, tag = "2")]
+    pub max: ::core::option::Option<u32>,
+    /// Desired capacity it makes; unset: it leaves it.
+    #[prost(uint32, optional, tag = "3")]
+    pub desired: ::core::option::Option<u32>,
     /// The surplus of its swap once it has happened; of changes of desired capacity only.
     #[prost(uint32, tag = "4")]
     pub surplus: u32,
@@ -448,9 +448,9 @@ pub struct Group {
     /// Tells this write from any other.
     #[prost(string, tag = "9")]
     pub nonce: ::prost::alloc::string::String,
-    /// Desired capacity as our last change left it; 0: we changed nothing.
-    #[prost(uint32, tag = "10")]
-    pub written_desired: u32,
+    /// Desired capacity as our last change left it; unset: we changed nothing.
+    #[prost(uint32, optional, tag = "10")]
+    pub written_desired: ::core::option::Option<u32>,
     #[prost(message, optional, tag = "11")]
     pub pending: ::core::option::Option<GroupWrite>,
     /// Kept when the last swap ends, for the next one may read too early.

@@ -1434,7 +1434,7 @@ impl serde::Serialize for Group {
         if !self.nonce.is_empty() {
             len += 1;
         }
-        if self.written_desired != 0 {
+        if self.written_desired.is_some() {
             len += 1;
         }
         if self.pending.is_some() {
@@ -1483,8 +1483,8 @@ impl serde::Serialize for Group {
         if !self.nonce.is_empty() {
             struct_ser.serialize_field("nonce", &self.nonce)?;
         }
-        if self.written_desired != 0 {
-            struct_ser.serialize_field("writtenDesired", &self.written_desired)?;
+        if let Some(v) = self.written_desired.as_ref() {
+            struct_ser.serialize_field("writtenDesired", v)?;
         }
         if let Some(v) = self.pending.as_ref() {
             struct_ser.serialize_field("pending", v)?;
@@ -1698,7 +1698,7 @@ impl<'de> serde::Deserialize<'de> for Group {
                                 return Err(serde::de::Error::duplicate_field("writtenDesired"));
                             }
                             written_desired__ = 
-                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
                             ;
                         }
                         GeneratedField::Pending => {
@@ -1752,7 +1752,7 @@ impl<'de> serde::Deserialize<'de> for Group {
                     written_max: written_max__.unwrap_or_default(),
                     swaps: swaps__.unwrap_or_default(),
                     nonce: nonce__.unwrap_or_default(),
-                    written_desired: written_desired__.unwrap_or_default(),
+                    written_desired: written_desired__,
                     pending: pending__,
                     latest_max: latest_max__,
                     latest_desired: latest_desired__,
@@ -2465,10 +2465,10 @@ impl serde::Serialize for GroupWrite {
         if !self.action_id.is_empty() {
             len += 1;
         }
-        if self.max != 0 {
+        if self.max.is_some() {
             len += 1;
         }
-        if self.desired != 0 {
+        if self.desired.is_some() {
             len += 1;
         }
         if self.surplus != 0 {
@@ -2484,11 +2484,11 @@ impl serde::Serialize for GroupWrite {
         if !self.action_id.is_empty() {
             struct_ser.serialize_field("actionId", &self.action_id)?;
         }
-        if self.max != 0 {
-            struct_ser.serialize_field("max", &self.max)?;
+        if let Some(v) = self.max.as_ref() {
+            struct_ser.serialize_field("max", v)?;
         }
-        if self.desired != 0 {
-            struct_ser.serialize_field("desired", &self.desired)?;
+        if let Some(v) = self.desired.as_ref() {
+            struct_ser.serialize_field("desired", v)?;
         }
         if self.surplus != 0 {
             struct_ser.serialize_field("surplus", &self.surplus)?;
@@ -2592,7 +2592,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
                                 return Err(serde::de::Error::duplicate_field("max"));
                             }
                             max__ = 
-                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
                             ;
                         }
                         GeneratedField::Desired => {
@@ -2600,7 +2600,7 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
                                 return Err(serde::de::Error::duplicate_field("desired"));
                             }
                             desired__ = 
-                                map_.next_value::<Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|v| v.0)
+                                map_.next_value::<::std::option::Option<::pbjson::private::NumberDeserialize<_>>>()?.map(|x| x.0)
                             ;
                         }
                         GeneratedField::Surplus => {
@@ -2630,8 +2630,8 @@ impl<'de> serde::Deserialize<'de> for GroupWrite {
                 }
                 Ok(GroupWrite {
                     action_id: action_id__.unwrap_or_default(),
-                    max: max__.unwrap_or_default(),
-                    desired: desired__.unwrap_or_default(),
+                    max: max__,
+                    desired: desired__,
                     surplus: surplus__.unwrap_or_default(),
                     at: at__,
                     actions: actions__.unwrap_or_default(),

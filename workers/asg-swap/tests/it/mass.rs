@@ -91,7 +91,7 @@ async fn wave(certainty: &str) {
         let record = world.record(&name).await;
         assert_eq!(
             (record.base_max, record.written_max, record.written_desired),
-            (0, 0, 0),
+            (0, 0, None),
             "{name}"
         );
     }

@@ -46,7 +46,7 @@ async fn five_instances_of_one_group_are_swapped_side_by_side() {
     let record = world.record("five").await;
     assert_eq!(
         (record.base_max, record.written_max, record.written_desired),
-        (0, 0, 0)
+        (0, 0, None)
     );
     for worker in workers {
         worker.stop().await;

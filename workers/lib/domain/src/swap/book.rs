@@ -178,7 +178,7 @@ pub fn close(record: &mut proto::Group, action: &str, result: &str, now: Timesta
     if !has_open(record) {
         record.base_max = 0;
         record.written_max = 0;
-        record.written_desired = 0;
+        record.written_desired = None;
         record.pending = None;
     }
     trim(record, now);
@@ -279,7 +279,7 @@ pub fn books(record: &proto::Group, action: &str, sizes: Sizes) -> Books {
         others_under_way: others_under_way(record, action),
         rebalance_suspended: record.rebalance_suspended,
         rebalance_resumed: false,
-        desired_is_ours: record.written_desired != 0 && record.written_desired == sizes.desired,
+        desired_is_ours: record.written_desired == Some(sizes.desired),
         stale: false,
     }
 }

@@ -64,8 +64,8 @@ fn is_ambiguous(record: &proto::Group, group: &Group, now: Timestamp) -> bool {
     };
     record.pending.as_ref().is_some_and(|pending| {
         !all_joined(record, pending, group)
-            && (pending.max != 0 && is_fresh(&record.latest_max)
-                || pending.desired != 0 && is_fresh(&record.latest_desired))
+            && (pending.max.is_some() && is_fresh(&record.latest_max)
+                || pending.desired.is_some() && is_fresh(&record.latest_desired))
     })
 }
 

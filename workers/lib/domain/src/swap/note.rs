@@ -14,20 +14,16 @@ use super::{
 /// books of it begin anew: what is theirs is not ours to take back.
 pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes, now: Timestamp) {
     let lowered = |decrement: bool| {
-        if decrement {
-            sizes.desired.saturating_sub(joint.weight())
-        } else {
-            0
-        }
+        decrement.then(|| sizes.desired.saturating_sub(joint.weight()))
     };
     let (max, desired) = match &joint.write {
-        Write::SetMax { to } => (*to, 0),
-        Write::Attach { .. } => (0, sizes.desired.saturating_add(joint.weight())),
+        Write::SetMax { to } => (Some(*to), None),
+        Write::Attach { .. } => (None, Some(sizes.desired.saturating_add(joint.weight()))),
         Write::Detach { decrement, .. } | Write::TerminateMember { decrement, .. } => {
-            (0, lowered(*decrement))
+            (None, lowered(*decrement))
         }
-        Write::SetDesired { to } => (0, *to),
-        Write::Rebalance { .. } | Write::Protect { .. } => (0, 0),
+        Write::SetDesired { to } => (None, Some(*to)),
+        Write::Rebalance { .. } | Write::Protect { .. } => (None, None),
     };
     if joint.write == (Write::Rebalance { suspend: true }) {
         // Noted before, and whether it happened or not it is resumed.
@@ -45,12 +41,13 @@ pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes
             at: Some(time::to_proto(now)),
         });
     }
-    if desired != 0 && record.written_desired != sizes.desired {
+    if desired.is_some() && record.written_desired != Some(sizes.desired) {
         record.swaps.iter_mut().for_each(|swap| swap.surplus = 0);
-        record.written_desired = sizes.desired;
+        record.written_desired = Some(sizes.desired);
     }
     let attaches = matches!(joint.write, Write::Attach { .. });
-    if max > sizes.max || joint.write == (Write::Rebalance { suspend: true }) {
+    let raises = max.is_some_and(|to| to > sizes.max);
+    if raises || joint.write == (Write::Rebalance { suspend: true }) {
         // Who prepares to attach has what is to be attached before it, also where an earlier one of it came to nothing.
         for swap in record
             .swaps
@@ -62,7 +59,7 @@ pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes
             }
         }
     }
-    if max > sizes.max {
+    if raises {
         if record.written_max != sizes.max {
             record.base_max = sizes.max;
             record.written_max = sizes.max;
@@ -83,7 +80,7 @@ pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes
         }
     }
     // A step that changes no size shows in the members and processes alone.
-    record.pending = (max != 0 || desired != 0).then(|| proto::GroupWrite {
+    record.pending = (max.is_some() || desired.is_some()).then(|| proto::GroupWrite {
         action_id: holder.to_owned(),
         max,
         desired,
@@ -106,21 +103,19 @@ pub(super) fn wrote(record: &mut proto::Group, now: Timestamp) {
     let Some(pending) = record.pending.take() else {
         return;
     };
-    if pending.max != 0 {
-        record.written_max = pending.max;
-        record.latest_max = Some(latest(pending.max, now));
+    if let Some(max) = pending.max {
+        record.written_max = max;
+        record.latest_max = Some(latest(max, now));
         if record.written_max <= record.base_max {
             record.base_max = 0;
             record.written_max = 0;
         }
     }
-    if pending.desired != 0 {
-        record.written_desired = pending.desired;
-        record.latest_desired = Some(latest(pending.desired, now));
-    }
-    if pending.desired == 0 {
+    let Some(desired) = pending.desired else {
         return;
-    }
+    };
+    record.written_desired = Some(desired);
+    record.latest_desired = Some(latest(desired, now));
     let attaches = is_attachment(&pending);
     for swap in record
         .swaps
@@ -196,8 +191,10 @@ pub fn settle(record: &mut proto::Group, group: &Group, now: Timestamp) -> bool 
         .sum();
     let shown = group.sizes;
     let shows = pending.as_ref().is_some_and(|write| {
-        let max_shows = write.max == 0 || write.max == shown.max;
-        let desired_shows = write.desired == 0 || write.desired + added_by_others == shown.desired;
+        let max_shows = write.max.is_none_or(|max| max == shown.max);
+        let desired_shows = write
+            .desired
+            .is_none_or(|desired| desired + added_by_others == shown.desired);
         max_shows && desired_shows || all_joined(record, write, group)
     });
     let mut added = 0;
@@ -219,8 +216,9 @@ pub fn settle(record: &mut proto::Group, group: &Group, now: Timestamp) -> bool 
         noted_at.and_then(|at| time::from_proto(&at).ok()).unwrap_or(now),
     );
     // It still is as our changes left it if these are all that it is more.
-    if added > 0 && record.written_desired + added == shown.desired {
-        record.written_desired = shown.desired;
+    let left = record.written_desired.map(|left| left + added);
+    if added > 0 && left == Some(shown.desired) {
+        record.written_desired = left;
         record.latest_desired = Some(latest(shown.desired, now));
     }
     shows || !was_noted
@@ -236,7 +234,7 @@ fn is_about(write: &proto::GroupWrite, action: &str) -> bool {
 }
 
 fn is_attachment(write: &proto::GroupWrite) -> bool {
-    write.desired != 0 && write.surplus != 0
+    write.desired.is_some() && write.surplus != 0
 }
 
 fn is_attachment_of(write: &proto::GroupWrite, action: &str) -> bool {

@@ -1248,13 +1248,13 @@ impl World {
         let before = self.group.sizes;
         let pending = self.record.pending.clone();
         // What is just as we wrote it, or as it is while a write of ours may not have happened, cannot be told apart from ours.
-        let is_expected = |to: u32, written: u32, of: fn(&proto::GroupWrite) -> u32| {
-            to == written || pending.as_ref().is_some_and(|write| of(write) > 0)
+        let is_expected = |to: u32, written: Option<u32>, of: fn(&proto::GroupWrite) -> Option<u32>| {
+            written == Some(to) || pending.as_ref().is_some_and(|write| of(write).is_some())
         };
         let sizes = &mut self.group.sizes;
         match edit {
             Foreign::MaxUp => sizes.max += 10,
-            Foreign::MaxDown if is_expected(sizes.desired, self.last_max_of_ours, |write| write.max) => {
+            Foreign::MaxDown if is_expected(sizes.desired, Some(self.last_max_of_ours), |write| write.max) => {
                 return;
             }
             Foreign::MaxDown => sizes.max = sizes.desired,
@@ -1264,9 +1264,8 @@ impl World {
                 sizes.desired += 11;
                 sizes.max += 20;
             }
-            // Not to none, which the record of a group has for what is not written.
             Foreign::DesiredDown => {
-                let to = sizes.min.max(1);
+                let to = sizes.min;
                 let few = sizes.desired <= sizes.min + 3;
                 if few || is_expected(to, self.record.written_desired, |write| write.desired) {
                     return;
@@ -1697,7 +1696,7 @@ fn an_older_read_is_no_attachment() {
     let noted = world.record.pending.clone().map(|write| write.desired);
     assert_eq!(
         noted,
-        Some(world.group.sizes.desired + 1),
+        Some(Some(world.group.sizes.desired + 1)),
         "it is about to attach"
     );
     world.happen(Round(Fate::Done, true));
