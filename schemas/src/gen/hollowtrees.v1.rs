@@ -422,6 +422,26 @@ impl ::prost::Name for GroupExit {
         "/hollowtrees.v1.GroupExit".into()
     }
 }
+/// A call that was made and, as far as is known, not answered: until some time later it may take effect.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupAsked {
+    /// The process that made it.
+    #[prost(string, tag = "1")]
+    pub process: ::prost::alloc::string::String,
+    /// When it was noted, before the call.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::pbjson_types::Timestamp>,
+}
+impl ::prost::Name for GroupAsked {
+    const NAME: &'static str = "GroupAsked";
+    const PACKAGE: &'static str = "hollowtrees.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hollowtrees.v1.GroupAsked".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hollowtrees.v1.GroupAsked".into()
+    }
+}
 /// An auto-scaling group with its swaps: what its MaxSize was before the first open one, what we last wrote, and who
 /// may change it now.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -466,6 +486,9 @@ pub struct Group {
     pub rebalance_resumed_at: ::core::option::Option<::pbjson_types::Timestamp>,
     #[prost(message, optional, tag = "16")]
     pub latest_exit: ::core::option::Option<GroupExit>,
+    /// That its process AZRebalance be suspended. Who resumes it waits until that has no effect any more.
+    #[prost(message, optional, tag = "17")]
+    pub rebalance_asked: ::core::option::Option<GroupAsked>,
 }
 impl ::prost::Name for Group {
     const NAME: &'static str = "Group";

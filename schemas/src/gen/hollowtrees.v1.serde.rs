@@ -1455,6 +1455,9 @@ impl serde::Serialize for Group {
         if self.latest_exit.is_some() {
             len += 1;
         }
+        if self.rebalance_asked.is_some() {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.Group", len)?;
         if self.schema != 0 {
             struct_ser.serialize_field("schema", &self.schema)?;
@@ -1504,6 +1507,9 @@ impl serde::Serialize for Group {
         if let Some(v) = self.latest_exit.as_ref() {
             struct_ser.serialize_field("latestExit", v)?;
         }
+        if let Some(v) = self.rebalance_asked.as_ref() {
+            struct_ser.serialize_field("rebalanceAsked", v)?;
+        }
         struct_ser.end()
     }
 }
@@ -1538,6 +1544,8 @@ impl<'de> serde::Deserialize<'de> for Group {
             "rebalanceResumedAt",
             "latest_exit",
             "latestExit",
+            "rebalance_asked",
+            "rebalanceAsked",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -1558,6 +1566,7 @@ impl<'de> serde::Deserialize<'de> for Group {
             RebalanceSuspended,
             RebalanceResumedAt,
             LatestExit,
+            RebalanceAsked,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -1596,6 +1605,7 @@ impl<'de> serde::Deserialize<'de> for Group {
                             "rebalanceSuspended" | "rebalance_suspended" => Ok(GeneratedField::RebalanceSuspended),
                             "rebalanceResumedAt" | "rebalance_resumed_at" => Ok(GeneratedField::RebalanceResumedAt),
                             "latestExit" | "latest_exit" => Ok(GeneratedField::LatestExit),
+                            "rebalanceAsked" | "rebalance_asked" => Ok(GeneratedField::RebalanceAsked),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -1631,6 +1641,7 @@ impl<'de> serde::Deserialize<'de> for Group {
                 let mut rebalance_suspended__ = None;
                 let mut rebalance_resumed_at__ = None;
                 let mut latest_exit__ = None;
+                let mut rebalance_asked__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::Schema => {
@@ -1737,6 +1748,12 @@ impl<'de> serde::Deserialize<'de> for Group {
                             }
                             latest_exit__ = map_.next_value()?;
                         }
+                        GeneratedField::RebalanceAsked => {
+                            if rebalance_asked__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("rebalanceAsked"));
+                            }
+                            rebalance_asked__ = map_.next_value()?;
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -1759,10 +1776,123 @@ impl<'de> serde::Deserialize<'de> for Group {
                     rebalance_suspended: rebalance_suspended__.unwrap_or_default(),
                     rebalance_resumed_at: rebalance_resumed_at__,
                     latest_exit: latest_exit__,
+                    rebalance_asked: rebalance_asked__,
                 })
             }
         }
         deserializer.deserialize_struct("hollowtrees.v1.Group", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for GroupAsked {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if !self.process.is_empty() {
+            len += 1;
+        }
+        if self.at.is_some() {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("hollowtrees.v1.GroupAsked", len)?;
+        if !self.process.is_empty() {
+            struct_ser.serialize_field("process", &self.process)?;
+        }
+        if let Some(v) = self.at.as_ref() {
+            struct_ser.serialize_field("at", &crate::proto::json::Time(v))?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for GroupAsked {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "process",
+            "at",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            Process,
+            At,
+            __SkipField__,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "process" => Ok(GeneratedField::Process),
+                            "at" => Ok(GeneratedField::At),
+                            _ => Ok(GeneratedField::__SkipField__),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = GroupAsked;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct hollowtrees.v1.GroupAsked")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<GroupAsked, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut process__ = None;
+                let mut at__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::Process => {
+                            if process__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("process"));
+                            }
+                            process__ = map_.next_value()?;
+                        }
+                        GeneratedField::At => {
+                            if at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("at"));
+                            }
+                            at__ = map_.next_value::<Option<crate::proto::json::Time<_>>>()?.map(|v| v.0);
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(GroupAsked {
+                    process: process__.unwrap_or_default(),
+                    at: at__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("hollowtrees.v1.GroupAsked", FIELDS, GeneratedVisitor)
     }
 }
 impl serde::Serialize for GroupExit {

@@ -4,7 +4,11 @@ use hollowtrees_domain::swap::{End, book, checkpoint::Undo};
 use hollowtrees_runtime::worker::{Failure, Report};
 use hollowtrees_schemas::names::result;
 
-use crate::{group::Changed, report, saga::Saga};
+use crate::{
+    group::Changed,
+    report,
+    saga::{Leaves, Saga},
+};
 
 impl Saga<'_> {
     pub(crate) fn out_of_time(&self) -> End {
@@ -28,21 +32,22 @@ impl Saga<'_> {
         }
     }
 
-    /// Closes the books and makes the outcome. None: those who were to take back room in MaxSize have ended meanwhile, and
-    /// it is for this one.
+    /// Closes the books and makes the outcome. None: since the last look others have made room in MaxSize, or those who were to take
+    /// it back have ended, and it is for this one.
     pub(crate) async fn finish(&mut self, end: End) -> Result<Option<Report>, Failure> {
-        let mut sizes = None;
+        let mut group = None;
         if self.checkpoint.has_begun() {
             let name = self.checkpoint.group.clone();
             let (action, now) = (self.job.action().id.clone(), self.job.now());
             if now < self.times.end {
-                sizes = self.group(&name).await?.map(|group| group.sizes);
+                group = self.group(&name).await?;
             }
-            let (word, leaves_to_others) = (end.result, self.leaves_to_others);
+            let (word, leaves) = (end.result, self.leaves);
             let closed = self
                 .place(&name)
                 .change(self.job.bus(), |record| {
-                    if leaves_to_others && !book::others_under_way(record, &action) {
+                    let is_last = |group| book::is_last_to_put_back(record, &action, group, now);
+                    if leaves != Leaves::Knowingly && group.as_ref().is_some_and(is_last) {
                         return Changed::Leave(false);
                     }
                     book::close(record, &action, word, now);
@@ -55,6 +60,7 @@ impl Saga<'_> {
             self.leave_account(word).await?;
         }
         self.swapper.telemetry.swapped_back(&self.checkpoint, &end);
+        let sizes = group.map(|group| group.sizes);
         Ok(Some(report::of(self.job.action(), &self.checkpoint, end, sizes)))
     }
 }

@@ -1,6 +1,11 @@
 //! Looks, asks what is next, does it, until the end.
 
-use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hollowtrees_aws::Refusal;
 use hollowtrees_domain::{
@@ -62,8 +67,19 @@ pub(crate) struct Saga<'a> {
     told: BTreeSet<&'static str>,
     /// Others of its group wait for it a little, while it is on its way to a step under the lease.
     pub(crate) coming: Option<Coming>,
-    /// The last look left it to others of the group to take back room in MaxSize, and to have its zones evened out.
-    pub(crate) leaves_to_others: bool,
+    /// By the last look.
+    pub(crate) leaves: Leaves,
+}
+
+/// What a swap that ends leaves of room in MaxSize, and of zones that are not evened out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    /// There is nothing.
+    Nothing,
+    /// Others of the group put it back.
+    ToOthers,
+    /// It could not be put back, or no time is left to.
+    Knowingly,
 }
 
 impl<'a> Saga<'a> {
@@ -106,7 +122,7 @@ impl<'a> Saga<'a> {
             tries: 0,
             told: BTreeSet::new(),
             coming: None,
-            leaves_to_others: false,
+            leaves: Leaves::Nothing,
         })
     }
 
@@ -114,7 +130,7 @@ impl<'a> Saga<'a> {
         loop {
             self.go_on()?;
             if self.job.now() >= self.times.end {
-                self.leaves_to_others = false;
+                self.leaves = Leaves::Knowingly;
                 if let Some(report) = self.finish(self.out_of_time()).await? {
                     return Ok(report);
                 }
@@ -123,6 +139,7 @@ impl<'a> Saga<'a> {
             let Some(seen) = self.look_in_time().await? else {
                 continue;
             };
+            let looked_at = Instant::now();
             let was_undone = self.checkpoint.undo.is_some();
             let next = self.decide(&seen).await?;
             if !was_undone && self.checkpoint.undo.is_some() {
@@ -152,7 +169,7 @@ impl<'a> Saga<'a> {
                     self.wait(wait, &seen).await;
                 }
                 next if next.needs_lease() => self.section().await?,
-                next => self.alone(&next).await?,
+                next => self.alone(&next, looked_at).await?,
             }
         }
     }
@@ -204,8 +221,12 @@ impl<'a> Saga<'a> {
     /// Asks what is next, and saves what that makes of the checkpoint.
     pub(crate) async fn decide(&mut self, seen: &Seen) -> Result<Next, Failure> {
         let orders = self.orders(seen)?;
-        let is_left = seen.books.written_max != 0 || seen.books.rebalance_suspended;
-        self.leaves_to_others = seen.books.others_under_way && is_left;
+        let is_changed = seen.books.written_max != 0 || seen.books.rebalance_suspended;
+        self.leaves = match (is_changed, seen.books.others_under_way) {
+            (false, _) => Leaves::Nothing,
+            (true, true) => Leaves::ToOthers,
+            (true, false) => Leaves::Knowingly,
+        };
         let Decision { checkpoint, next } =
             decide(&self.checkpoint, seen, &orders, self.claim(), self.job.now());
         self.doubt &= checkpoint.in_doubt && checkpoint.at == self.checkpoint.at;

@@ -27,6 +27,7 @@ use crate::{
     desk::{Asked, Desk, Round},
     group::{Changed, Place},
     saga::Saga,
+    step::OLD,
 };
 
 /// Rounds in one section; then others have their turn.
@@ -147,6 +148,7 @@ impl Saga<'_> {
         let mut alone: Option<BTreeSet<String>> = None;
         // The latest look, and what it shows, where since then nothing was written here that changes who is a member.
         let mut known: Option<(u64, Group)> = None;
+        let mut looked_at = Instant::now();
         for _ in 0..ROUNDS {
             self.go_on()?;
             let (look, read) = match known.take() {
@@ -154,7 +156,11 @@ impl Saga<'_> {
                     let record = place.read(self.job.bus()).await?;
                     (look, Some((Some(group), record)))
                 }
-                None => (desk.new_look(), self.read_in_time().await?),
+                None => {
+                    let look = (desk.new_look(), self.read_in_time().await?);
+                    looked_at = Instant::now();
+                    look
+                }
             };
             let Some((group, record)) = read else {
                 return Ok(None);
@@ -190,7 +196,7 @@ impl Saga<'_> {
             }
             self.job.fence().await?;
             let lease = Duration::try_from(LEASE).unwrap_or_default();
-            if asked_at.elapsed() + MARGIN > lease {
+            if asked_at.elapsed() + MARGIN > lease || looked_at.elapsed() > OLD {
                 continue;
             }
             let answer = self.write(&joint.write).await;

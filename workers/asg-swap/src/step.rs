@@ -1,21 +1,31 @@
 //! One step, done once.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hollowtrees_aws::Refusal;
-use hollowtrees_domain::swap::{Answer, Next, balance::REBALANCE, joint::Write};
+use hollowtrees_domain::swap::{Answer, Next, balance::REBALANCE, fresh::SHOWS_WITHIN, joint::Write};
 use hollowtrees_runtime::worker::Failure;
 use jiff::Timestamp;
 
 use crate::{cloud::Cloud, saga::Saga};
 
+/// Nothing is asked for by a look that is older: a process may have stood still, and what was asked before may have come to be. As
+/// long as what is asked for is waited for.
+pub(crate) const OLD: Duration = SHOWS_WITHIN.unsigned_abs();
+
 impl Saga<'_> {
-    /// A step that needs no lease.
-    pub(crate) async fn alone(&mut self, step: &Next) -> Result<(), Failure> {
+    /// A step that needs no lease, by a look of then.
+    pub(crate) async fn alone(&mut self, step: &Next, looked_at: Instant) -> Result<(), Failure> {
         if matches!(step, Next::Launch(_)) && !self.has_turn().await {
             return Ok(());
         }
         self.job.fence().await?;
+        if looked_at.elapsed() > OLD {
+            return Ok(());
+        }
         let answer = self.perform(step).await;
         if let Some(turn) = self.turn.take() {
             self.reads.launches.learn(&turn, answer.as_ref().err());

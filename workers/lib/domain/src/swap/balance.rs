@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Checkpoint, Next, Seen,
+    Checkpoint, Next, Seen, Wait,
     world::{Group, Standing},
 };
 
@@ -33,10 +33,16 @@ pub(super) fn suspend(checkpoint: &Checkpoint, seen: &Seen, launched: &str) -> O
     (!done && unbalances(group, &checkpoint.old.zone, new, others)).then_some(Next::SuspendRebalance)
 }
 
-/// Resumes it, if a swap suspended it and none needs that any more.
+/// Resumes it, if a swap suspended it and none needs that any more. Not before a call that suspends it, and that was not answered,
+/// has had its time: it would stay suspended.
 pub(super) fn resume(checkpoint: &Checkpoint, seen: &Seen) -> Option<Next> {
     let ours = seen.books.rebalance_suspended && !seen.books.others_under_way;
-    (ours && seen.group.is_some() && checkpoint.left.rebalance.is_none()).then_some(Next::ResumeRebalance)
+    let next = if seen.books.rebalance_in_doubt {
+        Next::Wait(Wait::Shows)
+    } else {
+        Next::ResumeRebalance
+    };
+    (ours && seen.group.is_some() && checkpoint.left.rebalance.is_none()).then_some(next)
 }
 
 /// Whether the process is suspended, by whomever.

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Books, leftover,
+    note::settle,
     world::{Group, Member, Sizes, Standing},
 };
 
@@ -279,6 +280,7 @@ pub fn books(record: &proto::Group, action: &str, sizes: Sizes) -> Books {
         others_under_way: others_under_way(record, action),
         rebalance_suspended: record.rebalance_suspended,
         rebalance_resumed: false,
+        rebalance_in_doubt: false,
         desired_is_ours: record.written_desired == Some(sizes.desired),
         stale: false,
     }
@@ -321,6 +323,14 @@ pub(super) fn awaits_attachment(swap: &proto::GroupSwap) -> bool {
 #[must_use]
 pub fn added(record: &proto::Group) -> u32 {
     record.swaps.iter().map(|swap| swap.surplus).sum()
+}
+
+/// Whether nobody but this action is there to put back what swaps have changed of MaxSize, or AZRebalance, by a look at the group.
+#[must_use]
+pub fn is_last_to_put_back(record: &proto::Group, action: &str, group: &Group, now: Timestamp) -> bool {
+    let mut settled = record.clone();
+    settle(&mut settled, group, now);
+    (settled.written_max != 0 || settled.rebalance_suspended) && !others_under_way(&settled, action)
 }
 
 /// Whether other swaps are open that need room in MaxSize, or have raised desired.

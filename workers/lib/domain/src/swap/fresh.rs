@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Books,
     book::books,
-    note::{all_joined, settle},
+    note::{all_joined, is_about, settle},
     world::{Group, Sizes, Standing},
 };
 
@@ -26,6 +26,10 @@ pub fn read(record: &proto::Group, action: &str, group: &Group, now: Timestamp) 
             || is_older(&settled, group.sizes, now)
             || shows_who_left(record, action, group, now),
         rebalance_resumed: is_recent(record.rebalance_resumed_at.as_ref(), now),
+        rebalance_in_doubt: record
+            .rebalance_asked
+            .as_ref()
+            .is_some_and(|asked| is_recent(asked.at.as_ref(), now)),
         ..books(&settled, action, group.sizes)
     }
 }
@@ -33,7 +37,9 @@ pub fn read(record: &proto::Group, action: &str, group: &Group, now: Timestamp) 
 /// Whether the write that was noted may still show.
 fn is_in_doubt(record: &proto::Group, action: &str, now: Timestamp) -> bool {
     record.pending.as_ref().is_some_and(|pending| {
-        is_recent(pending.at.as_ref(), now) && is_made(record, &pending.action_id, action)
+        // Whoever rides along looks again once it is answered, or has taken over from who did.
+        is_recent(pending.at.as_ref(), now)
+            && (is_made(record, &pending.action_id, action) || is_about(pending, action))
     })
 }
 
@@ -80,7 +86,7 @@ fn is_older(record: &proto::Group, shown: Sizes, now: Timestamp) -> bool {
     .any(|(latest, shown)| latest.size != shown && is_recent(latest.at.as_ref(), now))
 }
 
-fn is_recent(at: Option<&pbjson_types::Timestamp>, now: Timestamp) -> bool {
+pub(super) fn is_recent(at: Option<&pbjson_types::Timestamp>, now: Timestamp) -> bool {
     let at = at.and_then(|at| time::from_proto(at).ok());
     at.is_some_and(|at| now.duration_since(at) < SHOWS_WITHIN)
 }

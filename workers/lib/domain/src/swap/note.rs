@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     book::{awaits_attachment, is_open},
+    fresh::is_recent,
     joint::{Joint, Write},
     world::{Group, Sizes},
 };
@@ -13,9 +14,7 @@ use super::{
 /// Notes what is about to be written, by the action that holds the lease. Where somebody else changed a size since, our
 /// books of it begin anew: what is theirs is not ours to take back.
 pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes, now: Timestamp) {
-    let lowered = |decrement: bool| {
-        decrement.then(|| sizes.desired.saturating_sub(joint.weight()))
-    };
+    let lowered = |decrement: bool| decrement.then(|| sizes.desired.saturating_sub(joint.weight()));
     let (max, desired) = match &joint.write {
         Write::SetMax { to } => (Some(*to), None),
         Write::Attach { .. } => (None, Some(sizes.desired.saturating_add(joint.weight()))),
@@ -28,6 +27,7 @@ pub fn plan(record: &mut proto::Group, holder: &str, joint: &Joint, sizes: Sizes
     if joint.write == (Write::Rebalance { suspend: true }) {
         // Noted before, and whether it happened or not it is resumed.
         record.rebalance_suspended = true;
+        ask_for_rebalance(record, now);
     }
     if joint.write == (Write::Rebalance { suspend: false }) {
         // Whether it happened or not, nobody counts on its being suspended.
@@ -144,6 +144,7 @@ pub fn done(record: &mut proto::Group, holder: &str, joint: &Joint, now: Timesta
             }
         }
         Write::Rebalance { suspend: false } => resumed(record, now),
+        Write::Rebalance { suspend: true } => was_answered(record),
         _ => {}
     }
 }
@@ -160,8 +161,30 @@ pub fn was_refused(record: &mut proto::Group, holder: &str, write: &Write) -> bo
 }
 
 /// Notes that AZRebalance was refused to be suspended: what shows it so is somebody else's.
-pub const fn unsuspended(record: &mut proto::Group) {
+pub fn unsuspended(record: &mut proto::Group) {
     record.rebalance_suspended = false;
+    was_answered(record);
+}
+
+/// The call of another process, which may take effect yet, is not forgotten over ours.
+fn ask_for_rebalance(record: &mut proto::Group, now: Timestamp) {
+    let at = Some(time::to_proto(now));
+    let process = holder(record).to_owned();
+    match &mut record.rebalance_asked {
+        Some(asked) if asked.process != process && is_recent(asked.at.as_ref(), now) => asked.at = at,
+        asked => *asked = Some(proto::GroupAsked { process, at }),
+    }
+}
+
+fn was_answered(record: &mut proto::Group) {
+    let process = holder(record).to_owned();
+    record.rebalance_asked.take_if(|asked| asked.process == process);
+}
+
+/// The process that holds the lease.
+fn holder(record: &proto::Group) -> &str {
+    let lease = record.lease.as_ref().and_then(|lease| lease.holder.as_ref());
+    lease.map_or("", |holder| &holder.process)
 }
 
 /// Notes that AZRebalance was resumed.
@@ -225,7 +248,7 @@ pub fn settle(record: &mut proto::Group, group: &Group, now: Timestamp) -> bool 
 }
 
 /// Whether the write is about this action's swap.
-fn is_about(write: &proto::GroupWrite, action: &str) -> bool {
+pub(super) fn is_about(write: &proto::GroupWrite, action: &str) -> bool {
     if write.actions.is_empty() {
         write.action_id == action
     } else {

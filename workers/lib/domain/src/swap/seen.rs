@@ -83,6 +83,8 @@ pub struct Books {
     pub rebalance_suspended: bool,
     /// It was resumed a moment ago: what is read may show it suspended still.
     pub rebalance_resumed: bool,
+    /// A call that suspends it was not answered, a moment ago: it may take effect yet.
+    pub rebalance_in_doubt: bool,
     /// Desired is as our last change left it.
     pub desired_is_ours: bool,
     /// What was read of the group may be older than our latest change of it.

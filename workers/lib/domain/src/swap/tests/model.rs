@@ -2,9 +2,8 @@
 //! over, and sizes are as before unless somebody else changed them.
 //!
 //! Every mishap at every moment of a play, and every two of them, of one swap, of two, and of two whose steps are joined; other orders
-//! and more of them by chance. Swaps are of strategy `swap`, one action each, without weights and with nothing to drain. What two
-//! processes do about one action, and who holds the lease, is not in it: that is for `workers/asg-swap/tests/it/{kills,peers}.rs`
-//! and for `tests/contract`. After a refusal for good only what is told is held, not the sizes.
+//! and more of them by chance. Two processes with one action, and the lease, are in [`replicas`]. Swaps are of strategy `swap`,
+//! one action each, without weights and with nothing to drain. After a refusal for good only what is told is held, not the sizes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 mod interference;
+mod replicas;
 
 use super::super::{
     Answer, Checkpoint, Choice, Drain, End, Next, Node, Orders, Seen, Strategy as Way, TAG_ACTION,
@@ -22,7 +22,7 @@ use super::super::{
     decide, fresh,
     health::Health,
     joint::{Joint, Wish, Write, join},
-    note, orphan,
+    leftover, note, orphan,
     world::{Group, Instance, Launch, Life, Member, Sizes, Source, Standing, Subnet, Tag, TemplateRef},
 };
 use crate::words::Certainty;
@@ -49,6 +49,8 @@ enum Fate {
     NotThere,
     /// It is refused for good.
     Refused,
+    /// Its process stands still in it.
+    Stalls(replicas::Stall),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -193,6 +195,12 @@ struct Saga {
     lowered: usize,
     /// The old one was detached by us.
     taken_out: bool,
+    /// By its latest look what was changed of MaxSize, or AZRebalance, could not be put back; others have not changed it.
+    leaves_knowingly: bool,
+    /// What its latest look showed may be older than our latest change.
+    stale: bool,
+    /// Which process has its action.
+    process: u32,
 }
 
 struct World {
@@ -246,6 +254,14 @@ struct World {
     too_late: BTreeSet<String>,
     /// Calls that were made.
     calls: usize,
+    /// Processes that stand still.
+    stalled: Vec<replicas::Stalled>,
+    /// Who changes the group holds its lease. Otherwise nobody waits for it, which is more than can happen.
+    leases: bool,
+    /// A process stood still, or died, between the record of a group and the ledger: what is left then a sweep takes back.
+    half_written: bool,
+    /// Processes that were ever there.
+    processes: u32,
 }
 
 /// What a call can change, in numbers.
@@ -353,6 +369,9 @@ impl World {
                     joined: BTreeSet::new(),
                     lowered: 0,
                     taken_out: false,
+                    leaves_knowingly: false,
+                    stale: false,
+                    process: u32::try_from(number).unwrap(),
                 })
                 .collect(),
             now: 1_000,
@@ -381,6 +400,10 @@ impl World {
             frozen: BTreeMap::new(),
             too_late: BTreeSet::new(),
             calls: 0,
+            stalled: Vec::new(),
+            leases: false,
+            half_written: false,
+            processes: u32::try_from(sagas).unwrap(),
         }
         .protecting([true, false, true])
     }
@@ -428,6 +451,7 @@ impl World {
                 _ => self.late_launches.push((left - 1, launch)),
             }
         }
+        self.wake();
         for id in std::mem::take(&mut self.late_ends) {
             self.instances.get_mut(&id).unwrap().life = Life::Gone;
             self.killed.insert(id);
@@ -562,10 +586,15 @@ impl World {
 
     /// Looks, decides, saves; none once it has ended.
     fn decide(&mut self, at: usize, lagging: bool) -> Option<(Next, Group)> {
-        if self.sagas[at].end.is_some() {
+        if self.sagas[at].end.is_some() || self.stands_still(at) {
             return None;
         }
         let seen = self.look(at, lagging);
+        Some(self.decide_by(at, seen))
+    }
+
+    /// Decides by a look, and saves.
+    fn decide_by(&mut self, at: usize, seen: Seen) -> (Next, Group) {
         let now = Timestamp::from_second(self.now).unwrap();
         let saga = &self.sagas[at];
         let (action, old) = (saga.action.clone(), saga.old.clone());
@@ -597,8 +626,8 @@ impl World {
         if decision.checkpoint.undo.is_some() && saga.live.undo.is_none() && !self.deleted {
             assert!(!saga.live.detached, "what is detached is not undone");
         }
-        let was_awaited = saga.live.launched.is_some() && !saga.live.attached && saga.node != Node::NotAsked;
-        let (node, gave_up) = (saga.node, saga.give_up);
+        let (node, gave_up) = (seen.node, saga.give_up);
+        let was_awaited = saga.live.launched.is_some() && !saga.live.attached && node != Node::NotAsked;
         self.keep(at, decision.checkpoint);
         let step = decision.next;
         if matches!(step, Next::Attach { .. }) && was_awaited {
@@ -615,10 +644,8 @@ impl World {
             );
         }
         let leaves = seen.books.written_max != 0 || seen.books.rebalance_suspended;
-        if matches!(step, Next::Finish(_)) && seen.books.others_under_way && leaves {
-            // Who leaves MaxSize and zones to another has seen that there is one.
-            assert!(book::others_under_way(&self.record, &action));
-        }
+        self.sagas[at].stale = seen.books.stale;
+        self.sagas[at].leaves_knowingly = leaves && !seen.books.others_under_way;
         if let Next::Finish(_) = step {
             let shows = |id: &str| seen.ours.iter().any(|found| found.id == id);
             let hidden = |id: &&String| self.is_ours(at, id) && !shows(id);
@@ -630,7 +657,7 @@ impl World {
             "nothing is asked of a group that is gone: {step:?}"
         );
         let group = seen.group.unwrap_or_else(|| self.group.clone());
-        Some((step, group))
+        (step, group)
     }
 
     /// One step, which makes one call at most.
@@ -642,14 +669,45 @@ impl World {
     }
 
     fn take_step(&mut self, at: usize, fate: Fate, lagging: bool) {
-        let Some((step, group)) = self.decide(at, lagging) else {
-            return;
-        };
+        if let Fate::Stalls(stall) = fate
+            && stall.moment == replicas::Moment::Looked
+        {
+            return self.stall_at_a_look(at, stall, lagging);
+        }
+        if let Some((step, group)) = self.decide(at, lagging) {
+            if !(self.leases && step.needs_lease()) {
+                return self.do_step(at, step, fate, &group);
+            }
+            // What it does it decides by a look under the lease.
+            if self.take_lease(at) {
+                match self.decide(at, lagging) {
+                    Some((step, group)) if step.needs_lease() => {
+                        self.under_lease(&[(at, step)], fate, &group)
+                    }
+                    _ => self.release(at),
+                }
+            }
+        }
+    }
+
+    fn do_step(&mut self, at: usize, step: Next, fate: Fate, group: &Group) {
         if step.needs_lease() {
-            return self.under_lease(&[(at, step)], fate, &group);
+            return self.under_lease(&[(at, step)], fate, group);
         }
         let now = Timestamp::from_second(self.now).unwrap();
+        if let Fate::Stalls(stall) = fate {
+            return self.stall_alone(at, step, stall);
+        }
         if fate == Fate::DiesBefore {
+            match &step {
+                // The record is written, and the ledger is not.
+                Next::Begin => {
+                    self.open_books(at);
+                    self.half_written = true;
+                }
+                Next::Finish(end) => self.half_written |= self.close_books(at, end),
+                _ => {}
+            }
             return self.dies(at);
         }
         if fate == Fate::Refused && !matches!(step, Next::Begin | Next::Wait(_) | Next::Finish(_)) {
@@ -691,6 +749,34 @@ impl World {
 
     /// Every swap looks at the same group and decides; one call is made.
     fn round(&mut self, fate: Fate, lagging: bool) {
+        if matches!(fate, Fate::Stalls(stall) if stall.moment == replicas::Moment::Looked) {
+            return;
+        }
+        if !self.leases {
+            let (steps, shown) = self.decide_all(lagging);
+            if let Some(group) = shown {
+                self.under_lease(&steps, fate, &group);
+            }
+            return;
+        }
+        self.gather();
+        let (steps, _) = self.decide_all(lagging);
+        let Some((holder, _)) = steps.first() else {
+            return;
+        };
+        if self.take_lease(*holder) {
+            match self.decide_all(lagging) {
+                (steps, Some(group)) => {
+                    // It is for whoever leads.
+                    assert!(self.take_lease(steps[0].0));
+                    self.under_lease(&steps, fate, &group);
+                }
+                (_, None) => self.release(*holder),
+            }
+        }
+    }
+
+    fn decide_all(&mut self, lagging: bool) -> (Vec<(usize, Next)>, Option<Group>) {
         let mut steps = Vec::new();
         let mut shown = None;
         for at in 0..self.sagas.len() {
@@ -701,12 +787,21 @@ impl World {
                 shown = Some(group);
             }
         }
-        if let Some(group) = shown {
-            self.under_lease(&steps, fate, &group);
-        }
+        (steps, shown)
     }
 
     fn under_lease(&mut self, steps: &[(usize, Next)], fate: Fate, group: &Group) {
+        let holder = steps[0].0;
+        if !self.take_lease(holder) {
+            return;
+        }
+        self.write_under_lease(steps, fate, group);
+        if !matches!(fate, Fate::DiesBefore | Fate::DiesAfter | Fate::Stalls(_)) {
+            self.release(holder);
+        }
+    }
+
+    fn write_under_lease(&mut self, steps: &[(usize, Next)], fate: Fate, group: &Group) {
         let now = Timestamp::from_second(self.now).unwrap();
         let wishes: Vec<Wish> = steps
             .iter()
@@ -723,10 +818,24 @@ impl World {
             .filter(|(at, _)| joint.is_of(&self.sagas[*at].action))
             .cloned()
             .collect();
-        note::settle(&mut self.record, group, now);
-        note::plan(&mut self.record, &wishes[0].action, &joint, group.sizes, now);
+        if self.sagas[steps[0].0].stale {
+            let changes_sizes = !matches!(
+                joint.write,
+                Write::Detach { decrement: false, .. }
+                    | Write::TerminateMember { decrement: false, .. }
+                    | Write::Rebalance { .. }
+                    | Write::Protect { .. }
+            );
+            if changes_sizes {
+                return;
+            }
+        } else {
+            note::settle(&mut self.record, group, now);
+            note::plan(&mut self.record, &wishes[0].action, &joint, group.sizes, now);
+        }
         match fate {
             Fate::DiesBefore => return steps.iter().for_each(|(at, _)| self.dies(*at)),
+            Fate::Stalls(stall) => return self.stall_in_a_call(steps, joint, stall, &group.members),
             Fate::Refused => {
                 self.refused = true;
                 note::was_refused(&mut self.record, &wishes[0].action, &joint.write);
@@ -812,13 +921,7 @@ impl World {
         let old = self.sagas[at].old.clone();
         match step {
             Next::Begin => {
-                let swap = proto::GroupSwap {
-                    action_id: self.sagas[at].action.clone(),
-                    instance: old.clone(),
-                    weight: 1,
-                    ..proto::GroupSwap::default()
-                };
-                book::open(&mut self.record, swap, Timestamp::from_second(self.now).unwrap()).unwrap();
+                self.open_books(at);
                 let plan = Plan {
                     choices: vec![Choice::default(); 3],
                     protected: self.member(&old).is_some_and(|member| member.protected),
@@ -830,9 +933,9 @@ impl World {
             }
             Next::Wait(_) => return None,
             Next::Finish(end) => {
-                let now = Timestamp::from_second(self.now).unwrap();
-                book::close(&mut self.record, &self.sagas[at].action, end.result, now);
-                self.sagas[at].end = Some(end.clone());
+                if self.close_books(at, end) {
+                    self.sagas[at].end = Some(end.clone());
+                }
                 return None;
             }
             Next::Launch(launch) => {
@@ -847,12 +950,39 @@ impl World {
             }
             Next::TerminateNew { instance } => {
                 self.calls += 1;
-                assert!(self.is_ours(at, instance) && self.member(instance).is_none());
+                let joined = self.member(instance).is_some();
+                assert!(self.is_ours(at, instance) && (!joined || self.is_late_write));
+                self.killed.insert(instance.clone());
                 self.instances.get_mut(instance).unwrap().life = Life::Gone;
             }
             step => unreachable!("{step:?} is a call under the lease"),
         }
         Some(Answer::Done)
+    }
+
+    fn open_books(&mut self, at: usize) {
+        let swap = proto::GroupSwap {
+            action_id: self.sagas[at].action.clone(),
+            instance: self.sagas[at].old.clone(),
+            weight: 1,
+            ..proto::GroupSwap::default()
+        };
+        book::open(&mut self.record, swap, Timestamp::from_second(self.now).unwrap()).unwrap();
+    }
+
+    /// `false`: others have made room in MaxSize since, or those that were to take it back have ended, and it is for this one.
+    fn close_books(&mut self, at: usize, end: &End) -> bool {
+        let now = Timestamp::from_second(self.now).unwrap();
+        let saga = &self.sagas[at];
+        if !saga.live.has_begun() {
+            return true;
+        }
+        let is_last = book::is_last_to_put_back(&self.record, &saga.action, &self.group, now);
+        if is_last && !saga.leaves_knowingly && !self.deleted {
+            return false;
+        }
+        book::close(&mut self.record, &saga.action, end.result, now);
+        true
     }
 
     /// A launch by its token, of which there is one instance.
@@ -871,7 +1001,7 @@ impl World {
         let call = (launch.clone(), id.clone());
         self.by_token.insert(launch.token.clone(), call);
         let saga = self.saga_of(&launch.tags[TAG_ACTION]);
-        if self.sagas[saga].end.is_some() {
+        if self.sagas[saga].end.is_some() || self.is_ending(saga) {
             self.too_late.insert(id.clone());
         }
         id
@@ -953,9 +1083,17 @@ impl World {
         let many = u32::try_from(shares.len()).unwrap();
         match &joint.write {
             Write::SetMax { to } if *to > sizes.max => {
-                let open = self.sagas.iter().filter(|saga| saga.end.is_none()).count();
+                let open = self
+                    .record
+                    .swaps
+                    .iter()
+                    .filter(|swap| swap.result.is_empty())
+                    .count();
                 let shortfall = sizes.desired + u32::try_from(open).unwrap();
-                assert!(*to > sizes.desired && *to <= shortfall, "by the shortfall only");
+                assert!(
+                    self.is_late_write || *to > sizes.desired && *to <= shortfall,
+                    "by the shortfall only"
+                );
                 self.group.sizes.max = *to;
                 self.last_max_of_ours = *to;
             }
@@ -1063,6 +1201,7 @@ impl World {
                 if let [saga] = self.sagas.as_slice()
                     && !(saga.cancelled || saga.give_up || saga.live.lost || self.refused)
                     && self.foreign_desired_at == 0
+                    && !self.is_late_write
                 {
                     // Whichever the group ends of those that are too many.
                     let enough = self.serving() >= self.staying() || self.staying() <= *to;
@@ -1226,7 +1365,7 @@ impl World {
             }
             Happening::Cancel(at) => {
                 let at = known(at);
-                self.sagas[at].cancelled |= self.sagas[at].end.is_none();
+                self.sagas[at].cancelled |= self.sagas[at].end.is_none() && !self.is_ending(at);
             }
             Happening::GiveUp(at) => {
                 let at = known(at);
@@ -1254,7 +1393,9 @@ impl World {
         let sizes = &mut self.group.sizes;
         match edit {
             Foreign::MaxUp => sizes.max += 10,
-            Foreign::MaxDown if is_expected(sizes.desired, Some(self.last_max_of_ours), |write| write.max) => {
+            Foreign::MaxDown
+                if is_expected(sizes.desired, Some(self.last_max_of_ours), |write| write.max) =>
+            {
                 return;
             }
             Foreign::MaxDown => sizes.max = sizes.desired,
@@ -1304,7 +1445,7 @@ impl World {
         }
         self.foreign_min |= sizes.min != before.min;
         // Nothing tells what was decided before from what is done after it, and AWS takes no conditions.
-        self.overtaken |= sizes != before && !self.late.is_empty();
+        self.overtaken |= sizes != before && !(self.late.is_empty() && self.stalled.is_empty());
         self.earlier = None;
     }
 
@@ -1328,8 +1469,12 @@ impl World {
                 self.step(at, Fate::Done, false);
             }
             self.tick();
-            if self.sagas.iter().all(|saga| saga.end.is_some()) && self.late_launches.is_empty() {
-                return self.sweep();
+            if self.sagas.iter().all(|saga| saga.end.is_some())
+                && self.late_launches.is_empty()
+                && self.stalled.is_empty()
+            {
+                self.sweep();
+                return self.sweep_group();
             }
         }
         let open: Vec<_> = self
@@ -1370,6 +1515,71 @@ impl World {
                 instance.life = Life::Gone;
             }
         }
+    }
+
+    /// What swaps that have ended left in their group.
+    fn sweep_group(&mut self) {
+        let mut found = false;
+        for _ in 0..64 {
+            let now = self.now();
+            let group = self.group.clone();
+            let open: Vec<_> = self
+                .record
+                .swaps
+                .iter()
+                .filter(|swap| swap.result.is_empty())
+                .cloned()
+                .collect();
+            if self.deleted {
+                open.iter()
+                    .for_each(|swap| book::close(&mut self.record, &swap.action_id, result::FAILED, now));
+                note::resumed(&mut self.record, now);
+                return;
+            }
+            let first = open.first();
+            let step = first.map(|swap| leftover::step(&self.record, swap, &group, true, now));
+            let joint = match first.zip(step) {
+                None if !self.record.rebalance_suspended => {
+                    assert!(
+                        !found || self.half_written || self.refused,
+                        "only what died in between is left to a sweep"
+                    );
+                    return;
+                }
+                None => Joint {
+                    write: Write::Rebalance { suspend: false },
+                    shares: Vec::new(),
+                },
+                Some((swap, Next::Finish(_))) => {
+                    book::close(&mut self.record, &swap.action_id, result::FAILED, now);
+                    found = true;
+                    continue;
+                }
+                Some((_, Next::Wait(_))) => {
+                    self.tick();
+                    continue;
+                }
+                Some((swap, step)) => {
+                    let wish = Wish {
+                        action: swap.action_id.clone(),
+                        old: swap.instance.clone(),
+                        weight: swap.weight,
+                        step,
+                    };
+                    join(group.sizes, &[wish]).expect("a call under the lease")
+                }
+            };
+            found = true;
+            note::settle(&mut self.record, &group, now);
+            note::plan(&mut self.record, "sweep", &joint, group.sizes, now);
+            if self.write(&joint) {
+                note::done(&mut self.record, "sweep", &joint, now);
+            } else {
+                note::was_refused(&mut self.record, "sweep", &joint.write);
+            }
+            self.tick();
+        }
+        panic!("a sweep comes to no end: {:#?}", self.record);
     }
 
     fn verify(&mut self) {
@@ -1429,7 +1639,9 @@ impl World {
                 self.record
             );
             let max = self.foreign_max.unwrap_or(self.max);
-            let is_told = max_told && (self.foreign_max.is_some() || sizes.desired != BASE.desired);
+            // What a sweep leaves is told by it.
+            let told = max_told || self.half_written && sizes.max == sizes.desired;
+            let is_told = told && (self.foreign_max.is_some() || sizes.desired != BASE.desired);
             assert!(
                 sizes.max == max || is_told,
                 "MaxSize is {}, not {max}: {:#?}",
@@ -1513,6 +1725,19 @@ struct Setting {
     certain: bool,
     /// Between desired and MaxSize.
     room: u32,
+    /// Who changes the group holds its lease.
+    leases: bool,
+}
+
+/// Says which play it was that failed.
+struct Playing<'a>(Setting, &'a [(usize, Mishap)]);
+
+impl Drop for Playing<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{:?} with {:?}", self.0, self.1);
+        }
+    }
 }
 
 /// Plays with these mishaps at these moments: at each, every swap has its step, alone (in a process of its own) or all in
@@ -1523,8 +1748,11 @@ fn play_mishaps(setting: Setting, mishaps: &[(usize, Mishap)]) {
         together,
         certain,
         room,
+        leases,
     } = setting;
+    let _playing = Playing(setting, mishaps);
     let mut world = World::new(sagas, certain, room);
+    world.leases = leases;
     for moment in 0..MOMENTS {
         let mut fate = Fate::Done;
         for (_, mishap) in mishaps.iter().filter(|(at, _)| *at == moment) {
@@ -1605,6 +1833,7 @@ fn every_two_mishaps(sagas: usize, together: bool) {
             together,
             certain,
             room: 0,
+            leases: false,
         };
         play_mishaps(setting, &[]);
         for (at, first) in single.iter().enumerate() {

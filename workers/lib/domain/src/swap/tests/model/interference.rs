@@ -4,7 +4,11 @@
 use super::*;
 
 /// Alone, and with each of these others. How many were played.
-fn every_one_with_every(settings: &[Setting], ones: &[(usize, Mishap)], others: &[(usize, Mishap)]) -> usize {
+pub(super) fn every_one_with_every(
+    settings: &[Setting],
+    ones: &[(usize, Mishap)],
+    others: &[(usize, Mishap)],
+) -> usize {
     let mut played = 0;
     for setting in settings {
         for one in ones {
@@ -25,6 +29,7 @@ fn settings(room: u32) -> [Setting; 3] {
         together,
         certain: false,
         room,
+        leases: false,
     })
 }
 
