@@ -1,6 +1,6 @@
 //! The old one stays until its replacement is healthy at the load balancers of its group.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use hollowtrees_harness::{
     aws::{Call, NewGroup, Service},
@@ -97,6 +97,30 @@ async fn what_is_not_healthy_in_time_takes_the_old_ones_place_all_the_same() {
     let told = detail(&outcome);
     assert_eq!(told["targets"]["found"], "waiting", "{told}");
     assert!(told["targets"]["seconds"].as_f64().unwrap() >= 2.0, "{told}");
+    worker.stop().await;
+}
+
+/// The wait by the rule is five minutes, and the old one has less than one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_healthy_before_the_old_ones_end_takes_its_place_before_it() {
+    let mut world = World::new().await;
+    let (old, _) = balanced(&world, "ends").await;
+    world.aws.inject(nobody_is_healthy("i-0aaaaaaaaaaaaaaaa"));
+    let worker = world.worker().await;
+    let (action, end) = world.ending(waiting(&world, &old, "5m"), Duration::from_secs(30));
+    world.send(&action).await;
+    world.fact("in-service").await;
+    some_more_looks(&world).await;
+    assert_eq!(world.aws.count("DetachInstances"), 0, "it is waited for");
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    world.assert_cut("DetachInstances", &["AttachInstances"], end);
+    world.swapped("ends", &old, (1, 1, 2)).await;
+    let told = detail(&outcome);
+    assert_eq!(told["targets"]["found"], "waiting", "{told}");
+    assert!(told["targets"]["seconds"].as_f64().unwrap() < 30.0, "{told}");
+    let says = "the old one was let go all the same";
+    assert!(outcome.message.contains(says), "{outcome:?}");
     worker.stop().await;
 }
 

@@ -140,6 +140,48 @@ async fn a_node_that_never_comes_is_waited_for_no_longer_than_is_said() {
     worker.stop().await;
 }
 
+/// With five minutes to wait by the rule, and half of one until the old one ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_waited_for_no_longer_than_the_old_ones_end_allows() {
+    let ground = ground("node-ends").await;
+    let (mut world, old) = world(&ground, &[("HT_SWAP__WAIT_FOR_NODE", "5m")]).await;
+    let worker = world.worker().await;
+    let says = "No node of the replacement was seen in ";
+    cut_short(&mut world, "g", &old, None, ("not-there", says)).await;
+    let old = world
+        .group(&NewGroup::new("joins").sizes(1, 1, 2))
+        .await
+        .remove(0);
+    let says = "The replacement's node was not Ready in ";
+    cut_short(&mut world, "joins", &old, Some(&ground), ("not-ready", says)).await;
+    worker.stop().await;
+}
+
+/// A swap whose replacement's node joins here, or nowhere, and is not Ready; what its outcome says of it.
+async fn cut_short(
+    world: &mut World,
+    group: &str,
+    old: &str,
+    joins: Option<&Ground>,
+    (found, says): (&str, &str),
+) {
+    let (action, end) = world.ending(world.action(old, "certain"), Duration::from_secs(30));
+    world.send(&action).await;
+    let new = launched(world, old).await;
+    if let Some(ground) = joins {
+        ground.joins(&new.id, &new.zone).await.unwrap();
+    }
+    let outcome = world.end().await;
+    assert_eq!(outcome.result, "succeeded", "{outcome:?}");
+    world.assert_cut("AttachInstances", &["DetachInstances"], end);
+    assert_eq!(world.swapped(group, old, (1, 1, 2)).await.id, new.id);
+    let told = detail(&outcome);
+    assert_eq!(told["node"]["found"], found, "{told}");
+    assert!(told["node"]["seconds"].as_f64().unwrap() < 30.0, "{told}");
+    let all_the_same = outcome.message.contains("it was attached all the same");
+    assert!(outcome.message.contains(says) && all_the_same, "{outcome:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_withdrawn_in_the_wait_is_ended() {
     let ground = ground("node-withdrawn").await;

@@ -18,6 +18,7 @@ use hollowtrees_schemas::{
     names::{Stream, result},
     proto,
 };
+use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::{
     kills::{At, cases, once, reached},
@@ -242,6 +243,21 @@ impl Case {
             .inject(throttled.containing(&self.swap.name).signed_with(&world.key));
     }
 
+    /// Holds its call here of whoever signs with this key, the next time; what was done of it is not done again.
+    fn hold_next(&self, (call, after): Place, skip: usize, key: &str, aws: &Aws) -> Held {
+        let (fault, held) = if after {
+            Fault::held_after()
+        } else {
+            Fault::held_before()
+        };
+        let call = whole::CHANGES[call];
+        let fault = fault
+            .containing(format!("Action={call}&"))
+            .containing(self.named(call));
+        aws.inject(fault.signed_with(key).skip(skip).times(1));
+        held
+    }
+
     /// Holds its call, which names this, of the process that signs with the world's key.
     fn hold(&mut self, named: &str, world: &World) {
         let (fault, held, call, skip) = match self.at {
@@ -298,14 +314,16 @@ fn together() -> Vec<Vec<(Way, At)>> {
     shares.into_values().collect()
 }
 
+/// It waits for an answer for as long as it may.
+fn patient(process: Builder) -> Builder {
+    process
+        .env("HT_AWS__ATTEMPT_TIMEOUT", "20s")
+        .env("HT_AWS__OPERATION_TIMEOUT", "20s")
+}
+
 /// One process is at all of these when it dies. Another one that worked none of them ends them.
 async fn dies(mut cases: Vec<Case>, mut scene: Scene) {
     let aws = Arc::clone(&scene.world.aws);
-    let patient = |process: Builder| {
-        process
-            .env("HT_AWS__ATTEMPT_TIMEOUT", "20s")
-            .env("HT_AWS__OPERATION_TIMEOUT", "20s")
-    };
     let first = scene.process(patient).await;
     cases.sort_by_key(Case::is_for_last);
     let early = cases.partition_point(|case| !case.is_for_last());
@@ -377,6 +395,134 @@ async fn killed_at_any_call_its_peer_completes_what_it_began_once() {
     for death in deaths {
         death.await.unwrap();
     }
+}
+
+/// Swaps of three processes, each held at two calls, one after the other. What broke off twice starts a few at a time.
+const TWICE: usize = 4;
+
+/// What repeats [`two_deaths`].
+const SEED: &str = "HOLLOWTREES_CHAOS_SEED";
+
+/// Where a swap is held: the place of a call in [`whole::CHANGES`], and whether after its effect.
+type Place = (usize, bool);
+
+/// How many of a call's kind come before it, after this one was done.
+fn skip(call: usize, done: Option<usize>) -> usize {
+    let done = done.map_or(0, |done| done + 1);
+    let before = whole::CHANGES[done..call].iter();
+    before.filter(|other| **other == whole::CHANGES[call]).count()
+}
+
+/// Two places each, the second beyond the first; by dice, whose seed is printed. Only the last one comes to the last call: old ones
+/// are ended together, and of what many swaps ask in one call one is held.
+fn two_deaths() -> Vec<(Place, Place)> {
+    let given = std::env::var(SEED).ok();
+    let seed: u64 = given.map_or_else(rand::random, |seed| seed.parse().expect("a seed is a number"));
+    println!("seed {seed}: repeat with {SEED}={seed}");
+    let mut dice = StdRng::seed_from_u64(seed);
+    let last = whole::CHANGES.len() - 1;
+    (0..TWICE)
+        .map(|number| {
+            let first = dice.random_range(2 * number..2 * number + 2);
+            let end = last + usize::from(number + 1 == TWICE);
+            let second = dice.random_range(first + 1..end);
+            ((first, dice.random()), (second, dice.random()))
+        })
+        .collect()
+}
+
+/// Swaps that are held here when the first process dies.
+async fn held_at(scene: &Scene, places: impl Iterator<Item = Place>) -> Vec<Case> {
+    let (way, world) = (Way::Forward, &scene.world);
+    let mut cases = Vec::new();
+    for (number, (call, after)) in places.enumerate() {
+        let name = format!("three-{number}");
+        let old = way.group(&world.aws, &name).await;
+        let (skip, call) = (skip(call, None), whole::CHANGES[call]);
+        let at = if after {
+            At::After(call, skip)
+        } else {
+            At::Before(call, skip)
+        };
+        let action = way.action(world, &old);
+        let swap = Swap { name, old, action };
+        cases.push(Case {
+            way,
+            at,
+            swap,
+            held: None,
+            is_there: false,
+        });
+    }
+    cases
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_three_two_are_killed_one_after_the_other_and_the_third_completes_each_call_once() {
+    let aws = Arc::new(Aws::start().await.unwrap());
+    let mut scene = Scene::new(&aws, "three").await;
+    let places = two_deaths();
+    let mut cases = held_at(&scene, places.iter().map(|(first, _)| *first)).await;
+    aws.set_delays(Delays {
+        running: Duration::from_secs(1),
+        in_service: Duration::from_secs(1),
+    });
+    // All are the first one's, for there is no other when they begin.
+    let first = scene.process(patient).await;
+    for case in &mut cases {
+        case.begin(&scene).await;
+    }
+    for case in &cases {
+        assert_eq!(scene.owner(&case.swap).await, first.id, "there is no other");
+    }
+    let keys = ["three-b", "three-c"];
+    let mut others = Vec::new();
+    for key in keys {
+        let with = |process| patient(process).env("AWS_ACCESS_KEY_ID", key);
+        others.push(scene.process(with).await);
+    }
+    for case in &mut cases {
+        case.comes(&mut scene).await;
+    }
+    assert_eq!(scene.alive().await.len(), 3);
+    // Whoever goes on with it comes as far as this.
+    let mut held = Vec::new();
+    for (case, (at, next)) in cases.iter().zip(&places) {
+        let done = if at.1 { Some(at.0) } else { at.0.checked_sub(1) };
+        let skip = skip(next.0, done);
+        held.push(keys.map(|key| case.hold_next(*next, skip, key, &aws)));
+    }
+    first.worker.kill();
+    for case in &mut cases {
+        case.held = None;
+    }
+    let mut owners = Vec::new();
+    for (case, [b, c]) in cases.iter().zip(&held) {
+        tokio::select! {
+            () = reached(b) => {}
+            () = reached(c) => {}
+        }
+        owners.push(scene.owner(&case.swap).await);
+    }
+    // Of the two that are left the one dies that has more of them.
+    let of = |process: &Process| owners.iter().filter(|owner| **owner == process.id).count();
+    others.sort_by_key(of);
+    let (second, third) = (others.pop().unwrap(), others.pop().unwrap());
+    assert_ne!(of(&second), 0);
+    second.worker.kill();
+    drop(held);
+    for (case, owner) in cases.iter().zip(&owners) {
+        let start = if *owner == second.id { 3 } else { 2 };
+        let expected = (case.way.result(), third.id.as_str(), start);
+        scene.ended(&case.swap, expected).await;
+    }
+    third.ends().await;
+    let all = aws.instances().await.unwrap();
+    for (Case { way, swap, .. }, deaths) in cases.iter().zip(&places) {
+        way.assert_end(&scene.world, &all, &swap.name, &swap.old).await;
+        assert_eq!(swap.changes(&scene.world, &all), way.changes(), "{deaths:?}");
+    }
+    scene.assert_told_once(cases.iter().map(|case| &case.swap)).await;
 }
 
 /// Who is killed, of two that are there when all begins.

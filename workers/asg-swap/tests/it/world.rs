@@ -1,6 +1,9 @@
 //! A bus, an AWS, and workers between them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hollowtrees_asg_swap::{
     config,
@@ -41,6 +44,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Nothing here takes longer, on however busy a machine.
 pub(crate) const BOUND: Duration = Duration::from_secs(90);
+/// How long before the end of the old one waits for its replacement are over, as docs/operating.md says.
+const CUT_AT: Duration = Duration::from_secs(15);
 pub(crate) const CLUSTER: &str = "prod";
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const REGION: &str = "us-east-1";
@@ -264,6 +269,33 @@ impl World {
         })
         .await;
         worker.crash().await;
+    }
+
+    /// An action whose instance is about to end, and when that is.
+    pub(crate) fn ending(&self, action: proto::Action, within: Duration) -> (proto::Action, Instant) {
+        let deadline = Timestamp::now() + SignedDuration::try_from(within).unwrap();
+        let action = proto::Action {
+            deadline: Some(to_proto(deadline)),
+            ..action
+        };
+        (action, Instant::now() + within)
+    }
+
+    /// The first call of this name was as long before `end` as this: the wait before it was cut there, and everything that
+    /// `before` names was asked before the end.
+    pub(crate) fn assert_cut(&self, first: &str, before: &[&str], end: Instant) {
+        let calls = self.aws.timed_calls();
+        let at = |name: &str| {
+            let found = calls.iter().find(|(_, call)| call.action == name);
+            found.unwrap_or_else(|| panic!("{name} was not asked")).0
+        };
+        let left = end.checked_duration_since(at(first));
+        let left = left.unwrap_or_else(|| panic!("{first} was asked after the end"));
+        // What is left of the end is told in whole milliseconds.
+        assert!(left < CUT_AT + Duration::from_millis(500), "not waited: {left:?}");
+        for name in before {
+            assert!(at(name) < end, "{name} was asked after the end");
+        }
     }
 
     /// An action as the router makes it.

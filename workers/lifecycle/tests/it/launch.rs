@@ -17,7 +17,7 @@ use crate::world::{BOUND, CLUSTER, GROUP, HOOK, World, detail, params, word};
 const RBAC: &str = include_str!("../../rbac.yaml");
 const HEARTBEAT: Duration = Duration::from_secs(4);
 
-async fn ground(name: &str) -> Ground {
+pub(crate) async fn ground(name: &str) -> Ground {
     let roles: Vec<_> = RBAC
         .split("\n---\n")
         .map(|document| serde_saphyr::from_str(document).unwrap())

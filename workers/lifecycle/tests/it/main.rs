@@ -11,9 +11,11 @@
 mod accounts;
 mod balancers;
 mod faults;
+mod foreign;
 mod held;
 mod launch;
 mod left_alone;
 mod process;
+mod replicas;
 mod together;
 mod world;

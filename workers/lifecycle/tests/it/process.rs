@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use hollowtrees_harness::{Worker, eventually, http_get, ports::Port, supervise::Signal};
+use hollowtrees_harness::{Worker, eventually, http_get, ports::Port, process::Builder, supervise::Signal};
 
 use crate::world::{BOUND, World, word};
 
 /// The page that says which rights the worker needs.
 const PAGE: &str = include_str!("../../../../docs/hooks.md");
 
-fn process(world: &World, port: &Port) -> Worker {
+/// The process, to be started, serving `/readyz` and `/metrics` there.
+pub(crate) fn process(world: &World, port: &Port) -> Builder {
     Worker::builder("lifecycle", env!("CARGO_BIN_EXE_hollowtrees-lifecycle"))
         .env("AWS_ENDPOINT_URL", world.aws.url())
         .env("AWS_ACCESS_KEY_ID", "testbed")
@@ -18,8 +19,6 @@ fn process(world: &World, port: &Port) -> Worker {
         .env("HT_HOOK__POLL", "100ms")
         .env("HT_NATS__URL", world.nats.url())
         .env("HT_HEALTH__LISTEN", port.addr().to_string())
-        .start()
-        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +28,7 @@ async fn killed_between_heartbeats_another_goes_on_and_it_calls_what_the_page_sa
     world.drain(&instance, "published", "").await;
     let port = Port::reserve().unwrap();
     let url = |path: &str| format!("http://{}{path}", port.addr());
-    let first = process(&world, &port);
+    let first = process(&world, &port).start().unwrap();
     first.ready(&url("/readyz"), BOUND).await.unwrap();
     let mut action = world.action(&instance);
     // Its region comes from the environment.
@@ -41,7 +40,7 @@ async fn killed_between_heartbeats_another_goes_on_and_it_calls_what_the_page_sa
     .await;
     first.signal(Signal::KILL).unwrap();
     first.exited(BOUND).await.unwrap();
-    let second = process(&world, &port);
+    let second = process(&world, &port).start().unwrap();
     world.heartbeats(&instance, 2).await;
     world.drain(&instance, "done", "succeeded").await;
     let outcome = world.end().await;

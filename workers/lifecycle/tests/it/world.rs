@@ -51,12 +51,19 @@ pub(crate) struct World {
     pub(crate) aws: Aws,
     pub(crate) bus: Bus,
     outcomes: Deliveries,
+    /// How many of them were taken.
+    taken: usize,
     pub(crate) settings: config::Settings,
     pub(crate) nats: Nats,
 }
 
-/// A worker in this process.
-pub(crate) struct Running {
+/// How many replicas a test's worker stands for; none said: one. See [`crate::replicas`].
+pub(crate) const REPLICAS: &str = "HOLLOWTREES_LIFECYCLE_REPLICAS";
+
+/// A worker in this process, or its replicas.
+pub(crate) struct Running(Vec<Replica>);
+
+struct Replica {
     process: String,
     stop: CancellationToken,
     task: JoinHandle<Result<(), ServeError>>,
@@ -64,14 +71,22 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap().unwrap();
+        for replica in &self.0 {
+            replica.stop.cancel();
+        }
+        for replica in self.0 {
+            replica.task.await.unwrap().unwrap();
+        }
     }
 
     /// As a crash: no word to anyone.
     pub(crate) async fn crash(self) {
-        self.task.abort();
-        assert!(self.task.await.unwrap_err().is_cancelled());
+        for replica in &self.0 {
+            replica.task.abort();
+        }
+        for replica in self.0 {
+            assert!(replica.task.await.unwrap_err().is_cancelled());
+        }
     }
 }
 
@@ -108,6 +123,7 @@ impl World {
             aws,
             bus,
             outcomes,
+            taken: 0,
             settings,
             nats,
         }
@@ -128,8 +144,15 @@ impl World {
         self.aws.heal();
     }
 
-    /// Starts a worker.
+    /// Starts a worker, in as many replicas as there are to be.
     pub(crate) async fn worker(&self) -> Running {
+        let said = std::env::var(REPLICAS);
+        let count = said.map_or(1, |said| said.parse().expect("a number of replicas"));
+        let started = (0..count).map(|_| self.replica());
+        Running(futures::future::join_all(started).await)
+    }
+
+    async fn replica(&self) -> Replica {
         let identity = Identity::new("lifecycle", "0.0.0");
         let metrics = Metrics::new(&identity).unwrap();
         let access = AwsOptions {
@@ -163,7 +186,7 @@ impl World {
             tokio::spawn(
                 async move { serve(bus, lifecycle, settings, process, &metrics, stopped, |_| {}).await },
             );
-        Running {
+        Replica {
             process: name,
             stop,
             task,
@@ -172,8 +195,8 @@ impl World {
 
     /// Waits until each of these workers knows all others.
     pub(crate) async fn know_each_other(&self, workers: &[Running]) {
-        for worker in workers {
-            let key = key::worker("lifecycle", &worker.process);
+        for replica in workers.iter().flat_map(|worker| &worker.0) {
+            let key = key::worker("lifecycle", &replica.process);
             eventually("its place to be told", BOUND, async || {
                 let told = self.bus.workers().get(&key).await.unwrap();
                 told.is_some_and(|told| !told.value.takes_at.is_empty())
@@ -382,10 +405,17 @@ impl World {
                 .expect("an outcome comes");
             let outcome = Envelope::<proto::Outcome>::decode(&delivery.wire).unwrap().data;
             delivery.ack().await;
+            self.taken += 1;
             if result::is_final(&outcome.result) {
                 return outcome;
             }
         }
+    }
+
+    /// No outcome is stored that was not taken.
+    pub(crate) async fn assert_all_told(&mut self) {
+        let stream = self.bus.stream_state(Stream::Outcomes).await.unwrap();
+        assert_eq!(usize::try_from(stream.messages).unwrap(), self.taken);
     }
 
     /// Another one than we answers the hook.

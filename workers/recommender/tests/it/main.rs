@@ -9,6 +9,7 @@
 
 mod answers;
 mod faults;
+mod golden;
 mod openapi;
 mod original;
 mod own;

@@ -38,13 +38,23 @@ pub(crate) struct Process {
 impl Ground {
     /// With prices of a week in two zones: dearer in the second.
     pub(crate) async fn new() -> Self {
+        Self::with(&[(300, 1.0), (60, 1.2), (12, 1.0)]).await
+    }
+
+    /// With prices that have not changed for a week.
+    pub(crate) async fn steady() -> Self {
+        Self::with(&[(300, 1.0)]).await
+    }
+
+    /// With prices that were so many times as high from so many hours ago on.
+    async fn with(changes: &[(i64, f64)]) -> Self {
         let aws = Aws::start().await.unwrap();
         let ago = |hours| Timestamp::now() - SignedDuration::from_hours(hours);
         for (name, dollars) in TYPES {
             for (zone, factor) in [("us-east-1a", 1.0), ("us-east-1b", 1.1)] {
-                aws.set_spot_price_since(name, zone, dollars * factor, ago(300));
-                aws.set_spot_price_since(name, zone, dollars * factor * 1.2, ago(60));
-                aws.set_spot_price_since(name, zone, dollars * factor, ago(12));
+                for (hours, times) in changes {
+                    aws.set_spot_price_since(name, zone, dollars * factor * times, ago(*hours));
+                }
             }
         }
         let files = tempfile::tempdir().unwrap();
