@@ -12,7 +12,7 @@ mod launch;
 
 use super::groups::Tag;
 use super::query::Call;
-use super::{Aws, Service};
+use super::{Aws, Policy, Service};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -199,6 +199,29 @@ impl Aws {
             *check = check.clone().with("aws:RequestedRegion", &call.region);
         }
         Ok(checks)
+    }
+
+    /// All calls so far are allowed by a policy, and each statement of it is needed for one of them.
+    ///
+    /// # Errors
+    /// If one is not, or a statement is for nothing: which. As [`Self::checks`].
+    pub async fn judge(&self, policy: &Policy) -> Result<()> {
+        let mut all = Vec::new();
+        for call in self.calls() {
+            let checks = self.checks(&call).await?;
+            if let Some(denied) = policy.denied(&checks) {
+                return Err(Error::new(format!("{call:?} is not allowed: {denied:?}")));
+            }
+            all.push(checks);
+        }
+        let idle = policy.without_each_statement().into_iter();
+        match idle
+            .into_iter()
+            .find(|(_, left)| all.iter().all(|checks| left.denied(checks).is_none()))
+        {
+            Some((idle, _)) => Err(Error::new(format!("no call needs: {idle}"))),
+            None => Ok(()),
+        }
     }
 
     /// The call of each instance that it names, with the tags they have.

@@ -63,7 +63,7 @@ pub(crate) async fn assert_allowed(world: &World, policy: &Policy) {
 }
 
 /// As the page says of the narrower right: the tag of the group is given to its instances.
-fn giving(group: NewGroup) -> NewGroup {
+pub(crate) fn giving(group: NewGroup) -> NewGroup {
     group.unmanaged().tag(MANAGED, "true", true)
 }
 
