@@ -1,12 +1,13 @@
 //! What AWS asks of the caller's policy before it does a call: actions on resources, and what it knows of each.
 //!
-//! Sources: Service Authorization Reference, the pages of Amazon EC2, EC2 Auto Scaling, Elastic Load Balancing (both), SQS, STS, IAM
-//! and Systems Manager; IAM user guide, "AWS global condition context keys". A call that is not written down here is an error.
+//! Sources: Service Authorization Reference, the page of EC2 Auto Scaling, for its calls; for those of EC2 its user guide, as
+//! [`launch`] says; IAM user guide, "AWS global condition context keys". That the other calls are asked of what they name, and
+//! reads of `*`, follows the forms of that reference, whose pages on these were not at hand; nor was any of it verified against AWS
+//! itself. A call that is not written down here is an error.
 //!
 //! Left out, so that a policy that goes by it does not allow what AWS would: tags of anything but instances and groups, and keys
 //! beyond those that [`super::Policy`] knows. A group is the one that the harness has now, and its tags are those it has now. All
-//! is of one account, whatever role a call is signed for. Not verified against AWS itself: that `TerminateInstanceInAutoScalingGroup`
-//! and `ssm:GetParameters` of a template's image are asked of the group and of the parameter as it is written here.
+//! is of one account, whatever role a call is signed for.
 
 mod launch;
 
@@ -255,19 +256,18 @@ impl Aws {
         Check::new(&call.right(), arn(call, &resource)).tagged("autoscaling", tags)
     }
 
-    /// The group that a member is in, or was launched by.
+    /// The group that a member is in, or was in.
     async fn group_of_member(&self, call: &Call) -> Result<String> {
         let id = needed(call, "InstanceId")?;
-        let found = {
-            let mut world = self.strict.world.lock().await;
-            world.group_of(&call.region, id).map(|group| group.name.clone())
-        };
-        if let Some(name) = found {
-            return Ok(name);
+        let mut world = self.strict.world.lock().await;
+        if let Some(group) = world.group_of(&call.region, id) {
+            return Ok(group.name.clone());
         }
-        let found = self.strict.moto.instance(&call.region, id).await?;
+        let mut groups = world.groups.iter().rev();
+        let found =
+            groups.find(|group| group.region == call.region && group.left.iter().any(|left| left == id));
         found
-            .and_then(|found| found.tags.get("aws:autoscaling:groupName").cloned())
+            .map(|group| group.name.clone())
             .ok_or_else(|| Error::new(format!("of which group {id} is cannot be told")))
     }
 }

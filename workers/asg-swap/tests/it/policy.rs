@@ -119,19 +119,18 @@ async fn of_all_kinds(world: &mut World, of: fn(NewGroup) -> NewGroup) -> Vec<As
         .spot();
     all.extend(swap(world, &of(small), "certain", json!({})).await);
 
-    // Withdrawn: what was launched is ended.
-    let group = of(NewGroup::new("withdrawn"));
-    let old = world.group(&group).await.remove(0);
-    world.aws.set_delays(Delays {
-        running: LONG,
-        ..Delays::default()
-    });
-    world.incident(&old, "open").await;
-    world.send(&world.action(&old, "advisory")).await;
-    world.fact("launched").await;
-    world.incident(&old, "cancelled").await;
-    assert_eq!(world.end().await.result, "cancelled");
-    all.extend(recorded(world).await);
+    // Withdrawn: what was launched is ended, by the group where it is in it.
+    let [pending, joining] = [(LONG, Duration::ZERO), (Duration::ZERO, LONG)];
+    for (at, (running, in_service)) in [("launched", pending), ("attached", joining)] {
+        let old = world.group(&of(NewGroup::new(at).sizes(1, 1, 1))).await.remove(0);
+        world.aws.set_delays(Delays { running, in_service });
+        world.incident(&old, "open").await;
+        world.send(&world.action(&old, "advisory")).await;
+        world.fact(at).await;
+        world.incident(&old, "cancelled").await;
+        assert_eq!(world.end().await.result, "cancelled");
+        all.extend(recorded(world).await);
+    }
 
     // It leaves before its replacement serves.
     let early = of(NewGroup::new("early").sizes(1, 2, 3));

@@ -1,9 +1,12 @@
 //! A launch: all that it names, itself or by its template, and all that it makes.
 //!
-//! Sources: Service Authorization Reference, `RunInstances`; EC2 user guide, "Example policies to control access the Amazon EC2 API"
-//! and "Grant permission to tag Amazon EC2 resources during creation"; IAM user guide, "Grant a user permissions to pass a role".
+//! Sources: EC2 user guide, "Example policies to control access the Amazon EC2 API" and "Grant permission to tag Amazon EC2 resources
+//! during creation"; IAM user guide, "Grant a user permissions to pass a role".
 //! Where neither names a security group it is the one of the subnet's network, whose id is not looked up: `security-group/*`.
 //! So is the image that a parameter names: `image/*`.
+
+#[cfg(test)]
+mod tests;
 
 use super::{ACCOUNT, Check, arn, given};
 use crate::aws::query::Call;
