@@ -162,6 +162,8 @@ trait Kind: Send + Sync + 'static {
     const AT_ONCE: usize;
     /// There is no call for several. Who asks the same a little later needs none.
     const ONE_BY_ONE: bool = false;
+    /// AWS asks for the right to each of several: that it is denied may be about another one of them.
+    const RIGHT_TO_EACH: bool = false;
 
     fn call(
         region: &Region,
@@ -225,8 +227,7 @@ impl<K: Kind> Line<K> {
             for (key, askers) in batch {
                 let answer = match &answer {
                     Ok(found) => Ok(found.get(&key).cloned()),
-                    // It may be about another one of them.
-                    Err(Refusal::Rejected { .. } | Refusal::Missing { .. }) if !alone => {
+                    Err(refusal) if !alone && may_be_of_another::<K>(refusal) => {
                         let own = K::call(&cloud.region, std::slice::from_ref(&key)).await;
                         cloud.told(K::CALL, own).map(|mut found| found.remove(&key))
                     }
@@ -286,6 +287,15 @@ fn spacing(open: usize) -> Duration {
         .min(LONGEST)
 }
 
+/// Whether what is refused of several may be done to some of them.
+fn may_be_of_another<K: Kind>(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Rejected { .. } | Refusal::Missing { .. } => true,
+        Refusal::Denied { .. } => K::RIGHT_TO_EACH,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,6 +338,25 @@ mod tests {
         };
         assert_eq!(wait(39), Duration::from_millis(250));
         assert_eq!(wait(1), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_denied_of_several_is_asked_for_each_where_the_right_is_to_each() {
+        let denied = Refusal::Denied {
+            code: "UnauthorizedOperation".into(),
+            message: String::new(),
+        };
+        assert!(may_be_of_another::<Terminations>(&denied));
+        assert!(!may_be_of_another::<Memberships>(&denied));
+        let refused = Refusal::Rejected {
+            code: "IncorrectInstanceState".into(),
+            message: String::new(),
+        };
+        assert!(may_be_of_another::<Memberships>(&refused));
+        let unclear = Refusal::Unclear {
+            message: String::new(),
+        };
+        assert!(!may_be_of_another::<Terminations>(&unclear));
     }
 
     #[test]

@@ -108,6 +108,8 @@ pub(super) struct Asg {
     /// Names of the classic ones.
     pub(super) classic_balancers: Vec<String>,
     pub(super) members: Vec<Member>,
+    /// Ids of those that were.
+    pub(super) left: Vec<String>,
 }
 
 /// An instance that joins a group.
@@ -218,6 +220,7 @@ impl Asg {
     /// Lets a member go; what it counted.
     pub(super) fn leave(&mut self, id: &str) -> u32 {
         let place = self.members.iter().position(|member| member.id == id);
+        self.left.extend(place.map(|_| id.to_owned()));
         place.map_or(0, |place| self.members.remove(place).weight)
     }
 
@@ -403,6 +406,7 @@ impl Asg {
                 .map(str::to_owned)
                 .collect(),
             members: Vec::new(),
+            left: Vec::new(),
         })
     }
 

@@ -10,6 +10,7 @@
 //! ([`Aws::set_read_lag`], [`Aws::set_instance_lag`]).
 
 mod balancers;
+mod checks;
 mod configurations;
 mod credentials;
 mod edits;
@@ -26,6 +27,7 @@ mod lifecycle;
 mod moto;
 mod new_balancer;
 mod new_group;
+mod policy;
 mod prices;
 mod processes;
 mod query;
@@ -37,10 +39,12 @@ mod standby;
 mod strict;
 mod types;
 
+pub use checks::Check;
 pub use credentials::Credentials;
 pub use lifecycle::{Hook, LifecycleAction};
 pub use new_balancer::Balancing;
 pub use new_group::NewGroup;
+pub use policy::Policy;
 pub use query::Call;
 pub use queues::QueueDepth;
 
@@ -70,6 +74,8 @@ pub enum Service {
     ClassicBalancing,
     /// STS.
     Sts,
+    /// IAM.
+    Iam,
 }
 
 /// An auto-scaling group.
@@ -423,25 +429,5 @@ impl Service {
         Fault::status(status)
             .header("content-type", "text/xml")
             .body(query::error_text(self, code, "injected fault"))
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Ec2 => "ec2",
-            Self::AutoScaling => "autoscaling",
-            Self::Balancing | Self::ClassicBalancing => "elasticloadbalancing",
-            Self::Sts => "sts",
-        }
-    }
-
-    /// Of its API: what tells the two of Elastic Load Balancing apart.
-    pub(crate) fn version(self) -> &'static str {
-        match self {
-            Self::Ec2 => "2016-11-15",
-            Self::AutoScaling => "2011-01-01",
-            Self::Balancing => "2015-12-01",
-            Self::ClassicBalancing => "2012-06-01",
-            Self::Sts => "2011-06-15",
-        }
     }
 }

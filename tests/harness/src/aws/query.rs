@@ -95,13 +95,36 @@ impl Call {
 }
 
 impl Service {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Ec2,
         Self::AutoScaling,
         Self::Balancing,
         Self::ClassicBalancing,
         Self::Sts,
+        Self::Iam,
     ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ec2 => "ec2",
+            Self::AutoScaling => "autoscaling",
+            Self::Balancing | Self::ClassicBalancing => "elasticloadbalancing",
+            Self::Sts => "sts",
+            Self::Iam => "iam",
+        }
+    }
+
+    /// Of its API: what tells the two of Elastic Load Balancing apart.
+    pub(crate) fn version(self) -> &'static str {
+        match self {
+            Self::Ec2 => "2016-11-15",
+            Self::AutoScaling => "2011-01-01",
+            Self::Balancing => "2015-12-01",
+            Self::ClassicBalancing => "2012-06-01",
+            Self::Sts => "2011-06-15",
+            Self::Iam => "2010-05-08",
+        }
+    }
 }
 
 /// The action of a call of SQS, which speaks JSON.
@@ -157,7 +180,11 @@ pub(super) fn error_text(service: Service, code: &str, message: &str) -> String 
             "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
              <RequestID>testbed</RequestID></Response>"
         ),
-        Service::AutoScaling | Service::Balancing | Service::ClassicBalancing | Service::Sts => format!(
+        Service::AutoScaling
+        | Service::Balancing
+        | Service::ClassicBalancing
+        | Service::Sts
+        | Service::Iam => format!(
             "<ErrorResponse xmlns=\"http://{}.amazonaws.com/doc/{}/\"><Error><Type>Sender</Type>\
              <Code>{code}</Code><Message>{message}</Message></Error><RequestId>testbed</RequestId></ErrorResponse>",
             service.name(),

@@ -103,6 +103,7 @@ impl Kind for Terminations {
     type Found = ();
     const CALL: &'static str = "terminate";
     const AT_ONCE: usize = TERMINATED_AT_ONCE;
+    const RIGHT_TO_EACH: bool = true;
 
     async fn call(region: &Region, keys: &[String]) -> Result<HashMap<String, ()>, Refusal> {
         region.terminate(keys).await?;

@@ -4,7 +4,10 @@ use hollowtrees_harness::aws::NewGroup;
 use hollowtrees_schemas::{id::IncidentKey, key, proto};
 use serde_json::json;
 
-use crate::world::{CLUSTER, REGION, World, detail, params};
+use crate::{
+    policy,
+    world::{CLUSTER, REGION, World, detail, params},
+};
 
 /// An action of a run, `state` and `result` as the router writes them.
 fn in_run(kind: &str, id: &str, step: u32, (state, result): (&str, &str)) -> proto::ActionState {
@@ -35,7 +38,8 @@ fn last(world: &World, instance: &str) -> proto::Action {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_old_one_outlives_a_swap_that_its_drain_waits_for_and_is_ended_after_it() {
     let mut world = World::new().await;
-    let old = world.group(&NewGroup::new("g").sizes(1, 1, 2)).await.remove(0);
+    let group = policy::giving(NewGroup::new("g").sizes(1, 1, 2));
+    let old = world.group(&group).await.remove(0);
     let (swap, last) = (world.action(&old, "advisory"), last(&world, &old));
     let run = |first, then| {
         vec![
@@ -63,6 +67,7 @@ async fn the_old_one_outlives_a_swap_that_its_drain_waits_for_and_is_ended_after
     let outcome = world.end().await;
     assert_eq!(outcome.result, "succeeded", "{outcome:?}");
     assert_eq!(world.instance(&old).await.state, "terminated");
+    policy::assert_allowed(&world, &policy::narrowed()).await;
     worker.stop().await;
 }
 

@@ -25,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     health::{balanced, nobody_is_healthy, waiting},
+    policy,
     rights::listed,
     world::{BOUND, World},
 };
@@ -295,6 +296,7 @@ async fn it_calls_what_the_page_of_rights_says() {
         .collect();
     assert!(beyond.is_empty(), "the page does not name {beyond:?}");
     assert!(more.is_disjoint(&ours), "the page names something twice");
+    policy::assert_allowed(&world, &policy::page()).await;
 }
 
 /// The record of whose turn it is to show groups of this region.

@@ -11,6 +11,7 @@ use hollowtrees_schemas::proto;
 use serde_json::json;
 
 use crate::{
+    policy,
     rights::listed,
     world::{BOUND, World, detail, params},
 };
@@ -179,6 +180,7 @@ async fn classic_load_balancers_are_asked_too() {
     let asked: BTreeSet<String> = world.aws.calls().iter().map(Call::right).collect();
     let more = listed("With `wait_for_targets`");
     assert!(asked.is_superset(&more) && more.len() == 2, "{more:?}, {asked:?}");
+    policy::assert_allowed(&world, &policy::page()).await;
     worker.stop().await;
 }
 

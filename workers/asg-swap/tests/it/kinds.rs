@@ -10,6 +10,7 @@ use hollowtrees_schemas::{names::mode, proto};
 use serde_json::json;
 
 use crate::{
+    policy,
     rights::listed,
     world::{BOUND, World, detail, params, replicas},
 };
@@ -442,6 +443,7 @@ async fn groups_of_each_kind_need_what_the_page_of_rights_says() {
                     *made.entry(call.right()).or_default() += 1;
                     made
                 });
+        policy::assert_allowed(&world, &policy::page()).await;
         // EC2 reads the parameter, with our rights.
         for needed in more.iter().filter(|right| *right != "ssm:GetParameters") {
             assert!(

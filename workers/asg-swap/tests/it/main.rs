@@ -31,6 +31,7 @@ mod node;
 mod peers;
 mod placement;
 mod policies;
+mod policy;
 mod process;
 mod processes;
 mod rebalance;

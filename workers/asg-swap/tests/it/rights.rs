@@ -40,17 +40,16 @@ const MORE: [&str; 4] = [
     "With `exporter.prices_every`",
 ];
 
+/// The policies of the page, in its order: that of all rights, and what may stand in it for the end of instances.
+pub(crate) fn policy(place: usize) -> &'static str {
+    let text = PAGE.split(OURS).nth(1).unwrap();
+    let block = text.split("```json\n").nth(place + 1).expect("a policy");
+    block.split("```").next().unwrap()
+}
+
 #[test]
 fn the_policy_has_what_the_lists_have() {
-    let text = PAGE.split(OURS).nth(1).unwrap();
-    let text = text
-        .split("```json\n")
-        .nth(1)
-        .unwrap()
-        .split("```")
-        .next()
-        .unwrap();
-    let policy: Value = serde_json::from_str(text).expect("a policy that can be used");
+    let policy: Value = serde_json::from_str(policy(0)).expect("a policy that can be used");
     let mut named = Vec::new();
     for statement in policy["Statement"].as_array().unwrap() {
         assert_eq!(statement["Effect"], "Allow");

@@ -28,7 +28,10 @@ use hollowtrees_schemas::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::world::{ACCOUNT, BOUND, CLUSTER, REGION, World, params};
+use crate::{
+    policy,
+    world::{ACCOUNT, BOUND, CLUSTER, REGION, World, params},
+};
 
 /// One replica.
 pub(crate) struct Replica {
@@ -212,6 +215,7 @@ async fn only_what_an_ended_swap_left_out_of_every_group_is_told_and_ended() {
         .filter(|call| call.action == "TerminateInstances")
         .collect();
     assert_eq!(ended.len(), 1, "{ended:?}");
+    policy::assert_allowed(&world, &policy::narrowed()).await;
     assert!(ender.shows("hollowtrees_asg_swap_orphans{what=\"instance\"} 0"));
     assert!(ender.shows("hollowtrees_asg_swap_orphans_ended_total 1"));
     // Another one sweeps now: what this one found is no longer its to tell.

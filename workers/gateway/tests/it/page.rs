@@ -1,13 +1,17 @@
 //! The examples of `docs/sources.md` work as they stand.
 
-use std::{path::Path, process::Command};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
+use hollowtrees_harness::{
+    aws::{Call, Policy, Service},
+    eventually,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     process::Process,
-    sqs::ground::{Ground, R, spot},
+    sqs::ground::{Ground, LONG, R, body, changed, spot},
     world::World,
 };
 
@@ -322,4 +326,54 @@ async fn what_the_aws_commands_of_the_page_set_up_brings_events_to_the_gateway()
         );
     }
     assert!(ground.world.letters().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_of_the_page_is_what_is_called_of_that_queue_alone() {
+    let text = PAGE
+        .split("\n\n")
+        .find(|block| block.contains("\"sqs:ReceiveMessage\""))
+        .unwrap();
+    let of_page = format!("arn:aws:sqs:eu-west-1:{ACCOUNT}:hollowtrees");
+    assert!(text.contains(&of_page), "{text}");
+    let policy = |queue: &str| {
+        let ours = format!("arn:aws:sqs:{R}:{ACCOUNT}:{queue}");
+        Policy::parse(&text.replace(&of_page, &ours)).unwrap()
+    };
+    let ground = Ground::new().await;
+    let aws = &ground.aws;
+    let tags = [("hollowtrees.io/cluster", "blue")];
+    let ids = aws.launch(R, 2, &tags).await.unwrap();
+    aws.put_hook("workers-blue", "drain", LONG);
+    let hook = [("/detail/EC2InstanceId", ids[1].as_str()), ("/region", R)];
+    // What cannot be looked up is given back.
+    let denied = Service::Ec2.fault("UnauthorizedOperation", 403);
+    aws.inject(denied.containing("DescribeInstances"));
+    ground
+        .send(&[spot(&ids[0]), changed(&body("hook-terminate"), &hook)])
+        .await;
+    let _gateway = ground.gateway(&[]).await;
+    let gives_back = |call: &Call| call.action.starts_with("ChangeMessageVisibility");
+    eventually("a message to be given back", LONG, async || {
+        aws.calls().iter().any(gives_back)
+    })
+    .await;
+    aws.heal();
+    ground.empty().await;
+    let mut called = BTreeSet::new();
+    for call in aws.calls() {
+        let checks = aws.checks(&call).await.unwrap();
+        // Of another queue nothing is allowed.
+        let other = policy("others").denied(&checks).is_some();
+        assert_eq!(other, call.signed_for == "sqs", "{call:?}");
+        called.extend(checks.into_iter().map(|check| check.action));
+    }
+    aws.judge(&policy("events")).await.unwrap();
+    let said: Value = serde_json::from_str(text).unwrap();
+    let statements = said["Statement"].as_array().unwrap().iter();
+    let actions = statements.flat_map(|one| one["Action"].as_array().unwrap());
+    let allowed: BTreeSet<_> = actions
+        .map(|action| action.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(called, allowed);
 }

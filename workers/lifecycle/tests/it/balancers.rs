@@ -6,7 +6,7 @@ use std::{
 };
 
 use hollowtrees_harness::{
-    aws::{Balancing, Service},
+    aws::{Balancing, Policy, Service},
     eventually,
     proxy::Fault,
 };
@@ -698,7 +698,7 @@ async fn an_unknown_parameter_touches_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_policy_in_the_docs_is_what_is_called() {
     let mut world = World::new().await;
-    let (instances, _) = registered(&world, 1, &["web"]).await;
+    let (instances, groups) = registered(&world, 1, &["web"]).await;
     let instance = &instances[0];
     let by_address = world.aws.create_target_group("by-address", "ip").await.unwrap();
     let address = world.aws.address(instance).await.unwrap();
@@ -733,8 +733,8 @@ async fn the_policy_in_the_docs_is_what_is_called() {
     called.sort();
     called.dedup();
     let page = include_str!("../../../../docs/load-balancers.md");
-    let policy = page.split("```json").nth(1).unwrap().split("```").next().unwrap();
-    let policy: serde_json::Value = serde_json::from_str(policy).unwrap();
+    let text = page.split("```json").nth(1).unwrap().split("```").next().unwrap();
+    let policy: serde_json::Value = serde_json::from_str(text).unwrap();
     let mut allowed: Vec<_> = policy["Statement"]
         .as_array()
         .unwrap()
@@ -744,6 +744,28 @@ async fn the_policy_in_the_docs_is_what_is_called() {
         .collect();
     allowed.sort();
     assert_eq!(called, allowed);
+
+    world.aws.judge(&Policy::parse(text).unwrap()).await.unwrap();
+    // As the page says, the second may be of these alone, and not of others.
+    let changes: Vec<_> = world.aws.writes();
+    let of = |arns: &[&str]| {
+        let mut narrow = policy.clone();
+        narrow["Statement"][1]["Resource"] = json!(arns);
+        Policy::parse(&narrow.to_string()).unwrap()
+    };
+    let classic = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/old";
+    let ours = [groups[0].as_str(), &by_address, classic];
+    world.aws.judge(&of(&ours)).await.unwrap();
+    for missing in 0..ours.len() {
+        let mut arns = ours.to_vec();
+        arns.remove(missing);
+        let narrow = of(&arns);
+        let mut denied = 0;
+        for call in &changes {
+            denied += usize::from(narrow.denied(&world.aws.checks(call).await.unwrap()).is_some());
+        }
+        assert!(denied > 0 && denied < changes.len(), "{arns:?}");
+    }
 }
 
 /// Addresses of the pods of an instance: a second one, one of a prefix, one of a longer prefix.

@@ -2,12 +2,29 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use hollowtrees_harness::{Worker, eventually, http_get, ports::Port, process::Builder, supervise::Signal};
+use hollowtrees_harness::{
+    Worker, aws::Policy, eventually, http_get, ports::Port, process::Builder, supervise::Signal,
+};
 
-use crate::world::{BOUND, World, word};
+use crate::world::{BOUND, GROUP, World, word};
 
 /// The page that says which rights the worker needs.
 const PAGE: &str = include_str!("../../../../docs/hooks.md");
+
+/// The policy of the page, for groups of this name in this region.
+fn policy(region: &str, group: &str) -> Policy {
+    let text = PAGE
+        .split("```json\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let [in_region, of_group] = ["eu-west-1", "autoScalingGroupName/workers-*"];
+    assert!(text.contains(in_region) && text.contains(of_group), "{text}");
+    let text = text.replace(in_region, region);
+    Policy::parse(&text.replace(of_group, &format!("autoScalingGroupName/{group}"))).unwrap()
+}
 
 /// The process, to be started, serving `/readyz` and `/metrics` there.
 pub(crate) fn process(world: &World, port: &Port) -> Builder {
@@ -70,6 +87,20 @@ async fn killed_between_heartbeats_another_goes_on_and_it_calls_what_the_page_sa
         .map(str::to_owned)
         .collect();
     assert_eq!(called, may, "called, and allowed by docs/hooks.md");
+    let policy = policy("us-east-1", GROUP);
+    world.aws.judge(&policy).await.unwrap();
+    // Of each call that is about a group: in another region, or of another group, it is denied.
+    for elsewhere in [
+        self::policy("eu-west-1", GROUP),
+        self::policy("us-east-1", "another"),
+    ] {
+        for call in world.aws.calls() {
+            let denied = elsewhere
+                .denied(&world.aws.checks(&call).await.unwrap())
+                .is_some();
+            assert_eq!(denied, call.writes(), "{call:?}");
+        }
+    }
     second.signal(Signal::TERM).unwrap();
     let status = second.exited(Duration::from_secs(20)).await.unwrap();
     assert!(status.success(), "{status}");

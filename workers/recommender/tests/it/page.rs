@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hollowtrees_harness::eventually;
+use hollowtrees_harness::{aws::Policy, eventually};
 use http::Method;
 use serde_json::Value;
 
@@ -18,7 +18,8 @@ fn block<'a>(after: &str, fence: &str) -> &'a str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_policy_allows_just_the_calls_that_are_made() {
-    let policy: Value = serde_json::from_str(block("### Permissions", "json")).unwrap();
+    let text = block("### Permissions", "json");
+    let policy: Value = serde_json::from_str(text).unwrap();
     let statement = policy["Statement"].as_array().unwrap().iter();
     let allowed: BTreeSet<String> = statement
         .flat_map(|one| one["Action"].as_array().unwrap())
@@ -43,6 +44,7 @@ async fn the_policy_allows_just_the_calls_that_are_made() {
     .await;
     process.pools("like=m5.xlarge").await;
     assert_eq!(calls(), allowed);
+    ground.aws.judge(&Policy::parse(text).unwrap()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
