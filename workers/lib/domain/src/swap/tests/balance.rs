@@ -110,6 +110,23 @@ fn what_cannot_be_suspended_holds_nothing_up_and_is_told() {
     assert_eq!(next(&checkpoint, &seen, &orders()), attach);
 }
 
+#[test]
+fn it_is_resumed_once_no_call_suspends_it_any_more() {
+    let (mut checkpoint, mut seen) = zones("a", "b", (1, 2));
+    checkpoint.attached = true;
+    checkpoint.detached = true;
+    "new".clone_into(&mut seen.group.as_mut().unwrap().members[0].instance);
+    seen.books.rebalance_suspended = true;
+    assert_eq!(next(&checkpoint, &seen, &orders()), Next::ResumeRebalance);
+    seen.books.rebalance_in_doubt = true;
+    assert_eq!(next(&checkpoint, &seen, &orders()), Next::Wait(Wait::Shows));
+    seen.books.others_under_way = true;
+    assert!(matches!(
+        next(&checkpoint, &seen, &orders()),
+        Next::Finish(_) | Next::TerminateOld
+    ));
+}
+
 /// Attached, with desired raised by it, and the old one gone.
 fn old_left(others: &[(&str, Standing)], surplus: u32) -> (Checkpoint, Group, proto::Group) {
     let mut checkpoint = launched();

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::{
     Next,
     book::{
-        Busy, LEASE, books, close, doubtful, enter, has_entered, lease, open, others_open, others_under_way,
-        rests_until,
+        Busy, LEASE, books, close, doubtful, enter, has_entered, is_last_to_put_back, lease, open,
+        others_open, others_under_way, rests_until,
     },
     fresh::{SHOWS_WITHIN, read},
     joint::{Wish, Write, join},
@@ -521,4 +521,120 @@ fn who_attaches_again_is_waited_for_again() {
     assert!(!others_under_way(&record, "b"));
     plan(&mut record, "a", &Next::SuspendRebalance, sizes(3, 9), 1, at(1));
     assert!(others_under_way(&record, "b"));
+}
+
+/// One call for both; the first one's process has it, and another one takes over the second.
+#[test]
+fn who_takes_over_from_a_call_for_several_knows_that_it_may_show_late() {
+    let mut record = proto::Group::default();
+    let wish = |action: &str, instance: &str| Wish {
+        action: action.to_owned(),
+        old: String::new(),
+        weight: 1,
+        step: attach(instance),
+    };
+    for (action, old) in [("a", "i-1"), ("b", "i-2"), ("c", "i-3")] {
+        open(&mut record, swap(action, old), at(0)).unwrap();
+    }
+    lease(&mut record, &worker("p"), "a", at(0)).unwrap();
+    let both = join(sizes(3, 9), &[wish("a", "i-8"), wish("b", "i-9")]).unwrap();
+    note::plan(&mut record, "a", &both, sizes(3, 9), at(0));
+    let stale = |action: &str| read(&record, action, &group(sizes(3, 9), &[]), at(1)).stale;
+    assert_eq!(["a", "b", "c"].map(stale), [true, true, false]);
+}
+
+#[test]
+fn a_call_that_suspends_and_was_not_answered_may_take_effect_yet() {
+    let (suspend, now) = (Next::SuspendRebalance, group(sizes(3, 9), &[]));
+    let wish = Wish {
+        action: "a".to_owned(),
+        old: String::new(),
+        weight: 1,
+        step: suspend.clone(),
+    };
+    let call = join(now.sizes, &[wish]).unwrap();
+    let in_doubt =
+        |record: &proto::Group, second: i64| read(record, "a", &now, at(second)).rebalance_in_doubt;
+    let mut record = proto::Group::default();
+    open(&mut record, swap("a", "i-1"), at(0)).unwrap();
+    assert!(!in_doubt(&record, 0));
+    lease(&mut record, &worker("p"), "a", at(0)).unwrap();
+    plan(&mut record, "a", &suspend, now.sizes, 1, at(0));
+    assert!(in_doubt(&record, 1));
+    assert!(!in_doubt(&record, SHOWS_WITHIN.as_secs()));
+
+    // Answered it has taken effect, or never will.
+    let mut answered = record.clone();
+    note::done(&mut answered, "a", &call, at(1));
+    assert!(!in_doubt(&answered, 1));
+    let mut refused = record.clone();
+    note::unsuspended(&mut refused);
+    assert!(!in_doubt(&refused, 1));
+
+    // What another process asks for again, and is answered, says nothing of the first one's; ten seconds later it does.
+    lease(&mut record, &worker("q"), "a", at(2)).unwrap();
+    plan(&mut record, "a", &suspend, now.sizes, 1, at(2));
+    note::done(&mut record, "a", &call, at(3));
+    assert!(in_doubt(&record, 3));
+    let later = SHOWS_WITHIN.as_secs() + 20;
+    plan(&mut record, "a", &suspend, now.sizes, 1, at(later));
+    note::done(&mut record, "a", &call, at(later));
+    assert!(!in_doubt(&record, later));
+}
+
+#[test]
+fn what_nobody_else_puts_back_is_for_who_ends_last() {
+    let mut record = proto::Group::default();
+    open(&mut record, swap("a", "i-1"), at(0)).unwrap();
+    open(&mut record, swap("b", "i-2"), at(0)).unwrap();
+    record.swaps[1].weight = 1;
+    let is_last =
+        |record: &proto::Group, shown: Sizes| is_last_to_put_back(record, "a", &group(shown, &[]), at(1));
+    assert!(!is_last(&record, sizes(3, 3)), "nothing was changed");
+    let room = Next::MakeRoom { max: 4 };
+    plan(&mut record, "b", &room, sizes(3, 3), 1, at(0));
+    wrote(&mut record, at(0));
+    assert!(!is_last(&record, sizes(3, 4)), "the other one does");
+    let mut left = record.clone();
+    close(&mut left, "b", "succeeded", at(1));
+    assert!(is_last(&left, sizes(3, 4)));
+    // It was put back, and whoever did died of it.
+    plan(&mut left, "b", &Next::RestoreMax { to: 3 }, sizes(3, 4), 1, at(1));
+    assert!(!is_last(&left, sizes(3, 3)));
+    assert!(is_last(&left, sizes(3, 4)));
+    let mut suspended = proto::Group::default();
+    plan(
+        &mut suspended,
+        "b",
+        &Next::SuspendRebalance,
+        sizes(3, 3),
+        1,
+        at(0),
+    );
+    assert!(is_last(&suspended, sizes(3, 3)));
+}
+
+/// A group that may have none: that is no less written than any other size.
+#[test]
+fn a_desired_capacity_of_nothing_is_known_for_ours() {
+    let mut record = proto::Group::default();
+    open(&mut record, swap("a", "i-1"), at(0)).unwrap();
+    plan(&mut record, "a", &attach("i-9"), sizes(0, 1), 1, at(0));
+    wrote(&mut record, at(1));
+    plan(
+        &mut record,
+        "a",
+        &Next::LowerDesired { to: 0 },
+        sizes(1, 1),
+        1,
+        at(2),
+    );
+    let asked = record.clone();
+    let (older, now) = (group(sizes(1, 1), &["i-9"]), group(sizes(0, 1), &["i-9"]));
+    assert!(read(&asked, "a", &older, at(3)).stale, "it is asked for once");
+    wrote(&mut record, at(3));
+    assert!(read(&record, "a", &older, at(4)).stale);
+    let books = read(&record, "a", &now, at(4));
+    assert!(books.desired_is_ours && !books.stale);
+    assert_eq!(books.surplus, 0);
 }

@@ -682,7 +682,7 @@ impl World {
             if self.take_lease(at) {
                 match self.decide(at, lagging) {
                     Some((step, group)) if step.needs_lease() => {
-                        self.under_lease(&[(at, step)], fate, &group)
+                        self.under_lease(&[(at, step)], fate, &group);
                     }
                     _ => self.release(at),
                 }
