@@ -148,7 +148,6 @@ impl Saga<'_> {
         let mut alone: Option<BTreeSet<String>> = None;
         // The latest look, and what it shows, where since then nothing was written here that changes who is a member.
         let mut known: Option<(u64, Group)> = None;
-        let mut looked_at = Instant::now();
         for _ in 0..ROUNDS {
             self.go_on()?;
             let (look, read) = match known.take() {
@@ -156,11 +155,7 @@ impl Saga<'_> {
                     let record = place.read(self.job.bus()).await?;
                     (look, Some((Some(group), record)))
                 }
-                None => {
-                    let look = (desk.new_look(), self.read_in_time().await?);
-                    looked_at = Instant::now();
-                    look
-                }
+                None => (desk.new_look(), self.read_in_time().await?),
             };
             let Some((group, record)) = read else {
                 return Ok(None);
@@ -176,6 +171,7 @@ impl Saga<'_> {
             let Some(seen) = self.see_in_time(group, &record, look).await? else {
                 return Ok(None);
             };
+            let looked_at = Instant::now();
             let own = self.wish(&seen).await?;
             let mut others = Vec::new();
             let everybody = async {
