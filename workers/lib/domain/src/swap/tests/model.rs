@@ -3,7 +3,7 @@
 //!
 //! Every mishap at every moment of a play, and every two of them, of one swap, of two, and of two whose steps are joined; other orders
 //! and more of them by chance. Two processes with one action, and the lease, are in [`replicas`]. Swaps are of strategy `swap`,
-//! one action each, without weights and with nothing to drain. After a refusal for good only what is told is held, not the sizes.
+//! one action each, with nothing to drain. After a refusal for good only what is told is held, not the sizes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -205,8 +205,10 @@ struct Saga {
 
 struct World {
     group: Group,
-    /// MaxSize before anything.
-    max: u32,
+    /// Units of capacity that each instance counts for.
+    weight: u32,
+    /// Before anything.
+    base: Sizes,
     instances: BTreeMap<String, Instance>,
     by_token: BTreeMap<String, (Launch, String)>,
     record: proto::Group,
@@ -311,7 +313,11 @@ impl World {
             propagate: false,
         };
         Self {
-            max: BASE.max + room,
+            weight: 1,
+            base: Sizes {
+                max: BASE.max + room,
+                ..BASE
+            },
             group: Group {
                 name: "g".to_owned(),
                 sizes: Sizes {
@@ -417,6 +423,26 @@ impl World {
         self
     }
 
+    /// Where each instance counts for so much; what room there is stays as it was.
+    fn weighing(mut self, weight: u32) -> Self {
+        let more = |size: u32| size + BASE.desired * (weight - 1);
+        let base = self.base;
+        self.base = Sizes {
+            min: base.min * weight,
+            desired: more(base.desired),
+            max: more(base.max),
+        };
+        self.group.sizes = self.base;
+        self.group.members.iter_mut().for_each(|member| member.weight = weight);
+        self.weight = weight;
+        self
+    }
+
+    /// So many instances.
+    fn units(&self, instances: usize) -> u32 {
+        u32::try_from(instances).unwrap() * self.weight
+    }
+
     fn make(&mut self, life: Life, tags: BTreeMap<String, String>) -> String {
         self.made += 1;
         let id = format!("i-new-{}", self.made);
@@ -478,19 +504,20 @@ impl World {
             };
         }
         let stay = |member: &Member| member.standing != Standing::Leaving;
-        let count = self.group.members.iter().filter(|member| stay(member)).count();
-        let desired = self.group.sizes.desired as usize;
-        for _ in count..desired {
+        let each = self.weight as usize;
+        let count = self.units(self.group.members.iter().filter(|member| stay(member)).count());
+        let desired = self.group.sizes.desired;
+        for _ in (count..desired).step_by(each) {
             let id = self.make(Life::Running, BTreeMap::new());
             self.group.members.push(Member {
                 instance: id,
                 standing: Standing::Joining,
-                weight: 1,
+                weight: self.weight,
                 zone: "b".to_owned(),
                 protected: self.protects_new,
             });
         }
-        for _ in desired..count {
+        for _ in (desired..count).step_by(each) {
             // Its own choice: the one that is longest in it, of those that are not protected. What joined late and went in the same
             // moment, nobody knows of.
             let late: Vec<_> = self.sagas.iter().filter(|saga| saga.late).collect();
@@ -924,6 +951,7 @@ impl World {
                 self.open_books(at);
                 let plan = Plan {
                     choices: vec![Choice::default(); 3],
+                    weight: self.weight,
                     protected: self.member(&old).is_some_and(|member| member.protected),
                     ..Plan::default()
                 };
@@ -964,7 +992,7 @@ impl World {
         let swap = proto::GroupSwap {
             action_id: self.sagas[at].action.clone(),
             instance: self.sagas[at].old.clone(),
-            weight: 1,
+            weight: self.weight,
             ..proto::GroupSwap::default()
         };
         book::open(&mut self.record, swap, Timestamp::from_second(self.now).unwrap()).unwrap();
@@ -1051,7 +1079,7 @@ impl World {
             after.suspended != before.suspended,
         ];
         let each_alone = launched <= 1 && ended <= 1;
-        let one_a_swap = members <= swaps && desired as usize <= swaps && protected <= swaps;
+        let one_a_swap = members <= swaps && desired <= self.units(swaps) && protected <= swaps;
         assert!(
             effects.into_iter().filter(|is| *is).count() == 1
                 && each_alone
@@ -1080,7 +1108,7 @@ impl World {
             .iter()
             .map(|share| (self.saga_of(&share.action), share.instance.clone()))
             .collect();
-        let many = u32::try_from(shares.len()).unwrap();
+        let (many, weight) = (self.units(shares.len()), self.weight);
         match &joint.write {
             Write::SetMax { to } if *to > sizes.max => {
                 let open = self
@@ -1089,7 +1117,7 @@ impl World {
                     .iter()
                     .filter(|swap| swap.result.is_empty())
                     .count();
-                let shortfall = sizes.desired + u32::try_from(open).unwrap();
+                let shortfall = sizes.desired + self.units(open);
                 assert!(
                     self.is_late_write || *to > sizes.desired && *to <= shortfall,
                     "by the shortfall only"
@@ -1133,7 +1161,7 @@ impl World {
                     self.group.members.push(Member {
                         instance,
                         standing: Standing::Joining,
-                        weight: 1,
+                        weight: self.weight,
                         zone: "a".to_owned(),
                         protected: self.protects_new,
                     });
@@ -1236,7 +1264,7 @@ impl World {
                 }
                 match self.member(instance) {
                     Some(member) if member.standing != Standing::Leaving => {
-                        if *decrement && sizes.desired <= sizes.min {
+                        if *decrement && sizes.desired < sizes.min + weight {
                             return false;
                         }
                         member.standing = Standing::Leaving;
@@ -1297,13 +1325,13 @@ impl World {
     fn serving(&self) -> u32 {
         let members = self.group.members.iter();
         let serve = members.filter(|member| member.standing == Standing::InService);
-        u32::try_from(serve.count()).unwrap()
+        self.units(serve.count())
     }
 
     fn staying(&self) -> u32 {
         let members = self.group.members.iter();
         let stay = members.filter(|member| member.standing != Standing::Leaving);
-        u32::try_from(stay.count()).unwrap()
+        self.units(stay.count())
     }
 
     /// Each gives back what it has added, once. Where AWS refused to end what was about to be attached, and that is attached after
@@ -1312,7 +1340,7 @@ impl World {
         if !decrement {
             return;
         }
-        self.group.sizes.desired -= u32::try_from(shares.len()).unwrap();
+        self.group.sizes.desired -= self.units(shares.len());
         self.changes += 1;
         for (at, _) in shares {
             let saga = &mut self.sagas[*at];
@@ -1402,12 +1430,12 @@ impl World {
             Foreign::MinUp => sizes.min = sizes.desired,
             Foreign::MinDown => sizes.min = 0,
             Foreign::DesiredUp => {
-                sizes.desired += 11;
-                sizes.max += 20;
+                sizes.desired += 11 * self.weight;
+                sizes.max += 20 * self.weight;
             }
             Foreign::DesiredDown => {
                 let to = sizes.min;
-                let few = sizes.desired <= sizes.min + 3;
+                let few = sizes.desired <= sizes.min + 3 * self.weight;
                 if few || is_expected(to, self.record.written_desired, |write| write.desired) {
                     return;
                 }
@@ -1630,7 +1658,7 @@ impl World {
         let max_told = left(|live| live.left.max.is_some());
         if !self.refused && !self.overtaken {
             // What somebody else has left, or said why not.
-            let desired = self.foreign_desired.unwrap_or(BASE.desired);
+            let desired = self.foreign_desired.unwrap_or(self.base.desired);
             let is_told = desired_told && (self.foreign_desired_at > 0 || self.foreign_min);
             assert!(
                 sizes.desired == desired || is_told,
@@ -1638,10 +1666,10 @@ impl World {
                 sizes.desired,
                 self.record
             );
-            let max = self.foreign_max.unwrap_or(self.max);
+            let max = self.foreign_max.unwrap_or(self.base.max);
             // What a sweep leaves is told by it.
             let told = max_told || self.half_written && sizes.max == sizes.desired;
-            let is_told = told && (self.foreign_max.is_some() || sizes.desired != BASE.desired);
+            let is_told = told && (self.foreign_max.is_some() || sizes.desired != self.base.desired);
             assert!(
                 sizes.max == max || is_told,
                 "MaxSize is {}, not {max}: {:#?}",
@@ -2023,10 +2051,11 @@ proptest! {
         sagas in 1usize..=3,
         certain in any::<bool>(),
         room in 0u32..=2,
+        weight in 1u32..=3,
         protected in any::<[bool; 3]>(),
         happenings in prop::collection::vec(happening(&[], false), 0..80),
     ) {
-        let world = World::new(sagas, certain, room).protecting(protected);
+        let world = World::new(sagas, certain, room).weighing(weight).protecting(protected);
         play_in(world, &happenings);
     }
 
@@ -2035,9 +2064,10 @@ proptest! {
         sagas in 1usize..=3,
         certain in any::<bool>(),
         room in 0u32..=2,
+        weight in 1u32..=3,
         happenings in prop::collection::vec(happening(&FOREIGN[..6], false), 0..80),
     ) {
-        play(sagas, certain, room, &happenings);
+        play_in(World::new(sagas, certain, room).weighing(weight), &happenings);
     }
 
     #[test]

@@ -412,10 +412,11 @@ proptest! {
         sagas in 1usize..=3,
         certain in any::<bool>(),
         room in 0u32..=2,
+        weight in 1u32..=3,
         protected in any::<[bool; 3]>(),
         happenings in prop::collection::vec(happening_among_replicas(), 0..80),
     ) {
-        let mut world = World::new(sagas, certain, room).protecting(protected);
+        let mut world = World::new(sagas, certain, room).weighing(weight).protecting(protected);
         world.leases = true;
         play_in(world, &happenings);
     }
