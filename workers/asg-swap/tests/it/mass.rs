@@ -5,11 +5,16 @@ use std::{
     time::Duration,
 };
 
-use hollowtrees_harness::aws::{Delays, NewGroup, Service};
+use hollowtrees_harness::{
+    aws::{Delays, NewGroup, Service},
+    eventually,
+};
+use hollowtrees_schemas::{
+    key,
+    proto::{self, time::to_proto},
+};
 
-use hollowtrees_schemas::proto::{self, time::to_proto};
-
-use crate::world::{APART, BOUND, World};
+use crate::world::{ACCOUNT, APART, BOUND, REGION, World};
 
 const GROUPS: usize = 20;
 const EACH: u32 = 10;
@@ -200,7 +205,8 @@ async fn while_launches_are_throttled_the_earliest_deadline_goes_first() {
     const TAKEN: f64 = 4.0;
     let mut world = World::new().await;
     let olds = world.group(&NewGroup::new("slow").sizes(MANY, MANY, MANY)).await;
-    world.aws.set_launch_rate(2, TAKEN);
+    // None, until all of them are there: who comes late cannot be first.
+    world.aws.set_launch_rate(0, TAKEN);
     world.aws.forget_calls();
     let worker = world.worker().await;
     let now = jiff::Timestamp::now();
@@ -213,6 +219,13 @@ async fn while_launches_are_throttled_the_earliest_deadline_goes_first() {
         };
         world.send(&action).await;
     }
+    let key = key::group(ACCOUNT, REGION, "slow");
+    eventually("all swaps to be open", BOUND, async || {
+        let record = world.bus.groups().get(&key).await.unwrap();
+        record.is_some_and(|record| record.value.swaps.len() == olds.len())
+    })
+    .await;
+    world.aws.set_launch_rate(2, TAKEN);
     let mut launched = Vec::new();
     let mut ended = 0;
     while ended < olds.len() {

@@ -433,7 +433,10 @@ impl World {
             max: more(base.max),
         };
         self.group.sizes = self.base;
-        self.group.members.iter_mut().for_each(|member| member.weight = weight);
+        self.group
+            .members
+            .iter_mut()
+            .for_each(|member| member.weight = weight);
         self.weight = weight;
         self
     }
