@@ -1423,7 +1423,7 @@ impl World {
         };
         let sizes = &mut self.group.sizes;
         match edit {
-            Foreign::MaxUp => sizes.max += 10,
+            Foreign::MaxUp => sizes.max += 10 * self.weight,
             Foreign::MaxDown
                 if is_expected(sizes.desired, Some(self.last_max_of_ours), |write| write.max) =>
             {
