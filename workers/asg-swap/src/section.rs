@@ -249,14 +249,7 @@ impl Saga<'_> {
         }
         let joint = join(seen.sizes(), &wishes)?;
         // Sizes that may be old are for nobody to change.
-        let changes_sizes = !matches!(
-            joint.write,
-            Write::Detach { decrement: false, .. }
-                | Write::TerminateMember { decrement: false, .. }
-                | Write::Rebalance { .. }
-                | Write::Protect { .. }
-        );
-        (!(seen.books.stale && changes_sizes)).then_some(joint)
+        (!(seen.books.stale && joint.write.changes_sizes())).then_some(joint)
     }
 
     /// Decides by the look of whoever leads, and hears what came of it.

@@ -215,11 +215,8 @@ impl Aws {
             }
             all.push(checks);
         }
-        let idle = policy.without_each_statement().into_iter();
-        match idle
-            .into_iter()
-            .find(|(_, left)| all.iter().all(|checks| left.denied(checks).is_none()))
-        {
+        let mut idle = policy.without_each_statement().into_iter();
+        match idle.find(|(_, left)| all.iter().all(|checks| left.denied(checks).is_none())) {
             Some((idle, _)) => Err(Error::new(format!("no call needs: {idle}"))),
             None => Ok(()),
         }

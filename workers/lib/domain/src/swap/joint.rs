@@ -89,6 +89,18 @@ pub struct Share {
 }
 
 impl Write {
+    /// Whether it changes a size of the group: what is read that may be older is nothing to do that by.
+    #[must_use]
+    pub const fn changes_sizes(&self) -> bool {
+        !matches!(
+            self,
+            Self::Detach { decrement: false, .. }
+                | Self::TerminateMember { decrement: false, .. }
+                | Self::Rebalance { .. }
+                | Self::Protect { .. }
+        )
+    }
+
     /// Members that it takes out.
     pub(super) fn takes_out(&self) -> &[String] {
         match self {

@@ -849,14 +849,7 @@ impl World {
             .cloned()
             .collect();
         if self.sagas[steps[0].0].stale {
-            let changes_sizes = !matches!(
-                joint.write,
-                Write::Detach { decrement: false, .. }
-                    | Write::TerminateMember { decrement: false, .. }
-                    | Write::Rebalance { .. }
-                    | Write::Protect { .. }
-            );
-            if changes_sizes {
+            if joint.write.changes_sizes() {
                 return;
             }
         } else {
@@ -892,17 +885,7 @@ impl World {
             }
             _ => {}
         }
-        let before = self.group.clone();
-        self.looked_at.clone_from(&group.members);
-        let shape = self.shape();
-        let done = self.write(&joint);
-        self.check_effect(shape, joint.shares.len());
-        assert!(done || self.shape() == shape, "whole or not at all");
-        if let Write::Protect { instances } = &joint.write {
-            self.just_protected = (self.now + LAG, instances.clone());
-        } else if self.group != before {
-            self.earlier = Some((self.now + LAG, before));
-        }
+        let done = self.call(&joint, &group.members);
         if fate == Fate::DiesAfter {
             return steps.iter().for_each(|(at, _)| self.dies(*at));
         }
@@ -1670,7 +1653,7 @@ impl World {
                 self.record
             );
             let max = self.foreign_max.unwrap_or(self.base.max);
-            // What a sweep leaves is told by it.
+            // A sweep takes back what is above desired.
             let told = max_told || self.half_written && sizes.max == sizes.desired;
             let is_told = told && (self.foreign_max.is_some() || sizes.desired != self.base.desired);
             assert!(

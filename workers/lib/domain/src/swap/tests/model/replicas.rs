@@ -216,7 +216,8 @@ impl World {
         self.stall(process, stall, point);
     }
 
-    fn call(&mut self, joint: &Joint, looked_at: &[Member]) -> bool {
+    /// AWS's side of a call, whole or not at all, and what may be read of the group for a while.
+    pub(super) fn call(&mut self, joint: &Joint, looked_at: &[Member]) -> bool {
         let before = self.group.clone();
         self.looked_at = looked_at.to_vec();
         let shape = self.shape();
